@@ -1,0 +1,27 @@
+//===- Variants.h - The processors that a package holds code for -*- C++ -*-===//
+#ifndef DECAY_COMPILER_TARGET_CPU_VARIANTS_H
+#define DECAY_COMPILER_TARGET_CPU_VARIANTS_H
+
+#include <cstdint>
+
+namespace decay::cpu {
+
+/// One row per instruction set; a package holds all, its loader picks the first that fits.
+struct Variant {
+  const char *name;      ///< suffix of symbols, DecayPackage::variant
+  const char *processor; ///< LLVM's name, "target-cpu" of the functions
+  int64_t lanes;         ///< fp32 numbers in a vector register
+  int64_t registers;     ///< vector registers
+};
+
+inline constexpr Variant variants[] = {
+    {"avx512", "x86-64-v4", 16, 32},
+    {"avx2", "x86-64-v3", 8, 16},
+};
+
+/// Tiles in scratch memory have rows padded to this many floats, for every variant.
+inline constexpr int64_t rowPadding = 16;
+
+} // namespace decay::cpu
+
+#endif // DECAY_COMPILER_TARGET_CPU_VARIANTS_H

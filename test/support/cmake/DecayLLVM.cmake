@@ -1,0 +1,29 @@
+# MLIR and LLVM 22 from the distribution's packages.
+
+find_package(MLIR REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+if(NOT LLVM_VERSION_MAJOR EQUAL 22)
+  message(FATAL_ERROR "Decay needs MLIR and LLVM 22, found ${LLVM_VERSION}")
+endif()
+list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR)
+
+# llvm: the LLVM libraries alone; decay_mlir: MLIR and LLVM. Their headers are
+# system headers, so that our warnings are about our code.
+add_library(decay_llvm INTERFACE)
+target_include_directories(decay_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+target_link_libraries(decay_llvm INTERFACE LLVM)
+
+add_library(decay_mlir INTERFACE)
+target_include_directories(decay_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS})
+target_link_libraries(decay_mlir INTERFACE MLIR decay_llvm)
+
+file(WRITE ${CMAKE_BINARY_DIR}/mlir_headers.cpp "")
+add_library(decay_mlir_headers STATIC ${CMAKE_BINARY_DIR}/mlir_headers.cpp)
+target_link_libraries(decay_mlir_headers PUBLIC decay_mlir)
+target_precompile_headers(decay_mlir_headers PRIVATE
+  <mlir/IR/Builders.h> <mlir/IR/BuiltinOps.h> <mlir/IR/BuiltinTypes.h> <mlir/IR/Dialect.h>
+  <mlir/IR/DialectImplementation.h> <mlir/IR/OpImplementation.h> <mlir/IR/PatternMatch.h>
+  <mlir/Interfaces/SideEffectInterfaces.h> <mlir/Dialect/Func/IR/FuncOps.h> <mlir/Pass/Pass.h>
+  <llvm/ADT/TypeSwitch.h> <llvm/ADT/StringMap.h> <llvm/ADT/STLExtras.h>)
