@@ -38,7 +38,8 @@ enum class NodeKind : uint8_t {
   LayerIndex,  ///< 0 .. layers-1 of the layer at hand
   Layers,      ///< number of layers
   Operator,    ///< pointwise, `name` in the operator table, `operands`
-  Scan,        ///< inclusive scan over tokens, `name` = cumsum | logcumsumexp,
+  Scan,        ///< inclusive scan over tokens, `name` = cumsum | logcumsumexp |
+               ///< latest (the term itself: its Previous is the term one token ago),
                ///< operands {term, initial}; `index` into carries
   Previous,    ///< operands {scan node}: the scan before this token
   AcrossLayers,///< `name` = softmax | cumsum | first; operand varies over layer

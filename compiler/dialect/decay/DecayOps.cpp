@@ -112,7 +112,7 @@ static FieldType carriedType(FieldType term) {
 
 LogicalResult ScanOp::verify() {
   FieldType term = field(getTerm());
-  if (failed(requireKind(*this, getKind(), {"cumsum", "logcumsumexp"})))
+  if (failed(requireKind(*this, getKind(), {"cumsum", "logcumsumexp", "latest"})))
     return mlir::failure();
   if (!term.has(Axis::Token))
     return emitOpError("the term must vary over token");
@@ -129,7 +129,7 @@ void ScanGradientOp::build(mlir::OpBuilder &builder, mlir::OperationState &state
 }
 
 LogicalResult ScanGradientOp::verify() {
-  if (failed(requireKind(*this, getKind(), {"cumsum", "logcumsumexp"})))
+  if (failed(requireKind(*this, getKind(), {"cumsum", "logcumsumexp", "latest"})))
     return mlir::failure();
   FieldType term = field(getTerm());
   for (mlir::Value value : {getExclusive(), getDInclusive(), getDExclusive(), getDTerm()})

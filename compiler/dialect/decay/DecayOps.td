@@ -63,8 +63,8 @@ def Decay_SumOp : Decay_Op<"sum"> {
 def Decay_ScanOp : Decay_Op<"scan"> {
   let summary = "A value carried along the tokens of a sequence";
   let description = [{
-    `kind` cumsum: z_t = z_{t-1} + x_t; logcumsumexp: z_t = log(exp z_{t-1} + exp x_t),
-    with z_{-1} = `initial` (a field with `sequence` axis). Results: z_t (`inclusive`),
+    `kind` cumsum: z_t = z_{t-1} + x_t; logcumsumexp: z_t = log(exp z_{t-1} + exp x_t);
+    latest: z_t = x_t (so that `exclusive` is the term one token ago), with z_{-1} = `initial` (a field with `sequence` axis). Results: z_t (`inclusive`),
     z_{t-1} (`exclusive`) and z after the last token (`final`).
     In the language: `carry z = kind(x) from initial`, `prev(z)`.
   }];
@@ -79,8 +79,8 @@ def Decay_ScanGradientOp : Decay_Op<"scan_gradient"> {
   let summary = "The adjoint of decay.scan: one reverse sweep";
   let description = [{
     Given the gradients of the scan's three results, those of `term` and `initial`.
-    With a_t = dinclusive_t + (dexclusive_{t+1} + a_{t+1} w_{t+1}), where w is 1 for cumsum and
-    exp(z_{t-1} - z_t) for logcumsumexp: dterm_t = a_t for cumsum, a_t exp(x_t - z_t) for logcumsumexp.
+    With a_t = dinclusive_t + (dexclusive_{t+1} + a_{t+1} w_{t+1}), where w is 1 for cumsum,
+    exp(z_{t-1} - z_t) for logcumsumexp and 0 for latest: dterm_t = a_t for cumsum and latest, a_t exp(x_t - z_t) for logcumsumexp.
     `exclusive` is the scan's z_{t-1}; both weights follow from x_t - z_{t-1} without cancellation.
   }];
   let arguments = (ins StrAttr:$kind, Decay_FieldType:$term, Decay_FieldType:$exclusive,
