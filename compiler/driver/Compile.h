@@ -14,7 +14,8 @@
 namespace decay {
 
 struct CompileRequest {
-  /// A library design or variant ("mamba2_no_a"), or a path that ends in ".decay".
+  /// A library design or variant ("mamba2_no_a"), or a path that ends in
+  /// ".decay".
   std::string design;
   /// Settings in the order given: {"granularity", "scalar"}, {"p", "0.9"}, ...
   std::vector<std::pair<std::string, std::string>> settings;
@@ -26,7 +27,8 @@ struct CompileRequest {
 };
 
 struct CompileOutcome {
-  /// 0 success, 1 the design or its settings are wrong, 3 the world failed (files).
+  /// 0 success, 1 the design or its settings are wrong, 3 the world failed
+  /// (files).
   int exitCode = 0;
   /// For people, ready to print; empty on success without warnings.
   std::string diagnostics;

@@ -30,22 +30,25 @@ struct Axes {
 };
 
 enum class NodeKind : uint8_t {
-  Constant,    ///< `value`
-  Projection,  ///< token-varying input, `index` into CheckedDesign::projections
-  Parameter,   ///< learned, `index` into CheckedDesign::parameters
-  HeadIndex,   ///< 0 .. H-1, varies over head
-  Heads,       ///< H
-  LayerIndex,  ///< 0 .. layers-1 of the layer at hand
-  Layers,      ///< number of layers
-  Operator,    ///< pointwise, `name` in the operator table, `operands`
-  Scan,        ///< inclusive scan over tokens, `name` = cumsum | logcumsumexp |
-               ///< latest (the term itself: its Previous is the term one token ago),
-               ///< operands {term, initial}; `index` into carries
-  Previous,    ///< operands {scan node}: the scan before this token
-  AcrossLayers,///< `name` = softmax | cumsum | first; operand varies over layer
-  AtLayer,     ///< operand's slice at the layer at hand: drops the layer axis
-  Uniform,     ///< initialisers only: one draw per element in [a, b), operands {a, b}
-  Normal,      ///< initialisers only: operands {mean, deviation}
+  Constant,   ///< `value`
+  Projection, ///< token-varying, `index` into CheckedDesign::projections
+  Parameter,  ///< learned, `index` into CheckedDesign::parameters
+  HeadIndex,  ///< 0 .. H-1, varies over head
+  Heads,      ///< H
+  LayerIndex, ///< 0 .. layers-1 of the layer at hand
+  Layers,     ///< number of layers
+  Operator,   ///< pointwise, `name` in the operator table, `operands`
+  /// Inclusive scan over tokens, operands {term, initial}, `index` into
+  /// carries; `name` = cumsum | logcumsumexp | latest (the term itself: its
+  /// Previous is the term one token ago).
+  Scan,
+  Previous, ///< operands {scan node}: the scan before this token
+  /// `name` = softmax | cumsum | first; the operand varies over layer.
+  AcrossLayers,
+  AtLayer, ///< operand's slice at the layer at hand: drops the layer axis
+  /// Initialisers only: one draw per element in [a, b), operands {a, b}.
+  Uniform,
+  Normal, ///< initialisers only: operands {mean, deviation}
 };
 
 using NodeId = int32_t;
@@ -53,10 +56,10 @@ inline constexpr NodeId noNode = -1;
 
 struct Node {
   NodeKind kind = NodeKind::Constant;
-  std::string name;              ///< operator, scan or layer operator
+  std::string name; ///< operator, scan or layer operator
   std::vector<NodeId> operands;
-  double value = 0;              ///< Constant
-  int32_t index = -1;            ///< Projection, Parameter, Scan
+  double value = 0;   ///< Constant
+  int32_t index = -1; ///< Projection, Parameter, Scan
   Axes axes;
   SourcePlace place;
 };
@@ -68,48 +71,50 @@ enum class Compatibility : uint8_t { Published, Authors };
 
 /// A projection of the layer's input which the model must supply, in raw form.
 struct Projection {
-  std::string name;              ///< ASCII: q, k, v, f, ...
+  std::string name; ///< ASCII: q, k, v, f, ...
   enum class Kind : uint8_t { Full, LowRank, PerHead } kind = Kind::Full;
-  int64_t rank = 0;              ///< LowRank; 0 = the head width
+  int64_t rank = 0; ///< LowRank; 0 = the head width
   bool bias = false;
-  Axes axes;                     ///< token x head x channel, or token x head
+  Axes axes; ///< token x head x channel, or token x head
   SourcePlace place;
 };
 
 /// A learned parameter.
 struct Parameter {
-  std::string name;              ///< ASCII
-  Axes axes;                     ///< any of layer, head, channel
-  NodeId initialiser = noNode;   ///< over Constant, indices, Operator, Uniform, Normal
+  std::string name; ///< ASCII
+  Axes axes;        ///< any of layer, head, channel
+  /// Over Constant, indices, Operator, Uniform, Normal.
+  NodeId initialiser = noNode;
   bool weightDecay = true;
   SourcePlace place;
 };
 
 /// A value carried along the tokens beside the state.
 struct Carry {
-  std::string name;              ///< ASCII
-  Axes axes;                     ///< head x channel, or head
+  std::string name; ///< ASCII
+  Axes axes;        ///< head x channel, or head
   SourcePlace place;
 };
 
 struct Setting {
   std::string name;
-  std::string value;             ///< as chosen
+  std::string value; ///< as chosen
   std::string defaultValue;
-  std::string allowed;           ///< for people: "(0, 1)", "vector, scalar"
+  std::string allowed; ///< for people: "(0, 1)", "vector, scalar"
 };
 
 struct CheckedDesign {
   std::string name;
-  std::string base;              ///< the design that a variant overrides, or empty
-  std::string summary;           ///< one line
+  std::string base;    ///< the design that a variant overrides, or empty
+  std::string summary; ///< one line
   std::string citation;
-  std::string fileName;          ///< for locations
+  std::string fileName; ///< for locations
   Granularity granularity = Granularity::Vector;
   bool sharing = false;
   Position position = Position::None;
   Compatibility compatibility = Compatibility::Published;
-  std::vector<Setting> settings; ///< granularity, sharing, position, compat, and the design's own
+  /// granularity, sharing, position, compat, and the design's own.
+  std::vector<Setting> settings;
 
   std::vector<Projection> projections; ///< only those which are used
   std::vector<Parameter> parameters;

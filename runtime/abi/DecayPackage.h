@@ -1,8 +1,9 @@
-/*===- DecayPackage.h - Where compiled designs and their callers meet ------===//
+/*===- DecayPackage.h - Where compiled designs and callers meet -----------===//
 //
-// Plain C, versioned, free of all but standard includes. A package is one shared
-// library that exports `decay_package_query`. It never allocates, never prints,
-// keeps no state, and reads or writes only the memory that a call hands it.
+// Plain C, versioned, free of all but standard includes. A package is one
+// shared library that exports `decay_package_query`. It never allocates, never
+// prints, keeps no state, and reads or writes only the memory that a call hands
+// it.
 //
 // Sizes: B batch, T time, H heads, K key width, V value width, N sequences,
 // L layers. Tensors are dense in all axes but the row: operand [B, T, H, D] has
@@ -28,15 +29,17 @@ typedef struct DecayDims {
    * Not packed: sequences = 0, cu_seqlens = NULL, and N = B. */
   int64_t sequences;
   const int64_t *cu_seqlens;
-  int64_t layer, layers; /* the layer at hand, counted from 0, and their number */
-  int64_t position;      /* absolute position of each sequence's first token */
-  uint64_t seed;         /* init_parameters only: key of the Philox generator */
+  /* The layer at hand, counted from 0, and their number. */
+  int64_t layer, layers;
+  int64_t position; /* absolute position of each sequence's first token */
+  uint64_t seed;    /* init_parameters only: key of the Philox generator */
 } DecayDims;
 
 /* One tensor of a call. data = NULL says that an optional operand is absent. */
 typedef struct DecayOperand {
   void *data;
-  int64_t row_stride; /* elements between tokens; 0 = dense. Only for operands with a T axis */
+  /* Elements between tokens; 0 = dense. Only for operands with a T axis. */
+  int64_t row_stride;
 } DecayOperand;
 
 typedef enum DecayType { DECAY_F32 = 0, DECAY_BF16 = 1 } DecayType;
@@ -45,13 +48,15 @@ typedef enum DecayAccess { DECAY_READ = 0, DECAY_WRITE = 1 } DecayAccess;
 
 /* What a launch expects at one place of its operand list. */
 typedef struct DecayOperandInfo {
-  const char *name;  /* "q", "f", "delta", "initial_state", "d_q", ... */
-  const char *shape; /* axes from B T H K V N L and W (key width of the state:
-                      * K, or 2 K under lrpe_cosine), e.g. "B T H K", "H K", "N H W V" */
-  int32_t type;      /* DecayType */
-  int32_t access;    /* DecayAccess */
-  int32_t optional;  /* 1: may be absent. Absent states are zero, absent gradients
-                      * of outputs are zero, absent outputs are not written */
+  const char *name; /* "q", "f", "delta", "initial_state", "d_q", ... */
+  /* Axes from B T H K V N L and W (key width of the state: K, or 2 K under
+   * lrpe_cosine), e.g. "B T H K", "H K", "N H W V". */
+  const char *shape;
+  int32_t type;   /* DecayType */
+  int32_t access; /* DecayAccess */
+  /* 1: may be absent. Absent states are zero, absent gradients of outputs are
+   * zero, absent outputs are not written. */
+  int32_t optional;
 } DecayOperandInfo;
 
 typedef enum DecayStatus {
@@ -66,14 +71,16 @@ typedef struct DecayFault {
   double value;
 } DecayFault;
 
-/* How a CPU package spreads its work: calls task(closure, index, worker) once for
- * each index in [0, count), with worker in [0, workers). Results do not depend on
- * who takes which index. Passed as `stream`; NULL runs everything in the caller. */
+/* How a CPU package spreads its work: calls task(closure, index, worker) once
+ * for each index in [0, count), with worker in [0, workers). Results do not
+ * depend on who takes which index. Passed as `stream`; NULL runs everything in
+ * the caller. */
 typedef struct DecayTaskRunner {
   void *context;
   int64_t workers;
   void (*run)(void *context, int64_t count,
-              void (*task)(void *closure, int64_t index, int64_t worker), void *closure);
+              void (*task)(void *closure, int64_t index, int64_t worker),
+              void *closure);
 } DecayTaskRunner;
 
 typedef struct DecayEntry {
@@ -84,16 +91,18 @@ typedef struct DecayEntry {
   int64_t (*workspace_bytes)(const DecayDims *dims, int64_t workers);
   /* Runs the entry. `operands` has operand_count elements in the order above;
    * `workspace` is aligned to 64 bytes. The caller has checked all operands. */
-  int32_t (*launch)(const DecayOperand *operands, const DecayDims *dims, void *workspace,
-                    int64_t workspace_bytes, void *stream, DecayFault *fault);
+  int32_t (*launch)(const DecayOperand *operands, const DecayDims *dims,
+                    void *workspace, int64_t workspace_bytes, void *stream,
+                    DecayFault *fault);
 } DecayEntry;
 
 typedef struct DecayPackage {
   uint32_t version; /* DECAY_ABI_VERSION */
   const char *design;
-  const char *hash;     /* of source, settings, compiler and target, 64 hex digits */
-  const char *target;   /* "cpu", ... */
-  const char *variant;  /* what the host was matched to: "avx512", "avx2", ... */
+  /* Of source, settings, compiler and target: 64 hex digits. */
+  const char *hash;
+  const char *target;  /* "cpu", ... */
+  const char *variant; /* what the host was matched to: "avx512", "avx2", ... */
   const char *manifest; /* JSON: what a model must supply */
   int32_t entry_count;
   const DecayEntry *entries;
@@ -101,12 +110,13 @@ typedef struct DecayPackage {
 
 /* What the loader knows of the machine. */
 typedef struct DecayHost {
-  uint32_t has_avx2_fma;   /* and bmi2, f16c: x86-64-v3 */
-  uint32_t has_avx512;     /* f, bw, cd, dq, vl: x86-64-v4 */
+  uint32_t has_avx2_fma; /* and bmi2, f16c: x86-64-v3 */
+  uint32_t has_avx512;   /* f, bw, cd, dq, vl: x86-64-v4 */
 } DecayHost;
 
 /* NULL: the package cannot serve a caller of this version on this host. */
-typedef const DecayPackage *(*DecayPackageQuery)(uint32_t version, const DecayHost *host);
+typedef const DecayPackage *(*DecayPackageQuery)(uint32_t version,
+                                                 const DecayHost *host);
 
 #ifdef __cplusplus
 }

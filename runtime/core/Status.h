@@ -1,7 +1,8 @@
 //===- Status.h - Success, or what went wrong and where --------*- C++ -*-===//
 //
 // The only way a runtime function says that the user or the world failed it.
-// Context is added on the way up: "loading run/step-100: model.safetensors: ...".
+// Context is added on the way up:
+// "loading run/step-100: model.safetensors: ...".
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_RUNTIME_CORE_STATUS_H
@@ -24,8 +25,12 @@ enum class StatusCode : int {
 class [[nodiscard]] Status {
 public:
   Status() = default;
-  static Status user(std::string message) { return {StatusCode::User, std::move(message)}; }
-  static Status world(std::string message) { return {StatusCode::World, std::move(message)}; }
+  static Status user(std::string message) {
+    return {StatusCode::User, std::move(message)};
+  }
+  static Status world(std::string message) {
+    return {StatusCode::World, std::move(message)};
+  }
 
   bool ok() const { return statusCode == StatusCode::Ok; }
   StatusCode code() const { return statusCode; }
@@ -39,7 +44,8 @@ public:
   }
 
 private:
-  Status(StatusCode code, std::string message) : statusCode(code), text(std::move(message)) {}
+  Status(StatusCode code, std::string message)
+      : statusCode(code), text(std::move(message)) {}
   StatusCode statusCode = StatusCode::Ok;
   std::string text;
 };
@@ -48,7 +54,9 @@ private:
 template <typename T> class [[nodiscard]] Result {
 public:
   Result(T value) : content(std::move(value)) {}
-  Result(Status failure) : problem(std::move(failure)) { assert(!problem.ok()); }
+  Result(Status failure) : problem(std::move(failure)) {
+    assert(!problem.ok());
+  }
 
   bool ok() const { return problem.ok(); }
   const Status &status() const & { return problem; }
@@ -66,19 +74,21 @@ private:
 } // namespace decay::runtime
 
 /// Leaves the function with the failure, if there is one.
-#define DECAY_RETURN_IF_ERROR(expression)                                                          \
-  do {                                                                                             \
-    if (::decay::runtime::Status decayStatus = (expression); !decayStatus.ok())                    \
-      return decayStatus;                                                                          \
+#define DECAY_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                         \
+    if (::decay::runtime::Status decayStatus = (expression);                   \
+        !decayStatus.ok())                                                     \
+      return decayStatus;                                                      \
   } while (false)
 
 /// DECAY_ASSIGN_OR_RETURN(auto file, openFile(path));
-#define DECAY_ASSIGN_OR_RETURN(declaration, expression)                                            \
-  DECAY_ASSIGN_OR_RETURN_AT(DECAY_CONCAT(decayResult, __LINE__), declaration, expression)
-#define DECAY_ASSIGN_OR_RETURN_AT(temporary, declaration, expression)                              \
-  auto temporary = (expression);                                                                   \
-  if (!temporary.ok())                                                                             \
-    return std::move(temporary).status();                                                          \
+#define DECAY_ASSIGN_OR_RETURN(declaration, expression)                        \
+  DECAY_ASSIGN_OR_RETURN_AT(DECAY_CONCAT(decayResult, __LINE__), declaration,  \
+                            expression)
+#define DECAY_ASSIGN_OR_RETURN_AT(temporary, declaration, expression)          \
+  auto temporary = (expression);                                               \
+  if (!temporary.ok())                                                         \
+    return std::move(temporary).status();                                      \
   declaration = std::move(*temporary)
 #define DECAY_CONCAT(a, b) DECAY_CONCAT_TOKENS(a, b)
 #define DECAY_CONCAT_TOKENS(a, b) a##b

@@ -16,7 +16,8 @@
 
 namespace decay::runtime {
 
-/// C[M, N] = alpha · op(A) op(B) + beta · C, all row-major fp32 with leading dimensions.
+/// C[M, N] = alpha · op(A) op(B) + beta · C, all row-major fp32 with leading
+/// dimensions.
 struct MatrixProduct {
   bool transposeA = false, transposeB = false;
   int64_t M = 0, N = 0, K = 0;
@@ -41,10 +42,12 @@ public:
   virtual void *allocate(size_t bytes) = 0;
   virtual void release(void *memory) = 0;
 
-  /// Calls task(index, worker) for each index in [0, count), worker in [0, workers()).
-  /// Callers write results by index, so that they do not depend on the number of workers.
-  virtual void parallelFor(int64_t count,
-                           const std::function<void(int64_t index, int64_t worker)> &task) = 0;
+  /// Calls task(index, worker) for each index in [0, count), worker in [0,
+  /// workers()). Callers write results by index, so that they do not depend on
+  /// the number of workers.
+  virtual void parallelFor(
+      int64_t count,
+      const std::function<void(int64_t index, int64_t worker)> &task) = 0;
 
   /// The same bits for any number of workers.
   virtual void multiply(const MatrixProduct &product) = 0;

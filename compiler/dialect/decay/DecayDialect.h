@@ -13,10 +13,20 @@
 namespace decay::ir {
 
 /// What a field can vary over; the order in which types list them.
-enum class Axis : unsigned { Sequence, Layer, Token, Head, Pair, Channel, Value };
+enum class Axis : unsigned {
+  Sequence,
+  Layer,
+  Token,
+  Head,
+  Pair,
+  Channel,
+  Value
+};
 inline constexpr unsigned axisCount = 7;
 
-constexpr unsigned axisBit(Axis axis) { return 1u << static_cast<unsigned>(axis); }
+constexpr unsigned axisBit(Axis axis) {
+  return 1u << static_cast<unsigned>(axis);
+}
 
 /// "token", "head", ...
 llvm::StringRef axisName(Axis axis);

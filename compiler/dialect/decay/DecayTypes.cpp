@@ -10,10 +10,12 @@
 
 namespace decay::ir {
 
-static constexpr const char *axisNames[axisCount] = {"sequence", "layer",   "token", "head",
-                                                     "pair",     "channel", "value"};
+static constexpr const char *axisNames[axisCount] = {
+    "sequence", "layer", "token", "head", "pair", "channel", "value"};
 
-llvm::StringRef axisName(Axis axis) { return axisNames[static_cast<unsigned>(axis)]; }
+llvm::StringRef axisName(Axis axis) {
+  return axisNames[static_cast<unsigned>(axis)];
+}
 
 bool FieldType::has(Axis axis) const { return getAxes() & axisBit(axis); }
 
@@ -43,13 +45,15 @@ mlir::Type FieldType::parse(mlir::AsmParser &parser) {
     llvm::SMLoc place = parser.getCurrentLocation();
     if (parser.parseKeyword(&name))
       return mlir::failure();
-    const auto *found = std::find(std::begin(axisNames), std::end(axisNames), name);
+    const auto *found =
+        std::find(std::begin(axisNames), std::end(axisNames), name);
     if (found == std::end(axisNames))
       return parser.emitError(place, "unknown axis '") << name << "'";
     axes |= 1u << (found - std::begin(axisNames));
     return mlir::success();
   };
-  if (parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::LessGreater, parseAxis))
+  if (parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::LessGreater,
+                                     parseAxis))
     return {};
   return get(parser.getContext(), axes);
 }

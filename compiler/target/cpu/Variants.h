@@ -1,4 +1,4 @@
-//===- Variants.h - The processors that a package holds code for -*- C++ -*-===//
+//===- Variants.h - The processors with code in a package ------*- C++ -*-===//
 #ifndef DECAY_COMPILER_TARGET_CPU_VARIANTS_H
 #define DECAY_COMPILER_TARGET_CPU_VARIANTS_H
 
@@ -6,7 +6,8 @@
 
 namespace decay::cpu {
 
-/// One row per instruction set; a package holds all, its loader picks the first that fits.
+/// One row per instruction set; a package holds all, its loader picks the first
+/// that fits.
 struct Variant {
   const char *name;      ///< suffix of symbols, DecayPackage::variant
   const char *processor; ///< LLVM's name, "target-cpu" of the functions
@@ -19,7 +20,8 @@ inline constexpr Variant variants[] = {
     {"avx2", "x86-64-v3", 8, 16},
 };
 
-/// Tiles in scratch memory have rows padded to this many floats, for every variant.
+/// Tiles in scratch memory have rows padded to this many floats, for every
+/// variant.
 inline constexpr int64_t rowPadding = 16;
 
 } // namespace decay::cpu
