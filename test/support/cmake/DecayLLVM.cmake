@@ -22,6 +22,8 @@ target_link_libraries(decay_mlir INTERFACE MLIR decay_llvm)
 file(WRITE ${CMAKE_BINARY_DIR}/mlir_headers.cpp "")
 add_library(decay_mlir_headers STATIC ${CMAKE_BINARY_DIR}/mlir_headers.cpp)
 target_link_libraries(decay_mlir_headers PUBLIC decay_mlir)
+# Without a time in it, two builds of the header are the same, and ccache knows it.
+target_compile_options(decay_mlir_headers PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
 target_precompile_headers(decay_mlir_headers PRIVATE
   <mlir/IR/Builders.h> <mlir/IR/BuiltinOps.h> <mlir/IR/BuiltinTypes.h> <mlir/IR/Dialect.h>
   <mlir/IR/DialectImplementation.h> <mlir/IR/OpImplementation.h> <mlir/IR/PatternMatch.h>
