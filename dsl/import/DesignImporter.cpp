@@ -252,7 +252,8 @@ Value Importer::fromStart(const Node &scan, Value relative) {
 Value Importer::importScan(const Node &node) {
   mlir::Location place = at(node.place);
   Value term = values[node.operands[0]];
-  if (node.name == "logcumsumexp" && !isZero(design.nodes[node.operands[1]]))
+  Value own = term;
+  if (node.name != "cumsum" && !isZero(design.nodes[node.operands[1]]))
     term = map(place, "sub", {term, values[node.operands[1]]});
   term = widen(place, term,
                axesOf(design.carries[node.index].axes) | axisBit(Axis::Token));
@@ -260,6 +261,8 @@ Value Importer::importScan(const Node &node) {
       design.projections.size() + design.parameters.size() + 1 + node.index;
   scans[node.index] = ir::ScanOp::create(builder, place, node.name, term,
                                          function.getArgument(argument));
+  if (node.name == "latest")
+    return own;
   return fromStart(node, scans[node.index].getInclusive());
 }
 
