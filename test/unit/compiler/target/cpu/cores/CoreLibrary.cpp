@@ -1,0 +1,138 @@
+//===- CoreLibrary.cpp - Every core of a variant, compiled in process -----===//
+#include "CoreLibrary.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace decay::cpu {
+
+std::vector<CoreRequest> allCores() {
+  std::vector<CoreRequest> requests;
+  for (Direction direction :
+       {Direction::forward, Direction::state, Direction::backward})
+    for (Schedule schedule : {Schedule::recurrent})
+      for (Granularity granularity : {Granularity::vector, Granularity::scalar})
+        requests.push_back({direction, schedule, granularity});
+  return requests;
+}
+
+bool runsHere(const Variant &variant) {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  return variant.lanes == 16
+             ? features.lookup("avx512f") && features.lookup("avx512dq")
+             : features.lookup("avx2") && features.lookup("fma");
+}
+
+static void lower(ModuleOp module) {
+  PassManager passes(module.getContext());
+  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  passes.addPass(createConvertFuncToLLVMPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+  bool failed = mlir::failed(passes.run(module));
+  assert(!failed && "cores do not lower to LLVM");
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
+static SmallString<0> generate(llvm::Module &module,
+                               llvm::TargetMachine &machine,
+                               llvm::CodeGenFileType kind) {
+  SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  bool failed = machine.addPassesToEmitFile(passes, stream, nullptr, kind);
+  assert(!failed && "the target writes no such file");
+  passes.run(module);
+  return bytes;
+}
+
+static void buildModule(ModuleOp module, const Variant &variant) {
+  std::vector<CoreRequest> requests = allCores();
+  emitCoreFunctions(module, variant, requests);
+  for (const CoreRequest &request : requests) {
+    std::string name = coreName(request, variant);
+    module.lookupSymbol<func::FuncOp>(name).setPublic();
+  }
+  bool failed = mlir::failed(verify(module));
+  assert(!failed && "cores are not valid IR");
+}
+
+CoreLibrary::CoreLibrary(const Variant &variant) : variant(variant) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto start = std::chrono::steady_clock::now();
+  MLIRContext context;
+  registerBuiltinDialectTranslation(context);
+  registerLLVMDialectTranslation(context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  buildModule(*module, variant);
+  lower(*module);
+  llvm::LLVMContext llvmContext;
+  auto translated = translateModuleToLLVMIR(*module, llvmContext);
+  auto target =
+      llvm::cantFail(llvm::orc::JITTargetMachineBuilder::detectHost());
+  target.setCPU(variant.processor).setFeatures("");
+  target.setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  auto machine = llvm::cantFail(target.createTargetMachine());
+  translated->setTargetTriple(machine->getTargetTriple());
+  translated->setDataLayout(machine->createDataLayout());
+  optimize(*translated, *machine);
+  auto copy = llvm::CloneModule(*translated);
+  SmallString<0> object =
+      generate(*translated, *machine, llvm::CodeGenFileType::ObjectFile);
+  compileSeconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  assembly = generate(*copy, *machine, llvm::CodeGenFileType::AssemblyFile)
+                 .str()
+                 .str();
+  jit = llvm::cantFail(
+      llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target).create());
+  llvm::cantFail(jit->addObjectFile(
+      std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(object))));
+}
+
+void *CoreLibrary::address(const std::string &name) const {
+  return llvm::cantFail(jit->lookup(name)).toPtr<void *>();
+}
+
+} // namespace decay::cpu
