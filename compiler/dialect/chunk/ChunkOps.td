@@ -188,6 +188,13 @@ def Chunk_RestoreOp : Chunk_Op<"restore", [Pure]> {
   let assemblyFormat = "$slot attr-dict `:` type($result)";
 }
 
+def Chunk_RepeatPairOp : Chunk_Op<"repeat_pair", [Pure]> {
+  let summary = "The same channels for both halves of lrpe_cosine";
+  let arguments = (ins Chunk_TileType:$operand);
+  let results = (outs Chunk_TileType:$result);
+  let assemblyFormat = "$operand attr-dict `:` functional-type(operands, results)";
+}
+
 def Chunk_SumOp : Chunk_Op<"sum", [Pure]> {
   let summary = "Sum over channel, pair or layer, per token where there are tokens";
   let arguments = (ins Chunk_TileType:$operand);
