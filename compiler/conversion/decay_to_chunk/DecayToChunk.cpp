@@ -16,7 +16,8 @@ struct DecayToChunk : impl::DecayToChunkBase<DecayToChunk> {
   using DecayToChunkBase::DecayToChunkBase;
 
   void runOnOperation() override {
-    auto functions = llvm::to_vector(getOperation().getOps<mlir::func::FuncOp>());
+    auto functions =
+        llvm::to_vector(getOperation().getOps<mlir::func::FuncOp>());
     for (mlir::func::FuncOp function : functions) {
       KernelBuilder(function, function.getName(), chunkLength).build();
       if (function.getName() == "forward")

@@ -46,15 +46,15 @@ chunk::PointwiseOp merge(chunk::PointwiseOp group, chunk::PointwiseOp op) {
     for (auto [argument, input] :
          llvm::zip(body.getArguments(), part.getInputs())) {
       Value known = made.lookup(input);
-      numbers.map(argument, known ? known
-                                  : block->getArgument(std::distance(
-                                        inputs.begin(),
-                                        llvm::find(inputs, input))));
+      numbers.map(argument,
+                  known ? known
+                        : block->getArgument(std::distance(
+                              inputs.begin(), llvm::find(inputs, input))));
     }
     for (mlir::Operation &inner : body.without_terminator())
       builder.clone(inner, numbers);
-    for (auto [result, value] : llvm::zip(
-             part.getResults(), body.getTerminator()->getOperands())) {
+    for (auto [result, value] :
+         llvm::zip(part.getResults(), body.getTerminator()->getOperands())) {
       yields.push_back(numbers.lookupOrDefault(value));
       made[result] = yields.back();
     }

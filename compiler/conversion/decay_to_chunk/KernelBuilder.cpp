@@ -12,8 +12,9 @@ using mlir::Value;
 
 chunk::TileType tileOf(mlir::Type field) {
   unsigned outside = ir::axisBit(Axis::Sequence) | ir::axisBit(Axis::Head);
-  return chunk::TileType::get(
-      field.getContext(), mlir::cast<ir::FieldType>(field).getAxes() & ~outside);
+  return chunk::TileType::get(field.getContext(),
+                              mlir::cast<ir::FieldType>(field).getAxes() &
+                                  ~outside);
 }
 
 KernelBuilder::KernelBuilder(mlir::func::FuncOp function, llvm::StringRef name,
@@ -39,12 +40,13 @@ bool KernelBuilder::perToken(Value value) const {
 void KernelBuilder::classify() {
   auto isAfter = [&](Value operand) {
     mlir::Operation *source = operand.getDefiningOp();
-    return source && !perToken(operand) && stages.lookup(source) != Stage::Before;
+    return source && !perToken(operand) &&
+           stages.lookup(source) != Stage::Before;
   };
   for (mlir::Operation &op : function.getBody().front().without_terminator()) {
-    bool touchesTokens = llvm::any_of(op.getOperands(), [&](Value v) {
-      return perToken(v);
-    }) || llvm::any_of(op.getResults(), [&](Value v) { return perToken(v); });
+    bool touchesTokens =
+        llvm::any_of(op.getOperands(), [&](Value v) { return perToken(v); }) ||
+        llvm::any_of(op.getResults(), [&](Value v) { return perToken(v); });
     if (touchesTokens)
       stages[&op] = Stage::PerToken;
     else
@@ -122,9 +124,9 @@ Value KernelBuilder::tile(Value value) {
   mlir::OpBuilder::InsertionGuard guard(builder);
   if (!perToken(value))
     builder.setInsertionPointToStart(&kernel.getBody().front());
-  Value read = chunk::ReadOp::create(builder, function.getLoc(),
-                                     tileOf(value.getType()),
-                                     argument.getArgNumber());
+  Value read =
+      chunk::ReadOp::create(builder, function.getLoc(), tileOf(value.getType()),
+                            argument.getArgNumber());
   tiles[value] = read;
   return read;
 }
@@ -137,8 +139,7 @@ KernelBuilder::Carried &KernelBuilder::carriedFor(Value key) {
 }
 
 chunk::SweepOp KernelBuilder::beginSweep(
-    bool descending,
-    llvm::ArrayRef<std::pair<Value, Value>> keysAndInitials) {
+    bool descending, llvm::ArrayRef<std::pair<Value, Value>> keysAndInitials) {
   llvm::SmallVector<Value> initials;
   llvm::SmallVector<mlir::Type> types;
   for (auto [key, initial] : keysAndInitials) {

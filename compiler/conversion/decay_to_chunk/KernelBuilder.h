@@ -75,9 +75,9 @@ private:
   };
   llvm::SmallVector<Carried> carried;
   Carried &carriedFor(mlir::Value key);
-  chunk::SweepOp beginSweep(bool descending,
-                            llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>>
-                                keysAndInitials);
+  chunk::SweepOp beginSweep(
+      bool descending,
+      llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> keysAndInitials);
   void endSweep(chunk::SweepOp sweep);
 
   llvm::SmallVector<ir::ScanOp> scans;

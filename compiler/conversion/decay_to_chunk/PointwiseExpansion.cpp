@@ -40,8 +40,7 @@ struct Numbers {
   }
   Value choose(mlir::arith::CmpFPredicate when, Value x, Value y, Value then,
                Value otherwise) {
-    Value condition =
-        mlir::arith::CmpFOp::create(builder, place, when, x, y);
+    Value condition = mlir::arith::CmpFOp::create(builder, place, when, x, y);
     return mlir::arith::SelectOp::create(builder, place, condition, then,
                                          otherwise);
   }
@@ -61,8 +60,8 @@ struct Numbers {
   }
   Value logaddexp(Value x, Value y) {
     // Equal infinities differ by 0, not by NaN.
-    Value difference = choose(mlir::arith::CmpFPredicate::OEQ, x, y,
-                              constant(0), sub(x, y));
+    Value difference =
+        choose(mlir::arith::CmpFPredicate::OEQ, x, y, constant(0), sub(x, y));
     return add(larger(x, y), log1p(expOfMinusAbsolute(difference)));
   }
 };

@@ -7,8 +7,8 @@
 namespace decay {
 
 /// Builds the operator `name` (dsl/operators/PointwiseOperators.def) on f32
-/// numbers or vectors of them from arith and math operations, in a form that neither overflows nor
-/// cancels where the operator itself does not.
+/// numbers or vectors of them from arith and math operations, in a form that
+/// neither overflows nor cancels where the operator itself does not.
 mlir::Value expandPointwise(mlir::OpBuilder &builder, mlir::Location place,
                             llvm::StringRef name, mlir::ValueRange operands);
 

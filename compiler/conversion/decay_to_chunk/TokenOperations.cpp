@@ -11,12 +11,12 @@ using ir::Axis;
 using mlir::Value;
 
 /// A chunk.pointwise of type `type`; `body` turns its numbers into the result.
-static Value pointwise(
-    mlir::OpBuilder &builder, mlir::Location place, chunk::TileType type,
-    mlir::ValueRange inputs,
-    llvm::function_ref<Value(mlir::OpBuilder &, mlir::ValueRange)> body) {
-  auto op = chunk::PointwiseOp::create(builder, place,
-                                       mlir::TypeRange{type}, inputs);
+static Value
+pointwise(mlir::OpBuilder &builder, mlir::Location place, chunk::TileType type,
+          mlir::ValueRange inputs,
+          llvm::function_ref<Value(mlir::OpBuilder &, mlir::ValueRange)> body) {
+  auto op =
+      chunk::PointwiseOp::create(builder, place, mlir::TypeRange{type}, inputs);
   mlir::OpBuilder::InsertionGuard guard(builder);
   mlir::Block *block = &op.getBody().emplaceBlock();
   for (size_t index = 0; index < inputs.size(); ++index)
@@ -62,8 +62,9 @@ void KernelBuilder::convertMap(ir::MapOp op) {
     }
     return expandPointwise(inner, op.getLoc(), op.getName(), operands);
   };
-  set(op.getResult(), pointwise(builder, op.getLoc(),
-                                tileOf(op.getResult().getType()), inputs, body));
+  set(op.getResult(),
+      pointwise(builder, op.getLoc(), tileOf(op.getResult().getType()), inputs,
+                body));
 }
 
 void KernelBuilder::accumulate(Value sum, Value part) {
@@ -126,9 +127,8 @@ Value KernelBuilder::recurrenceLambda(Value lambda, Value q) {
   Value known = tile(lambda);
   auto type = mlir::cast<chunk::TileType>(known.getType());
   auto key = mlir::cast<chunk::TileType>(q.getType());
-  return broadcast(known, type.has(Axis::Channel)
-                              ? key
-                              : type.with(Axis::Token));
+  return broadcast(known,
+                   type.has(Axis::Channel) ? key : type.with(Axis::Token));
 }
 
 void KernelBuilder::convertRecurrence(ir::RecurrenceOp op) {
@@ -148,8 +148,7 @@ void KernelBuilder::convertRecurrenceGradient(ir::RecurrenceGradientOp op) {
   Value q = tile(op.getQ()), k = tile(op.getK()), v = tile(op.getV());
   Value lambda = recurrenceLambda(op.getLambda(), q);
   chunk::TileType stateType = tileOf(op.getInitial().getType());
-  Value state =
-      chunk::RestoreOp::create(builder, op.getLoc(), stateType, 0);
+  Value state = chunk::RestoreOp::create(builder, op.getLoc(), stateType, 0);
   Carried &dState = carriedFor(op.getDInitial());
   auto made = chunk::RecurrenceGradientOp::create(
       builder, op.getLoc(),
@@ -198,14 +197,16 @@ void KernelBuilder::convert(mlir::Operation &op) {
                                 }));
       })
       .Case([&](ir::IndexOp index) {
-        set(index, chunk::IndexOp::create(builder, place, type(),
-                                          index.getKind()));
+        set(index,
+            chunk::IndexOp::create(builder, place, type(), index.getKind()));
       })
-      .Case([&](ir::BroadcastOp made) { set(made, broadcast(operand(), type())); })
+      .Case([&](ir::BroadcastOp made) {
+        set(made, broadcast(operand(), type()));
+      })
       .Case([&](ir::RotateOp made) {
-        set(made, chunk::RotateOp::create(builder, place, type(),
-                                          made.getKind(), operand(),
-                                          made.getAdjoint()));
+        set(made,
+            chunk::RotateOp::create(builder, place, type(), made.getKind(),
+                                    operand(), made.getAdjoint()));
       })
       .Case([&](ir::CheckRangeOp made) {
         set(made, chunk::CheckRangeOp::create(builder, place, operand()));
@@ -223,7 +224,8 @@ void KernelBuilder::convert(mlir::Operation &op) {
         set(made, chunk::AtLayerOp::create(builder, place, type(), operand()));
       })
       .Case([&](ir::FromLayerOp made) {
-        set(made, chunk::FromLayerOp::create(builder, place, type(), operand()));
+        set(made,
+            chunk::FromLayerOp::create(builder, place, type(), operand()));
       })
       .Case([&](ir::RandomOp made) {
         auto field = mlir::cast<ir::FieldType>(made.getResult().getType());
@@ -233,9 +235,9 @@ void KernelBuilder::convert(mlir::Operation &op) {
               std::pair{Axis::Channel, 'K'}, std::pair{Axis::Value, 'V'}})
           if (field.has(axis))
             shape += letter;
-        set(made, chunk::RandomOp::create(
-                      builder, place, type(), made.getKind(), made.getStream(),
-                      shape, operand(0), operand(1)));
+        set(made, chunk::RandomOp::create(builder, place, type(),
+                                          made.getKind(), made.getStream(),
+                                          shape, operand(0), operand(1)));
       })
       .Default([](mlir::Operation *) {
         llvm_unreachable("an operation of a design without a tile form");

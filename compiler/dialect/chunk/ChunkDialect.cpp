@@ -13,7 +13,9 @@
 
 namespace decay::chunk {
 
-bool TileType::has(ir::Axis axis) const { return getAxes() & ir::axisBit(axis); }
+bool TileType::has(ir::Axis axis) const {
+  return getAxes() & ir::axisBit(axis);
+}
 
 TileType TileType::with(ir::Axis axis) const {
   return get(getContext(), getAxes() | ir::axisBit(axis));
@@ -45,7 +47,8 @@ mlir::LogicalResult PointwiseOp::verify() {
     for (mlir::Value input : getInputs())
       if (mlir::cast<TileType>(input.getType()).getAxes() &
           ~mlir::cast<TileType>(result.getType()).getAxes())
-        return emitOpError("an input varies over an axis that the results lack");
+        return emitOpError(
+            "an input varies over an axis that the results lack");
   }
   return mlir::success();
 }
