@@ -19,8 +19,7 @@ struct CompileRequest {
   std::string design;
   /// Settings in the order given: {"granularity", "scalar"}, {"p", "0.9"}, ...
   std::vector<std::pair<std::string, std::string>> settings;
-  /// Empty: the default target.
-  std::string target;
+  std::string target = "cpu";
   /// Where the package goes. Made if missing.
   std::string outputDirectory;
   /// Keep a package that is already there when its hash is the same.

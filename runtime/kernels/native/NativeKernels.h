@@ -1,0 +1,115 @@
+//===- NativeKernels.h - The few kernels no design changes -----*- C++ -*-===//
+//
+// Everything of the model that is neither a matrix product nor a compiled
+// design: norms, gates, embedding, softmax loss. Layers hold no loop of their
+// own; they call these, so that a second device is a second implementation.
+//
+// All arrays are row-major fp32. "Adds to" means that the result is accumulated
+// onto what the array holds; every other output is overwritten. The same bits
+// for any number of workers: sums over rows run in blocks of a fixed size.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DECAY_RUNTIME_KERNELS_NATIVE_NATIVEKERNELS_H
+#define DECAY_RUNTIME_KERNELS_NATIVE_NATIVEKERNELS_H
+
+#include "runtime/core/Status.h"
+#include "runtime/device/Device.h"
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace decay::runtime {
+
+/// `rows` rows of `width` values each.
+struct RowShape {
+  int64_t rows = 0;
+  int64_t width = 0;
+};
+
+/// Where the epsilon of an RMSNorm stands.
+enum class EpsilonPlace : uint8_t {
+  Sum,  ///< √D · x / √(Σx² + ε)
+  Mean, ///< x / √(Σx²/D + ε)
+};
+
+struct NormOptions {
+  float epsilon = 1e-5f;
+  EpsilonPlace place = EpsilonPlace::Sum;
+};
+
+/// A softmax over `classes` values for each row of logits.
+struct CrossEntropyShape {
+  int64_t rows = 0;
+  int64_t classes = 0;
+  float gradientScale = 0; ///< factor of the gradient; 0: no gradient is wanted
+};
+
+class NativeKernels {
+public:
+  virtual ~NativeKernels() = default;
+
+  virtual void copy(float *out, const float *in, int64_t count) = 0;
+  virtual void zero(float *out, int64_t count) = 0;
+  virtual void add(float *sum, const float *term, int64_t count) = 0;
+
+  /// out[r] = table[tokens[r]]; every token is in [0, table rows).
+  virtual void gatherRows(RowShape shape, const int32_t *tokens,
+                          const float *table, float *out) = 0;
+  /// Adds dOut[r] to dTable[tokens[r]], in the order of r.
+  virtual void scatterAddRows(RowShape shape, const int32_t *tokens,
+                              const float *dOut, float *dTable) = 0;
+
+  /// y = rmsnorm(x) · weight. `scale` [rows] is kept for backward.
+  virtual void rmsNorm(RowShape shape, NormOptions options, const float *x,
+                       const float *weight, float *y, float *scale) = 0;
+  /// Adds to dx and dWeight. `partials` holds partialFloats(shape) values.
+  virtual void rmsNormBackward(RowShape shape, const float *x,
+                               const float *weight, const float *scale,
+                               const float *dy, float *dx, float *dWeight,
+                               float *partials) = 0;
+
+  /// y = rmsnorm(o · sigmoid(gate)) · weight.
+  virtual void gatedNorm(RowShape shape, NormOptions options, const float *o,
+                         const float *gate, const float *weight, float *y,
+                         float *scale) = 0;
+  /// Writes dO and dGate (dO may be dy, dGate may be gate), adds to dWeight.
+  virtual void gatedNormBackward(RowShape shape, const float *o,
+                                 const float *gate, const float *weight,
+                                 const float *scale, const float *dy, float *dO,
+                                 float *dGate, float *dWeight,
+                                 float *partials) = 0;
+
+  /// h = silu(a) · b, where each row of `ab` [rows, 2 width] is a then b.
+  virtual void glu(RowShape shape, const float *ab, float *h) = 0;
+  /// In place: ab becomes its gradient, dh becomes h, which the next weight
+  /// gradient needs.
+  virtual void gluBackward(RowShape shape, float *ab, float *dh) = 0;
+
+  /// Adds bias [width] to rows that lie `stride` values apart.
+  virtual void addBias(RowShape shape, float *x, int64_t stride,
+                       const float *bias) = 0;
+  /// Adds the sum over rows of x to sums [width].
+  virtual void sumRows(RowShape shape, const float *x, int64_t stride,
+                       float *sums) = 0;
+
+  /// losses[r] = -log softmax(logits[r])[targets[r]] in nats; 0 where the
+  /// target is negative. With a gradient scale, logits become scale · (softmax
+  /// - one_hot), or 0 for those rows.
+  virtual void crossEntropy(CrossEntropyShape shape, float *logits,
+                            const int32_t *targets, float *losses) = 0;
+
+  /// Scratch of the backward kernels that sum over rows.
+  static int64_t partialFloats(RowShape shape) {
+    return (shape.rows + rowsPerBlock - 1) / rowsPerBlock * shape.width;
+  }
+  static constexpr int64_t rowsPerBlock = 64;
+};
+
+/// The kernels of the device called `name`, which was created under that name.
+Result<std::unique_ptr<NativeKernels>>
+createNativeKernels(std::string_view name, Device &device);
+
+} // namespace decay::runtime
+
+#endif // DECAY_RUNTIME_KERNELS_NATIVE_NATIVEKERNELS_H

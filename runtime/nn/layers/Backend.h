@@ -1,0 +1,27 @@
+//===- Backend.h - What a layer computes with ------------------*- C++ -*-===//
+#ifndef DECAY_RUNTIME_NN_LAYERS_BACKEND_H
+#define DECAY_RUNTIME_NN_LAYERS_BACKEND_H
+
+#include "runtime/device/Device.h"
+#include "runtime/kernels/native/NativeKernels.h"
+
+namespace decay::runtime {
+
+/// A device and the native kernels for it. Both outlive every layer that uses
+/// them.
+struct Backend {
+  Device &device;
+  NativeKernels &kernels;
+};
+
+/// Rows of values that lie `stride` apart: an array, or some columns of one.
+struct Slice {
+  float *data = nullptr;
+  int64_t stride = 0;
+
+  Slice from(int64_t column) const { return {data + column, stride}; }
+};
+
+} // namespace decay::runtime
+
+#endif // DECAY_RUNTIME_NN_LAYERS_BACKEND_H

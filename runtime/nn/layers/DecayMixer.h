@@ -1,0 +1,108 @@
+//===- DecayMixer.h - The token mixer of a compiled design -----*- C++ -*-===//
+//
+// Projections, the design's kernel, output gate, norm and Wo. What is
+// projected, learned and carried is read from the package's manifest: no design
+// is known here by name. The first factors of all projections and of the gate
+// are stacked in one matrix, so that one product makes them all; the kernel
+// reads its operands as slices of the result.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DECAY_RUNTIME_NN_LAYERS_DECAYMIXER_H
+#define DECAY_RUNTIME_NN_LAYERS_DECAYMIXER_H
+
+#include "runtime/nn/layers/LowRank.h"
+#include "runtime/nn/layers/OperandBinder.h"
+#include "runtime/nn/layers/OutputGate.h"
+
+#include <vector>
+
+namespace decay::runtime {
+
+/// Sizes of a mixer: D width, H heads, K and V widths of a head.
+struct MixerShape {
+  int64_t width = 0, heads = 0, keyWidth = 0, valueWidth = 0;
+  int64_t gateRank = 0;
+  NormOptions norm;
+};
+
+class DecayMixer {
+public:
+  /// How one projection of the manifest is made and where it lies in the
+  /// stacked product.
+  struct Projection {
+    std::string name;
+    int64_t column = 0;  ///< first column in the stacked product
+    int64_t columns = 0; ///< outputs, or the rank
+    int64_t outputs = 0; ///< H·K, H·V or H
+    int64_t rank = 0;    ///< 0: no second factor
+    bool bias = false;
+  };
+
+  /// Arrays of weights, or of their gradients. Vectors follow the manifest's
+  /// order; entries for what a projection lacks are null.
+  struct Weights {
+    float *stacked = nullptr;     ///< [stackedWidth(), D]
+    std::vector<float *> second;  ///< [outputs, rank]
+    std::vector<float *> bias;    ///< [outputs]
+    float *gateSecond = nullptr;  ///< [H·V, gate rank]
+    std::vector<float *> learned; ///< the design's parameters
+    OutputGate::Weights output;
+  };
+
+  /// What forward leaves for backward.
+  struct Saved {
+    float *stacked = nullptr;    ///< [rows, stackedWidth()]
+    std::vector<float *> second; ///< [rows, outputs]
+    float *gate = nullptr;       ///< [rows, H·V]; its gradient after backward
+    float *o = nullptr;          ///< [rows, H·V]
+    float *normed = nullptr;     ///< [rows, H·V]
+    float *scale = nullptr;      ///< [rows]
+  };
+
+  struct Scratch {
+    float *dStacked = nullptr;    ///< [rows, stackedWidth()]
+    std::vector<float *> dSecond; ///< [rows, outputs]
+    float *dO = nullptr;          ///< [rows, H·V]
+    std::vector<float *> dLearned;
+    float *partials = nullptr; ///< NativeKernels::partialFloats(rows, H·V)
+  };
+
+  DecayMixer(Backend backend, const KernelLibrary &kernels,
+             KernelWorkspace &workspace, MixerShape shape);
+
+  const std::vector<Projection> &projections() const { return made; }
+  int64_t stackedWidth() const { return gateColumn + shape.gateRank; }
+  int64_t innerWidth() const { return shape.heads * shape.valueWidth; }
+  int64_t gateOffset() const { return gateColumn; }
+  DecayDims dims(const MixerCall &call) const;
+
+  /// Adds the mixer's output to `out` [rows, D], the residual stream. `lambda`,
+  /// if not null, receives λ of every token ([rows, H·K] or [rows, H]).
+  Status forward(const MixerCall &call, const float *x, const Weights &weights,
+                 const Saved &saved, const MixerState &state, float *out,
+                 float *lambda) const;
+
+  /// Writes dx [rows, D], adds to the weights' gradients. States started at
+  /// zero.
+  Status backward(const MixerCall &call, const float *x, const Weights &weights,
+                  const Saved &saved, const float *dOut, const Scratch &scratch,
+                  float *dx, const Weights &gradients) const;
+
+private:
+  OutputGate outputGate() const {
+    return {innerWidth(), shape.width, shape.norm};
+  }
+  Slice operandRows(size_t projection, float *stacked,
+                    const std::vector<float *> &second) const;
+
+  Backend backend;
+  const KernelLibrary &kernels;
+  KernelWorkspace &workspace;
+  MixerShape shape;
+  std::vector<Projection> made;
+  int64_t gateColumn = 0;
+};
+
+} // namespace decay::runtime
+
+#endif // DECAY_RUNTIME_NN_LAYERS_DECAYMIXER_H

@@ -1,0 +1,35 @@
+//===- Glu.cpp -------------------------------------------------*- C++ -*-===//
+#include "runtime/nn/layers/Glu.h"
+
+namespace decay::runtime {
+
+void Glu::forward(Backend backend, int64_t rows, const float *x,
+                  Weights weights, float *ab, float *h, float *out) const {
+  Slice input{const_cast<float *>(x), width};
+  Linear{width, 2 * hidden}.forward(backend, rows, input, weights.expand,
+                                    {ab, 2 * hidden});
+  backend.kernels.glu({rows, hidden}, ab, h);
+  Linear{hidden, width}.forward(backend, rows, {h, hidden}, weights.shrink,
+                                {out, width},
+                                /*addTo=*/true);
+}
+
+void Glu::backward(Backend backend, int64_t rows, const float *x,
+                   Weights weights, float *ab, const float *dOut, float *dh,
+                   float *dx, Weights gradients) const {
+  Slice dRows{const_cast<float *>(dOut), width};
+  Slice input{const_cast<float *>(x), width};
+  Linear expand{width, 2 * hidden};
+  Linear shrink{hidden, width};
+  shrink.backwardInput(backend, rows, dRows, weights.shrink, {dh, hidden});
+  // From here ab holds its own gradient, and dh holds h, made again rather than
+  // kept.
+  backend.kernels.gluBackward({rows, hidden}, ab, dh);
+  shrink.backwardWeight(backend, rows, dRows, {dh, hidden}, gradients.shrink);
+  expand.backwardWeight(backend, rows, {ab, 2 * hidden}, input,
+                        gradients.expand);
+  expand.backwardInput(backend, rows, {ab, 2 * hidden}, weights.expand,
+                       {dx, width});
+}
+
+} // namespace decay::runtime

@@ -1,0 +1,30 @@
+//===- OutputGate.cpp ------------------------------------------*- C++ -*-===//
+#include "runtime/nn/layers/OutputGate.h"
+
+namespace decay::runtime {
+
+void OutputGate::forward(Backend backend, int64_t rows, Saved saved,
+                         Weights weights, float *out) const {
+  backend.kernels.gatedNorm({rows, inner}, options, saved.o, saved.gate,
+                            weights.norm, saved.normed, saved.scale);
+  Linear{inner, width}.forward(backend, rows, {saved.normed, inner},
+                               weights.output, {out, width}, /*addTo=*/true);
+}
+
+void OutputGate::backward(Backend backend, int64_t rows, Saved saved,
+                          Weights weights, const float *dOut, float *dO,
+                          float *dGate, Weights gradients,
+                          float *partials) const {
+  Linear output{inner, width};
+  Slice dRows{const_cast<float *>(dOut), width};
+  output.backwardWeight(backend, rows, dRows, {saved.normed, inner},
+                        gradients.output);
+  // dO serves first as the gradient of the normed rows; the kernel allows the
+  // overlap.
+  output.backwardInput(backend, rows, dRows, weights.output, {dO, inner});
+  backend.kernels.gatedNormBackward({rows, inner}, saved.o, saved.gate,
+                                    weights.norm, saved.scale, dO, dO, dGate,
+                                    gradients.norm, partials);
+}
+
+} // namespace decay::runtime

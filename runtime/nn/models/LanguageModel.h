@@ -1,0 +1,157 @@
+//===- LanguageModel.h - The decoder around any design ---------*- C++ -*-===//
+//
+// embedding -> (tpe) -> L × (RMSNorm -> mixer -> +, RMSNorm -> GLU -> +) ->
+// RMSNorm
+// -> head. The design is data: a loaded package. A training step is forward,
+// loss, backward, in this order; nothing is allocated after create().
+//
+//===----------------------------------------------------------------------===//
+#ifndef DECAY_RUNTIME_NN_MODELS_LANGUAGEMODEL_H
+#define DECAY_RUNTIME_NN_MODELS_LANGUAGEMODEL_H
+
+#include "runtime/core/Arena.h"
+#include "runtime/nn/layers/Classifier.h"
+#include "runtime/nn/layers/Embedding.h"
+#include "runtime/nn/models/Parameters.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace decay::runtime {
+
+/// The packages of a model. `tpe` is needed when the design's position is tpe.
+struct ModelKernels {
+  const KernelLibrary &design;
+  const KernelLibrary *tpe = nullptr;
+};
+
+/// The largest call that a model is planned for.
+struct RunShape {
+  int64_t B = 1;
+  int64_t T = 1;
+  bool training = false; ///< keep what backward needs, and room for gradients
+  bool states = false;   ///< room to carry states from call to call
+  bool lambda = false;   ///< room for the λ of one layer
+};
+
+/// One call: tokens [B, T] and how it relates to the call before.
+struct ForwardCall {
+  const int32_t *tokens = nullptr;
+  int64_t B = 1;
+  int64_t T = 1;
+  /// Begin with the states that the last call left, and keep those of this one
+  /// (RunShape::states). Otherwise every sequence begins at zero and no state
+  /// is kept.
+  bool carryState = false;
+  /// Receives each layer's λ ([B·T, H·K] or [B·T, H], row by row;
+  /// RunShape::lambda).
+  std::function<void(int64_t layer, std::span<const float> lambda)> observe;
+};
+
+class LanguageModel {
+public:
+  /// Plans and allocates all memory. User errors: sizes that do not fit, a
+  /// design that needs a positional module which is not there; world errors:
+  /// memory.
+  static Result<std::unique_ptr<LanguageModel>>
+  create(Backend backend, const ModelConfig &config, ModelKernels kernels,
+         RunShape shape);
+
+  /// Draws all weights from Philox streams: one per parameter's name, so that a
+  /// parameter starts alike in every design that has it.
+  Status initialise(uint64_t seed);
+
+  const ModelConfig &config() const { return settings; }
+  const Parameters &parameters() const { return table; }
+  float *weights() const { return arena.floats(weightBlock); }
+  float *gradients() const { return arena.floats(gradientBlock); }
+  const Arena &plan() const { return arena; }
+
+  Status forward(const ForwardCall &call);
+  /// The sum of the losses of the last forward's tokens, in nats. Targets [B,
+  /// T]; negative ones do not count. `gradientScale` != 0 also prepares
+  /// backward for scale · that sum.
+  double loss(const int32_t *targets, float gradientScale);
+  /// Each token's loss in the last loss() call.
+  std::span<const float> tokenLosses() const;
+  /// Adds to gradients(). After forward and loss on the same tokens.
+  Status backward();
+
+  /// Logits [vocabulary] of one row of the last forward.
+  std::span<const float> logits(int64_t row);
+
+  /// Forgets all carried states.
+  void resetStates() { tokensSeen = 0; }
+  /// Tokens of each sequence that the carried states have seen.
+  int64_t position() const { return tokensSeen; }
+
+private:
+  struct LayerSaved {
+    Arena::Region input, mixerInput, mixerScale;
+    Arena::Region stacked, gate, o, normed, scale;
+    std::vector<Arena::Region> second;
+    Arena::Region middle, gluInput, gluScale, ab;
+  };
+  struct StatePlaces {
+    Arena::Region state[2];
+    std::vector<Arena::Region> carries[2];
+  };
+
+  LanguageModel(Backend backend, const ModelConfig &config,
+                ModelKernels kernels, RunShape shape);
+
+  void planWeights();
+  void planActivations();
+  LayerSaved planLayer();
+  void planBackward();
+  StatePlaces planState(const Manifest &manifest, const DecayDims &dims);
+  Status reserveWorkspace();
+
+  MixerShape mixerShape() const;
+  MixerCall mixerCall(int64_t layer) const;
+  const LayerSaved &saved(int64_t layer) const;
+  DecayMixer::Saved mixerSaved(const LayerSaved &layer) const;
+  Tpe::Saved tpeSaved() const;
+  MixerState stateOf(const StatePlaces &places) const;
+
+  Status forwardTpe();
+  Status forwardLayer(int64_t layer, const float *in, float *out,
+                      const ForwardCall &call);
+  Status backwardLayer(int64_t layer);
+  Status backwardTpe();
+
+  Backend backend;
+  ModelConfig settings;
+  ModelKernels kernels;
+  RunShape shape;
+  KernelWorkspace workspace;
+  DecayMixer mixer;
+  std::optional<Tpe> tpe;
+  Parameters table;
+  Arena arena;
+
+  Arena::Region weightBlock, gradientBlock;
+  std::vector<LayerSaved>
+      layers; ///< one for each layer in training, else one for all
+  std::vector<StatePlaces> states;
+  std::optional<StatePlaces> tpeState;
+  Arena::Region embedded, tpeO, tpeNormed, tpeScale; ///< tpe only
+  Arena::Region last, lastNormed, lastScale, hidden, logitChunk, losses, lambda;
+  // Backward only.
+  Arena::Region dStream, dInput, dInner, dStacked, partials;
+  std::vector<Arena::Region> dSecond, dLearned, dTpeLearned;
+
+  // The call at hand.
+  const int32_t *tokens = nullptr;
+  int64_t B = 0, T = 0;
+  int64_t tokensSeen = 0;
+  bool carrying = false;
+  int parity = 0; ///< which half of the states is read
+};
+
+} // namespace decay::runtime
+
+#endif // DECAY_RUNTIME_NN_MODELS_LANGUAGEMODEL_H
