@@ -125,7 +125,7 @@ static float *stateOf(const Item *item, int operand) {
 static float lambdaAt(const Item *item, int64_t t, int64_t k) {
   float f = rowOf(item, F, item->dims->K, t)[k];
   const float *delta = item->operands[DELTA].data;
-  return f * f + delta[item->head * item->dims->K + k];
+  return 0.9f * f * f + delta[item->head * item->dims->K + k];
 }
 
 static void loadState(const Item *item, int operand, float *state) {
@@ -202,7 +202,7 @@ static void backwardItem(const Item *item, float *states, float *gradient,
       }
       rowOf(item, D_Q, K, t)[k] = dQ;
       rowOf(item, D_KEY, K, t)[k] = dK;
-      rowOf(item, D_F, K, t)[k] = dLambda * 2 * rowOf(item, F, K, t)[k];
+      rowOf(item, D_F, K, t)[k] = dLambda * 1.8f * rowOf(item, F, K, t)[k];
       partial[k] += dLambda;
     }
   }

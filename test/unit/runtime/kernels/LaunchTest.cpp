@@ -74,9 +74,9 @@ protected:
 TEST_F(Launch, RunsAValidCall) {
   Status status = run();
   ASSERT_TRUE(status.ok()) << status.message();
-  // After one token o is the sum of q k v over 4 channels; λ = f² = 1/4.
+  // After one token o is the sum of q k v over 4 channels; λ = 0.9 f².
   EXPECT_FLOAT_EQ(out[0], 0.5f);
-  EXPECT_FLOAT_EQ(out[6], 0.25f * 0.5f + 0.5f);
+  EXPECT_FLOAT_EQ(out[6], 0.225f * 0.5f + 0.5f);
 }
 
 TEST_F(Launch, FindsOperandsByName) {
@@ -251,11 +251,12 @@ TEST_F(PackedLaunch, NegativeCount) {
 }
 
 TEST_F(Launch, NamesLambdaOutOfRange) {
-  // λ is f², here at batch 1, token 3, head 2, channel 1.
+  // λ is 0.9 f², here at batch 1, token 3, head 2, channel 1.
   std::vector<float> f(120, 0.5f);
   f[((1 * 5 + 3) * 3 + 2) * 4 + 1] = 1.5f;
   named("f") = KernelOperand::input("f", f.data(), 120);
-  refuses("λ is 2.25 at sequence 1, token 3, head 2, channel 1: it must lie in "
+  refuses("λ is 2.02499986 at sequence 1, token 3, head 2, channel 1: it must "
+          "lie in "
           "[0, 1]");
 }
 
