@@ -2,6 +2,8 @@
 
 #include "runtime/kernels/KernelLibrary.h"
 
+#include "runtime/device/cpu/Processor.h"
+
 #include <dlfcn.h>
 #include <filesystem>
 
@@ -22,23 +24,6 @@ std::string_view toString(KernelRole role) {
   return roleNames[static_cast<size_t>(role)];
 }
 
-DecayHost detectHost() {
-  DecayHost host = {};
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  host.has_avx2_fma =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-      __builtin_cpu_supports("f16c");
-  host.has_avx512 = host.has_avx2_fma && __builtin_cpu_supports("avx512f") &&
-                    __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512cd") &&
-                    __builtin_cpu_supports("avx512dq") &&
-                    __builtin_cpu_supports("avx512vl");
-#endif
-  return host;
-}
-
 //===----------------------------------------------------------------------===//
 // Loading
 //===----------------------------------------------------------------------===//
@@ -49,9 +34,8 @@ static Status explainRefusal(DecayPackageQuery query) {
   DecayHost best = {1, 1};
   if (query(DECAY_ABI_VERSION, &best))
     return Status::world(
-        "the package holds no code for this processor, which lacks the AVX2 "
-        "and "
-        "FMA instructions: run it on a processor of 2013 or later (x86-64-v3)");
+        "the package holds no code for this processor, which is older than all "
+        "that it was compiled for: run it on one of 2013 or later");
   return Status::world(
       fmt::format("the package does not speak version {} of the package "
                   "interface: compile the design again with the decayc that "

@@ -48,9 +48,6 @@ struct KernelOperandInfo {
   bool optional = false;
 };
 
-/// What this processor can run.
-DecayHost detectHost();
-
 class KernelLibrary {
 public:
   /// Opens the package at `path` for this machine, or for `host` (tests ask for

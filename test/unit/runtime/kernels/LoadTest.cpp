@@ -1,5 +1,6 @@
 //===- LoadTest.cpp - Opening a package -----------------------------------===//
 
+#include "runtime/device/cpu/Processor.h"
 #include "runtime/kernels/KernelLibrary.h"
 
 #include <fstream>
