@@ -19,7 +19,7 @@ struct CompileRequest {
   std::string design;
   /// Settings in the order given: {"granularity", "scalar"}, {"p", "0.9"}, ...
   std::vector<std::pair<std::string, std::string>> settings;
-  std::string target = "cpu";
+  std::string target; ///< empty: the default target
   /// Where the package goes. Made if missing.
   std::string outputDirectory;
   /// Keep a package that is already there when its hash is the same.
