@@ -2,6 +2,9 @@
 #ifndef DECAY_COMPILER_TARGET_CPU_VARIANTS_H
 #define DECAY_COMPILER_TARGET_CPU_VARIANTS_H
 
+#include "runtime/abi/DecayPackage.h"
+
+#include <cstddef>
 #include <cstdint>
 
 namespace decay::cpu {
@@ -13,11 +16,12 @@ struct Variant {
   const char *processor; ///< LLVM's name, "target-cpu" of the functions
   int64_t lanes;         ///< fp32 numbers in a vector register
   int64_t registers;     ///< vector registers
+  size_t hostFlag;       ///< offset in DecayHost of the flag that it needs
 };
 
 inline constexpr Variant variants[] = {
-    {"avx512", "x86-64-v4", 16, 32},
-    {"avx2", "x86-64-v3", 8, 16},
+    {"avx512", "x86-64-v4", 16, 32, offsetof(DecayHost, has_avx512)},
+    {"avx2", "x86-64-v3", 8, 16, offsetof(DecayHost, has_avx2_fma)},
 };
 
 /// Tiles in scratch memory have rows padded to this many floats, for every

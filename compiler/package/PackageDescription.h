@@ -1,0 +1,49 @@
+//===- PackageDescription.h - What a package says of itself ----*- C++ -*-===//
+//
+// The entries of a design's package with their operands in order, and the
+// manifest that a model reads: README.md of this folder. Targets turn it into
+// the tables of runtime/abi/DecayPackage.h.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DECAY_COMPILER_PACKAGE_PACKAGEDESCRIPTION_H
+#define DECAY_COMPILER_PACKAGE_PACKAGEDESCRIPTION_H
+
+#include <string>
+#include <vector>
+
+namespace decay {
+
+namespace dsl {
+struct CheckedDesign;
+}
+
+struct OperandDescription {
+  std::string name;  ///< "q", "d_q", "initial_state", ...
+  std::string shape; ///< as in DecayOperandInfo: "B T H K"
+  bool written = false;
+  bool optional = false;
+};
+
+struct EntryDescription {
+  std::string role; ///< as in DecayEntry: "forward", ...
+  std::vector<OperandDescription> operands;
+  /// Places in `operands` of the parameters' gradients, in order of the
+  /// parameters.
+  std::vector<int64_t> parameterGradients;
+};
+
+struct PackageDescription {
+  std::string design;
+  std::string target;
+  std::string hash;     ///< 64 hex digits
+  std::string manifest; ///< JSON
+  std::vector<EntryDescription> entries;
+};
+
+/// Operand order, shapes and manifest follow from the design alone.
+PackageDescription describePackage(const dsl::CheckedDesign &design,
+                                   std::string target, std::string hash);
+
+} // namespace decay
+
+#endif // DECAY_COMPILER_PACKAGE_PACKAGEDESCRIPTION_H

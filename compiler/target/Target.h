@@ -1,0 +1,74 @@
+//===- Target.h - What the compiler asks of a machine ----------*- C++ -*-===//
+//
+// A target lives in one folder here, which is the only place that knows its
+// name. The pipeline hands it a module in the chunk dialect; the target has its
+// own phases down to its last MLIR level and emits the artefacts from there.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DECAY_COMPILER_TARGET_TARGET_H
+#define DECAY_COMPILER_TARGET_TARGET_H
+
+#include "compiler/package/PackageDescription.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+namespace mlir {
+class DialectRegistry;
+class ModuleOp;
+class OpPassManager;
+} // namespace mlir
+
+namespace decay {
+
+/// A named step of a target's way down, which `--emit=<name>` can stop after.
+struct TargetPhase {
+  llvm::StringRef name;
+  llvm::StringRef meaning; ///< for --help
+  void (*addPasses)(mlir::OpPassManager &passes);
+};
+
+/// Something other than MLIR that a target can show of a lowered module.
+struct TargetArtefact {
+  llvm::StringRef name;    ///< for --emit
+  llvm::StringRef meaning; ///< for --help
+  bool binary = false;
+};
+
+class Target {
+public:
+  virtual ~Target() = default;
+
+  virtual llvm::StringRef name() const = 0;
+  virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
+  virtual void registerPasses() const = 0;
+
+  /// In the order in which they run.
+  virtual llvm::ArrayRef<TargetPhase> phases() const = 0;
+  virtual llvm::ArrayRef<TargetArtefact> artefacts() const = 0;
+
+  /// The bytes of one of artefacts(), from a module that has gone through all
+  /// phases.
+  virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,
+                                           const PackageDescription &package,
+                                           llvm::StringRef artefact) const = 0;
+
+  /// The shared library of the package. The same bytes for the same module and
+  /// package. Temporary files, if a target needs any, lie in `directory` and
+  /// are gone afterwards.
+  virtual llvm::Expected<std::string>
+  emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
+              llvm::StringRef directory) const = 0;
+};
+
+/// All targets that this build has: one for each folder. The first is the
+/// default.
+llvm::ArrayRef<const Target *> targets();
+
+/// Null: there is no target of that name.
+const Target *findTarget(llvm::StringRef name);
+
+} // namespace decay
+
+#endif // DECAY_COMPILER_TARGET_TARGET_H

@@ -1,0 +1,81 @@
+//===- CpuTarget.cpp - x86-64, AVX2 and AVX-512 --------------------------===//
+#include "compiler/target/Target.h"
+#include "compiler/target/cpu/codegen/Codegen.h"
+#include "compiler/target/cpu/codegen/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+
+namespace decay::cpu {
+namespace {
+
+constexpr TargetPhase cpuPhases[] = {
+    {"llvm-dialect", "the item functions in MLIR's LLVM dialect",
+     addLlvmDialectPasses},
+};
+
+constexpr TargetArtefact cpuArtefacts[] = {
+    {"llvm", "optimised LLVM IR of all processors' functions, glue and tables",
+     false},
+    {"asm", "assembly", false},
+    {"object", "the ELF object file", true},
+};
+constexpr MachineForm forms[] = {MachineForm::Ir, MachineForm::Assembly,
+                                 MachineForm::Object};
+static_assert(std::size(forms) == std::size(cpuArtefacts));
+
+class CpuTarget final : public Target {
+public:
+  llvm::StringRef name() const override { return "cpu"; }
+  void registerDialects(mlir::DialectRegistry &registry) const override {
+    registerCodegenDialects(registry);
+  }
+  void registerPasses() const override { registerCpuCodegenPasses(); }
+  llvm::ArrayRef<TargetPhase> phases() const override { return cpuPhases; }
+  llvm::ArrayRef<TargetArtefact> artefacts() const override {
+    return cpuArtefacts;
+  }
+
+  llvm::Expected<std::string> emit(mlir::ModuleOp module,
+                                   const PackageDescription &package,
+                                   llvm::StringRef artefact) const override {
+    const auto *found =
+        llvm::find_if(cpuArtefacts, [&](const TargetArtefact &candidate) {
+          return candidate.name == artefact;
+        });
+    assert(found != std::end(cpuArtefacts) && "one of artefacts()");
+    return emitForm(module, package, forms[found - std::begin(cpuArtefacts)]);
+  }
+
+  llvm::Expected<std::string>
+  emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
+              llvm::StringRef directory) const override {
+    llvm::Expected<std::string> object =
+        emitForm(module, package, MachineForm::Object);
+    if (!object)
+      return object.takeError();
+    return linkSharedLibrary(*object, directory);
+  }
+
+private:
+  static llvm::Expected<std::string> emitForm(mlir::ModuleOp module,
+                                              const PackageDescription &package,
+                                              MachineForm form) {
+    llvm::LLVMContext context;
+    auto built = buildPackageModule(module, package, context);
+    if (!built)
+      return built.takeError();
+    return emitMachineForm(**built, form);
+  }
+};
+
+} // namespace
+
+const Target &target() {
+  static const CpuTarget instance;
+  return instance;
+}
+
+} // namespace decay::cpu

@@ -1,0 +1,61 @@
+//===- Codegen.h - From item functions to a shared library -----*- C++ -*-===//
+//
+// Input: a module of item functions and size functions in scf, cf, arith, math,
+// vector, func and llvm (the contract is in README.md of the CPU target). All
+// steps are in this process, and give the same bytes for the same input.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DECAY_COMPILER_TARGET_CPU_CODEGEN_CODEGEN_H
+#define DECAY_COMPILER_TARGET_CPU_CODEGEN_CODEGEN_H
+
+#include "compiler/package/PackageDescription.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <memory>
+#include <string>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+namespace mlir {
+class DialectRegistry;
+class ModuleOp;
+class OpPassManager;
+} // namespace mlir
+
+namespace decay::cpu {
+
+/// Everything down to the LLVM dialect.
+void addLlvmDialectPasses(mlir::OpPassManager &passes);
+
+/// What lowering and translation need to know of the dialects.
+void registerCodegenDialects(mlir::DialectRegistry &registry);
+
+/// One optimised LLVM module: item functions with their processor's attributes,
+/// glue and tables. Only the query symbol is external.
+/// Fails for item functions that are missing or call what a package must not.
+llvm::Expected<std::unique_ptr<llvm::Module>>
+buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
+                   llvm::LLVMContext &context);
+
+/// The text of a module, its assembly or its ELF object file.
+enum class MachineForm { Ir, Assembly, Object };
+llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
+                                            MachineForm form);
+
+/// Adds the tables of the package's entries and operands, and the trampolines
+/// that bind a table entry to the glue. The glue must be in `module` already.
+llvm::Error emitPackageTables(llvm::Module &module,
+                              const PackageDescription &package);
+
+/// Links one object file into a stripped shared library and returns its bytes.
+/// The linker's own output lies for a moment in `directory`.
+llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
+                                              llvm::StringRef directory);
+
+} // namespace decay::cpu
+
+#endif // DECAY_COMPILER_TARGET_CPU_CODEGEN_CODEGEN_H

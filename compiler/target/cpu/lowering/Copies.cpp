@@ -1,0 +1,169 @@
+//===- Copies.cpp - Between the caller's tensors and tiles ----------------===//
+#include "compiler/target/cpu/lowering/ItemEmitter.h"
+
+namespace decay::cpu {
+
+using ir::Axis;
+
+namespace {
+
+/// The bytes of a DecayOperand, and where its fields are.
+constexpr int64_t operandBytes = 16, strideField = 8;
+
+struct OperandInfo {
+  llvm::StringRef shape;
+  bool reduce;
+};
+
+OperandInfo infoOf(chunk::KernelOp kernel, int64_t operand) {
+  auto entry = mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[operand]);
+  return {entry.getAs<mlir::StringAttr>("shape").getValue(),
+          bool(entry.get("reduce"))};
+}
+
+} // namespace
+
+Value partialSize(Code &code, const Sizes &sizes, llvm::StringRef shape) {
+  Value floats = code.integer(1);
+  for (auto [letter, size] : {std::pair{'L', sizes.layers},
+                              std::pair{'K', sizes.K}, std::pair{'V', sizes.V}})
+    if (shape.contains(letter))
+      floats = code.mul(floats, size);
+  return floats;
+}
+
+ItemEmitter::Rows ItemEmitter::rowsOf(int64_t operand, const Buffer &tile,
+                                      Value data) {
+  llvm::StringRef shape = infoOf(kernel, operand).shape;
+  Value one = code.integer(1);
+  Value columns = tile.layout.columns;
+  Value heads = shape.contains('H') ? sizes.H : one;
+  Value own = shape.contains('H') ? head : code.integer(0);
+  if (tile.type.has(Axis::Token)) {
+    Value dense = code.mul(heads, columns);
+    Value given =
+        code.load(code.i64(),
+                  code.bytesAt(operands, operand * operandBytes + strideField));
+    Value stride =
+        code.choose(code.equal(given, code.integer(0)), dense, given);
+    Value row = code.add(firstRow, chunkStart);
+    Value start = code.add(code.mul(row, stride), code.mul(own, columns));
+    return {code.at(data, start), stride};
+  }
+  bool state = shape.contains('W');
+  Value each = state ? code.mul(sizes.W, columns) : columns;
+  Value index = own;
+  if (shape.contains('N'))
+    index = code.add(code.mul(sequence, heads), own);
+  Value stride = state ? columns : code.mul(heads, columns);
+  return {code.at(data, code.mul(index, each)), stride};
+}
+
+void ItemEmitter::copy(Value from, Value to, Value floats) {
+  Value step = code.integer(variant.lanes);
+  code.loop(code.integer(0), floats, step, [&](Value offset) {
+    code.store(code.load(code.vectorType(), code.at(from, offset)),
+               code.at(to, offset));
+  });
+}
+
+void ItemEmitter::fill(const Buffer &tile) {
+  Value zero = code.zero(code.vectorType());
+  code.loop(code.integer(0), sizeOf(code, sizes, tile.type),
+            code.integer(variant.lanes), [&](Value offset) {
+              code.store(zero, code.at(tile.data, offset));
+            });
+}
+
+void ItemEmitter::emitRead(chunk::ReadOp op) {
+  Buffer tile = buffer(op.getResult());
+  int64_t operand = op.getOperand();
+  Value data = code.load(code.pointerType(),
+                         code.bytesAt(operands, operand * operandBytes));
+  bool state = tile.type.has(Axis::Channel) && tile.type.has(Axis::Value);
+  auto copyRows = [&] {
+    Rows rows = rowsOf(operand, tile, data);
+    Value count = state ? sizes.W : rowsInUse(tile);
+    if (!tile.layout.hasColumns) {
+      code.loop(count, [&](Value row) {
+        Value number = code.load(
+            code.f32(), code.at(rows.data, code.mul(row, rows.stride)));
+        code.store(number, code.at(tile.data, row));
+      });
+      return;
+    }
+    Value lanes = code.integer(variant.lanes);
+    Value whole = code.mul(code.divide(tile.layout.columns, lanes), lanes);
+    code.loop(count, [&](Value row) {
+      Value from = code.at(rows.data, code.mul(row, rows.stride));
+      Value to = code.at(tile.data, code.mul(row, tile.layout.stride));
+      code.loop(code.integer(0), whole, lanes, [&](Value column) {
+        code.store(code.load(code.vectorType(), code.at(from, column)),
+                   code.at(to, column));
+      });
+      code.loop(whole, tile.layout.stride, lanes, [&](Value column) {
+        Value left = code.sub(tile.layout.columns, column);
+        code.store(code.loadPart(code.at(from, column), left),
+                   code.at(to, column));
+      });
+    });
+  };
+  if (state)
+    fill(tile);
+  code.when(code.isNull(data), [&] { fill(tile); }, copyRows);
+}
+
+void ItemEmitter::emitWrite(chunk::WriteOp op) {
+  Buffer tile = buffer(op.getTile());
+  int64_t operand = op.getOperand();
+  OperandInfo info = infoOf(kernel, operand);
+  bool state = tile.type.has(Axis::Channel) && tile.type.has(Axis::Value);
+  Value lanes = code.integer(variant.lanes);
+  auto writeRows = [&](Rows rows) {
+    Value whole = code.mul(code.divide(tile.layout.columns, lanes), lanes);
+    Value left = code.sub(tile.layout.columns, whole);
+    code.loop(state ? sizes.W : rowsInUse(tile), [&](Value row) {
+      Value to = code.at(rows.data, code.mul(row, rows.stride));
+      Value from = code.at(tile.data, code.mul(row, tile.layout.stride));
+      if (!tile.layout.hasColumns) {
+        code.store(code.load(code.f32(), from), to);
+        return;
+      }
+      code.loop(code.integer(0), whole, lanes, [&](Value column) {
+        code.store(code.load(code.vectorType(), code.at(from, column)),
+                   code.at(to, column));
+      });
+      code.when(code.less(code.integer(0), left), [&] {
+        code.storePart(code.load(code.vectorType(), code.at(from, whole)),
+                       code.at(to, whole), left);
+      });
+    });
+  };
+  if (info.reduce) {
+    Value offset = code.integer(0);
+    for (int64_t before = 0; before < operand; ++before)
+      if (infoOf(kernel, before).reduce)
+        offset = code.add(
+            offset, partialSize(code, sizes, infoOf(kernel, before).shape));
+    writeRows({code.at(partials, offset), tile.layout.columns});
+    return;
+  }
+  Value data = code.load(code.pointerType(),
+                         code.bytesAt(operands, operand * operandBytes));
+  code.when(
+      code.isNull(data), [] {},
+      [&] { writeRows(rowsOf(operand, tile, data)); });
+}
+
+Value ItemEmitter::slotRow(int64_t slot, chunk::TileType type) {
+  Value each = code.mul(chunkIndex, sizeOf(code, sizes, type));
+  return code.at(scratch, code.add(plan.slotOffset(slot), each));
+}
+
+void ItemEmitter::emitSave(chunk::SaveOp op) {
+  Buffer tile = buffer(op.getTile());
+  copy(tile.data, slotRow(op.getSlot(), tile.type),
+       sizeOf(code, sizes, tile.type));
+}
+
+} // namespace decay::cpu

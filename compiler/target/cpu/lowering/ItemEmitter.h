@@ -1,0 +1,117 @@
+//===- ItemEmitter.h - One kernel, one variant, one function ---*- C++ -*-===//
+#ifndef DECAY_COMPILER_TARGET_CPU_LOWERING_ITEMEMITTER_H
+#define DECAY_COMPILER_TARGET_CPU_LOWERING_ITEMEMITTER_H
+
+#include "compiler/target/cpu/lowering/TilePlan.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace decay::cpu {
+
+/// Emits `@decay_<entry>_<variant>`, what one worker does for one item:
+///   (operands, dims, item, scratch, partials, fault: !llvm.ptr) -> ()
+/// The structures behind the pointers are those of glue/Item.h and of the
+/// package ABI. Operations are emitted by the file that their method names.
+class ItemEmitter {
+public:
+  ItemEmitter(chunk::KernelOp kernel, const Variant &variant,
+              mlir::OpBuilder &builder);
+
+  mlir::func::FuncOp emit();
+
+private:
+  /// A tile in scratch memory.
+  struct Buffer {
+    Value data;
+    Layout layout;
+    chunk::TileType type;
+  };
+  /// Where an operand's rows are in the caller's memory.
+  struct Rows {
+    Value data;   ///< the item's first element
+    Value stride; ///< elements between rows
+  };
+
+  // ItemEmitter.cpp
+  void emitBlock(mlir::Block &block);
+  void emitOperation(mlir::Operation &op);
+  void emitSweep(chunk::SweepOp op);
+  Buffer buffer(Value tile);
+  /// Rows of a tile that are in use: the chunk's tokens, or all.
+  Value rowsInUse(const Buffer &buffer);
+
+  // Copies.cpp
+  void emitRead(chunk::ReadOp op);
+  void emitWrite(chunk::WriteOp op);
+  void emitSave(chunk::SaveOp op);
+  void fill(const Buffer &buffer);
+  void copy(Value from, Value to, Value floats);
+  Rows rowsOf(int64_t operand, const Buffer &buffer, Value data);
+  Value slotRow(int64_t slot, chunk::TileType type);
+
+  // Pointwise.cpp
+  void emitPointwise(chunk::PointwiseOp op);
+  void emitElements(chunk::PointwiseOp op, Value row, Value column,
+                    bool vectors);
+  void clearPadding(const Buffer &buffer);
+
+  // Tokens.cpp
+  void emitScan(chunk::ScanOp op);
+  void emitScanGradient(chunk::ScanGradientOp op);
+  void emitAccumulate(chunk::AccumulateOp op);
+  void emitSum(chunk::SumOp op);
+  void emitRepeatPair(chunk::RepeatPairOp op);
+  void emitCheckRange(chunk::CheckRangeOp op);
+  /// body(offset, type): for each column of a row, in vectors where there are
+  /// columns, one number where there are none.
+  void forColumns(const Buffer &buffer,
+                  llvm::function_ref<void(Value, mlir::Type)> body);
+
+  // Layers.cpp
+  void emitAcrossLayers(chunk::AcrossLayersOp op);
+  void emitAcrossLayersGradient(chunk::AcrossLayersGradientOp op);
+  void emitAtLayer(chunk::AtLayerOp op);
+  void emitFromLayer(chunk::FromLayerOp op);
+  void emitIndex(chunk::IndexOp op);
+
+  // Random.cpp
+  void emitRandom(chunk::RandomOp op);
+
+  // Rotation.cpp
+  void prepareRotation();
+  void startRotation();
+  void emitRotate(chunk::RotateOp op);
+
+  // Recurrence.cpp
+  void emitRecurrence(chunk::RecurrenceOp op);
+  void emitState(chunk::StateOp op);
+  void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
+
+  /// Result of a pointwise operator on the numbers or vectors given.
+  Value apply(llvm::StringRef name, mlir::ValueRange operands);
+
+  chunk::KernelOp kernel;
+  const Variant &variant;
+  mlir::OpBuilder &builder;
+  Code code;
+  TilePlan plan;
+  Sizes sizes;
+  mlir::func::FuncOp function;
+
+  Value operands, dims, scratch, partials, fault;
+  Value sequence, head, firstRow, length;
+  // Inside a sweep: the chunk, its first token and its number of tokens.
+  Value chunkIndex, chunkStart, tokens;
+  llvm::StringRef rotationKind;
+};
+
+/// Emits `@decay_<entry>_scratch_floats(dims, length) -> i64` and
+/// `@decay_<entry>_partial_floats(dims) -> i64`.
+void emitSizeFunctions(chunk::KernelOp kernel, mlir::OpBuilder &builder);
+
+/// Floats of an item's share of a reduced operand: its shape without N and H.
+Value partialSize(Code &code, const Sizes &sizes, llvm::StringRef shape);
+
+} // namespace decay::cpu
+
+#endif // DECAY_COMPILER_TARGET_CPU_LOWERING_ITEMEMITTER_H

@@ -1,0 +1,58 @@
+//===- Recurrence.cpp - Calls of the recurrence cores ---------------------===//
+#include "compiler/target/cpu/cores/Cores.h"
+#include "compiler/target/cpu/lowering/ItemEmitter.h"
+
+namespace decay::cpu {
+
+namespace {
+
+/// Calls a core: its tiles, then work memory and sizes.
+void callCore(Code &code, const TilePlan &plan, const Sizes &sizes,
+              Value scratch, Value tokens, mlir::func::FuncOp function,
+              Direction direction, bool scalar,
+              llvm::SmallVector<Value> arguments) {
+  CoreRequest request{direction, Schedule::recurrent,
+                      scalar ? Granularity::scalar : Granularity::vector};
+  auto module = function->getParentOfType<mlir::ModuleOp>();
+  emitCoreFunctions(module, code.variant, request);
+  arguments.push_back(code.at(scratch, plan.workOffset()));
+  llvm::append_range(arguments, mlir::ValueRange{tokens, sizes.Wp, sizes.Vp});
+  mlir::func::CallOp::create(code.builder, code.place,
+                             coreName(request, code.variant), mlir::TypeRange{},
+                             arguments);
+}
+
+bool isScalar(Value lambda) {
+  return !mlir::cast<chunk::TileType>(lambda.getType()).has(ir::Axis::Channel);
+}
+
+} // namespace
+
+void ItemEmitter::emitRecurrence(chunk::RecurrenceOp op) {
+  llvm::SmallVector<Value> tiles;
+  for (Value tile : op.getOperands())
+    tiles.push_back(buffer(tile).data);
+  tiles.push_back(buffer(op.getO()).data);
+  callCore(code, plan, sizes, scratch, tokens, function, Direction::forward,
+           isScalar(op.getLambda()), tiles);
+}
+
+void ItemEmitter::emitState(chunk::StateOp op) {
+  llvm::SmallVector<Value> tiles;
+  for (Value tile : op.getOperands())
+    tiles.push_back(buffer(tile).data);
+  callCore(code, plan, sizes, scratch, tokens, function, Direction::state,
+           isScalar(op.getLambda()), tiles);
+}
+
+void ItemEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
+  llvm::SmallVector<Value> tiles;
+  for (Value tile : op.getOperands())
+    tiles.push_back(buffer(tile).data);
+  for (Value tile : {op.getDQ(), op.getDK(), op.getDV(), op.getDLambda()})
+    tiles.push_back(buffer(tile).data);
+  callCore(code, plan, sizes, scratch, tokens, function, Direction::backward,
+           isScalar(op.getLambda()), tiles);
+}
+
+} // namespace decay::cpu

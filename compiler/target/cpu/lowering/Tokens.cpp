@@ -1,0 +1,204 @@
+//===- Tokens.cpp - Scans, sums and checks along the tokens ---------------===//
+#include "compiler/target/cpu/lowering/ItemEmitter.h"
+
+namespace decay::cpu {
+
+void ItemEmitter::forColumns(const Buffer &tile,
+                             llvm::function_ref<void(Value, mlir::Type)> body) {
+  if (!tile.layout.hasColumns)
+    return body(code.integer(0), code.f32());
+  code.loop(code.integer(0), tile.layout.stride, code.integer(variant.lanes),
+            [&](Value column) { body(column, code.vectorType()); });
+}
+
+namespace {
+
+/// What a kind of scan does, on numbers or vectors.
+struct ScanRule {
+  llvm::StringRef kind;
+  /// The operator that takes z_{t-1} and x_t to z_t; empty: z_t = x_t.
+  llvm::StringRef step;
+  /// d z_t / d x_t and d z_t / d z_{t-1}: sigmoids of the difference, or
+  /// constants.
+  bool sigmoids;
+  float termWeight, carryWeight;
+};
+
+constexpr ScanRule scanRules[] = {
+    {"cumsum", "add", false, 1, 1},
+    {"logcumsumexp", "logaddexp", true, 0, 0},
+    {"latest", "", false, 1, 0},
+};
+
+const ScanRule &ruleOf(llvm::StringRef kind) {
+  for (const ScanRule &rule : scanRules)
+    if (rule.kind == kind)
+      return rule;
+  llvm_unreachable("the verifier of decay.scan knows every kind");
+}
+
+} // namespace
+
+void ItemEmitter::emitScan(chunk::ScanOp op) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  Buffer term = buffer(op.getTerm()), carry = buffer(op.getCarry());
+  Buffer inclusive = buffer(op.getInclusive());
+  Buffer exclusive = buffer(op.getExclusive());
+  forColumns(term, [&](Value column, mlir::Type type) {
+    Value place = code.at(carry.data, column);
+    Value last = code.reduce(
+        tokens, code.integer(1), code.load(type, place),
+        [&](Value token, Value before) -> Value {
+          Value offset = code.add(code.mul(token, term.layout.stride), column);
+          Value x = code.load(type, code.at(term.data, offset));
+          Value z = rule.step.empty() ? x : apply(rule.step, {before, x});
+          code.store(before, code.at(exclusive.data, offset));
+          code.store(z, code.at(inclusive.data, offset));
+          return z;
+        });
+    code.store(last, place);
+  });
+}
+
+void ItemEmitter::emitScanGradient(chunk::ScanGradientOp op) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  Buffer term = buffer(op.getTerm()), exclusive = buffer(op.getExclusive());
+  Buffer dInclusive = buffer(op.getDInclusive());
+  Buffer dExclusive = buffer(op.getDExclusive());
+  Buffer dTerm = buffer(op.getDTerm()), carry = buffer(op.getCarry());
+  Value last = code.sub(tokens, code.integer(1));
+  forColumns(term, [&](Value column, mlir::Type type) {
+    Value place = code.at(carry.data, column);
+    Value before = code.reduce(
+        tokens, code.integer(1), code.load(type, place),
+        [&](Value index, Value behind) -> Value {
+          Value token = code.sub(last, index);
+          Value offset = code.add(code.mul(token, term.layout.stride), column);
+          auto at = [&](const Buffer &tile) {
+            return code.load(type, code.at(tile.data, offset));
+          };
+          Value a = apply("add", {at(dInclusive), behind});
+          Value own = a, passed = a;
+          if (rule.sigmoids) {
+            Value difference = apply("sub", {at(term), at(exclusive)});
+            own = apply("mul", {a, apply("sigmoid", difference)});
+            passed =
+                apply("mul", {a, apply("sigmoid", apply("neg", difference))});
+          } else {
+            if (rule.termWeight == 0)
+              own = code.zero(type);
+            if (rule.carryWeight == 0)
+              passed = code.zero(type);
+          }
+          code.store(own, code.at(dTerm.data, offset));
+          return apply("add", {at(dExclusive), passed});
+        });
+    code.store(before, place);
+  });
+}
+
+void ItemEmitter::emitAccumulate(chunk::AccumulateOp op) {
+  Buffer total = buffer(op.getAccumulator()), tile = buffer(op.getTile());
+  forColumns(tile, [&](Value column, mlir::Type type) {
+    Value place = code.at(total.data, column);
+    Value sum = code.reduce(
+        tokens, code.integer(1), code.load(type, place),
+        [&](Value token, Value so) -> Value {
+          Value offset = code.add(code.mul(token, tile.layout.stride), column);
+          return apply("add",
+                       {so, code.load(type, code.at(tile.data, offset))});
+        });
+    code.store(sum, place);
+  });
+}
+
+void ItemEmitter::emitSum(chunk::SumOp op) {
+  Buffer from = buffer(op.getOperand()), to = buffer(op.getResult());
+  bool rowsStay = to.layout.hasRows || !from.layout.hasRows;
+  Value one = code.integer(1), zero = code.number(0);
+  auto at = [&](Value row, Value column) {
+    Value offset = code.add(code.mul(row, from.layout.stride), column);
+    return code.load(code.f32(), code.at(from.data, offset));
+  };
+  auto addRow = [&](Value row, Value start) {
+    return code.reduce(from.layout.columns, one, start,
+                       [&](Value column, Value so) -> Value {
+                         return apply("add", {so, at(row, column)});
+                       });
+  };
+  if (!rowsStay) {
+    // Over layers (and channels, if they go too).
+    fill(to);
+    code.loop(from.layout.rows, [&](Value row) {
+      code.loop(from.layout.columns, [&](Value column) {
+        Value place =
+            code.at(to.data, to.layout.hasColumns ? column : code.integer(0));
+        code.store(
+            apply("add", {code.load(code.f32(), place), at(row, column)}),
+            place);
+      });
+    });
+    return;
+  }
+  bool pairsGo = to.layout.hasColumns;
+  code.loop(rowsInUse(from), [&](Value row) {
+    if (!pairsGo) {
+      code.store(addRow(row, zero), code.at(to.data, row));
+      return;
+    }
+    code.loop(sizes.K, [&](Value column) {
+      Value sum =
+          apply("add", {at(row, column), at(row, code.add(column, sizes.K))});
+      Value offset = code.add(code.mul(row, to.layout.stride), column);
+      code.store(sum, code.at(to.data, offset));
+    });
+  });
+  if (pairsGo)
+    clearPadding(to);
+}
+
+void ItemEmitter::emitRepeatPair(chunk::RepeatPairOp op) {
+  Buffer from = buffer(op.getOperand()), to = buffer(op.getResult());
+  code.loop(rowsInUse(from), [&](Value row) {
+    code.loop(sizes.K, [&](Value column) {
+      Value source = code.add(code.mul(row, from.layout.stride), column);
+      Value number = code.load(code.f32(), code.at(from.data, source));
+      Value offset = code.add(code.mul(row, to.layout.stride), column);
+      code.store(number, code.at(to.data, offset));
+      code.store(number, code.at(to.data, code.add(offset, sizes.K)));
+    });
+  });
+  clearPadding(to);
+}
+
+void ItemEmitter::emitCheckRange(chunk::CheckRangeOp op) {
+  Buffer tile = buffer(op.getOperand());
+  namespace arith = mlir::arith;
+  auto compare = [&](arith::CmpFPredicate predicate, Value x, float bound) {
+    return arith::CmpFOp::create(builder, code.place, predicate, x,
+                                 code.number(bound));
+  };
+  Value start = chunkStart ? chunkStart : code.integer(0);
+  code.loop(rowsInUse(tile), [&](Value row) {
+    code.loop(tile.layout.columns, [&](Value column) {
+      Value offset = code.add(code.mul(row, tile.layout.stride), column);
+      Value number = code.load(code.f32(), code.at(tile.data, offset));
+      // NaN is outside as well.
+      Value inside = arith::AndIOp::create(
+          builder, code.place, compare(arith::CmpFPredicate::OGE, number, 0),
+          compare(arith::CmpFPredicate::OLE, number, 1));
+      Value none = code.equal(code.load(code.i64(), fault), code.integer(0));
+      Value report = code.choose(inside, code.zero(builder.getI1Type()), none);
+      code.when(report, [&] {
+        code.store(code.integer(1), fault);
+        code.store(code.add(start, row), code.bytesAt(fault, 8));
+        code.store(column, code.bytesAt(fault, 16));
+        Value wide = arith::ExtFOp::create(builder, code.place,
+                                           builder.getF64Type(), number);
+        code.store(wide, code.bytesAt(fault, 24));
+      });
+    });
+  });
+}
+
+} // namespace decay::cpu

@@ -1,0 +1,24 @@
+// RUN: decay-opt --approximate-math %s | FileCheck %s
+
+// CHECK-LABEL: @all
+// CHECK-NOT: math.{{(exp|log|tanh|sin|cos|log1p|expm1)}} 
+// CHECK:     math.fma {{.*}} : vector<16xf32>
+// CHECK:     return
+func.func @all(%x: vector<16xf32>) -> vector<16xf32> {
+  %a = math.exp %x : vector<16xf32>
+  %b = math.log %a : vector<16xf32>
+  %c = math.tanh %b : vector<16xf32>
+  %d = math.log1p %c : vector<16xf32>
+  %e = math.expm1 %d : vector<16xf32>
+  %f = math.sin %e : vector<16xf32>
+  %g = math.cos %f : vector<16xf32>
+  return %g : vector<16xf32>
+}
+
+// CHECK-LABEL: @scalar
+// CHECK-NOT: math.exp
+// CHECK:     math.fma {{.*}} : f32
+func.func @scalar(%x: f32) -> f32 {
+  %a = math.exp %x : f32
+  return %a : f32
+}
