@@ -2,6 +2,7 @@
 #include "compiler/target/cpu/cores/Cores.h"
 
 #include "compiler/target/cpu/cores/Parts.h"
+#include "compiler/target/cpu/cores/Tiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -21,9 +22,9 @@ using MakeCore = func::FuncOp (*)(Emitter &);
 
 /// By direction and schedule.
 constexpr MakeCore vectorCores[3][2] = {
-    {recurrentForward, nullptr},
-    {recurrentState, nullptr},
-    {recurrentBackward, nullptr},
+    {recurrentForward, treeForward},
+    {recurrentState, treeState},
+    {recurrentBackward, treeBackward},
 };
 
 std::string baseName(const CoreRequest &request) {
@@ -34,16 +35,30 @@ std::string baseName(const CoreRequest &request) {
       granularityNames[static_cast<size_t>(request.granularity)]);
 }
 
-/// Floats = constant + byK K + byV V + byArea K V, the largest of all cores.
+/// Floats = constant + byK K + byV V + byArea K V.
 struct WorkFloats {
-  int64_t byK, byV, byArea;
+  int64_t constant, byK, byV, byArea;
 };
 
-/// The recurrent backward keeps chunkTokens + 1 states of one slice, and two
-/// transposed states; a scalar core spreads λ and dλ before that.
+/// Kept states of one slice, chunkTokens + 1 or those of a block's rest, and
+/// two transposed states.
 constexpr int64_t widestSlice = 32;
-constexpr WorkFloats workFloats = {2 * chunkTokens,
-                                   (chunkTokens + 1) * widestSlice, 2};
+constexpr WorkFloats recurrentWork = {0, 0, (chunkTokens + 1) * widestSlice, 2};
+constexpr WorkFloats restWork = {0, 0, blockTokens *widestSlice, 2};
+
+/// TreeRoom, in its order.
+constexpr int64_t blocks = chunkTokens / blockTokens;
+constexpr WorkFloats treeWork = {
+    2 * blocks * pairFloats,
+    blocks + 2 * chunkTokens + 2 * blockTokens + 1 + restWork.byK,
+    2 * chunkTokens + restWork.byV, blocks + 1 + restWork.byArea};
+
+/// A scalar core spreads λ and dλ before the work of its vector core.
+constexpr WorkFloats workFloats = {
+    std::max(recurrentWork.constant, treeWork.constant),
+    std::max(recurrentWork.byK, treeWork.byK) + 2 * chunkTokens,
+    std::max(recurrentWork.byV, treeWork.byV),
+    std::max(recurrentWork.byArea, treeWork.byArea)};
 
 } // namespace
 
@@ -64,20 +79,22 @@ void emitCoreFunctions(ModuleOp module, const Variant &variant,
 }
 
 int64_t coreWorkFloats(int64_t K, int64_t V) {
-  return workFloats.byK * K + workFloats.byV * V + workFloats.byArea * K * V;
+  return workFloats.constant + workFloats.byK * K + workFloats.byV * V +
+         workFloats.byArea * K * V;
 }
 
 Value emitCoreWorkFloats(ImplicitLocOpBuilder &builder, Value K, Value V) {
-  auto scaled = [&](Value value, int64_t factor) -> Value {
-    Value constant =
-        arith::ConstantIntOp::create(builder, builder.getI64Type(), factor);
-    return arith::MulIOp::create(builder, value, constant);
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(builder, builder.getI64Type(), value);
   };
+  auto plusScaled = [&](Value sum, Value value, int64_t factor) -> Value {
+    Value scaled = arith::MulIOp::create(builder, value, constant(factor));
+    return arith::AddIOp::create(builder, sum, scaled);
+  };
+  Value sum = plusScaled(constant(workFloats.constant), K, workFloats.byK);
+  sum = plusScaled(sum, V, workFloats.byV);
   Value area = arith::MulIOp::create(builder, K, V);
-  Value linear = arith::AddIOp::create(builder, scaled(K, workFloats.byK),
-                                       scaled(V, workFloats.byV));
-  return arith::AddIOp::create(builder, linear,
-                               scaled(area, workFloats.byArea));
+  return plusScaled(sum, area, workFloats.byArea);
 }
 
 } // namespace decay::cpu

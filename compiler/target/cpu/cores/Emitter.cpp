@@ -69,6 +69,9 @@ Value Emitter::multiply(Value a, Value b) {
   return arith::MulIOp::create(builder, a, b);
 }
 Value Emitter::multiply(Value a, int64_t b) { return multiply(a, integer(b)); }
+Value Emitter::divide(Value a, int64_t b) {
+  return arith::ShRSIOp::create(builder, a, integer(llvm::Log2_64(b)));
+}
 Value Emitter::roundDown(Value a, int64_t step) {
   return arith::AndIOp::create(builder, a, integer(-step));
 }
@@ -217,7 +220,7 @@ Values Emitter::transposed(ArrayRef<Value> rows) {
 
 /// Halving: each round adds the two results of an exchange, so that one vector
 /// carries the partial sums of both.
-Values Emitter::laneSums(ArrayRef<Value> vectors) {
+Value Emitter::laneSums(ArrayRef<Value> vectors) {
   Values sums(vectors);
   while (static_cast<int64_t>(sums.size()) < lanes())
     sums.push_back(zeros());
@@ -229,10 +232,7 @@ Values Emitter::laneSums(ArrayRef<Value> vectors) {
     }
     sums = half;
   }
-  Values scalars;
-  for (size_t i = 0; i < vectors.size(); ++i)
-    scalars.push_back(lane(sums[0], i));
-  return scalars;
+  return sums[0];
 }
 
 } // namespace decay::cpu

@@ -25,6 +25,7 @@ public:
   Emitter(mlir::ModuleOp module, const Variant &variant);
 
   int64_t lanes() const { return variant.lanes; }
+  int64_t registers() const { return variant.registers; }
   /// Vectors side by side in a register tile; the widest slice of a row.
   int64_t tileVectors() const { return 2; }
   /// Tokens of a register tile: with `tileVectors` they leave registers for
@@ -45,6 +46,8 @@ public:
   mlir::Value subtract(mlir::Value a, mlir::Value b);
   mlir::Value multiply(mlir::Value a, mlir::Value b);
   mlir::Value multiply(mlir::Value a, int64_t b);
+  /// a / b, rounded down, for a power of two b.
+  mlir::Value divide(mlir::Value a, int64_t b);
   /// The largest multiple of `step` that is not above `a` (a >= 0).
   mlir::Value roundDown(mlir::Value a, int64_t step);
 
@@ -67,8 +70,8 @@ public:
   mlir::Value shuffle(mlir::Value a, mlir::Value b,
                       llvm::ArrayRef<int64_t> lanes);
   mlir::Value lane(mlir::Value vector, int64_t index);
-  /// Lane sums of each vector, as scalars in the order of `vectors`.
-  Values laneSums(llvm::ArrayRef<mlir::Value> vectors);
+  /// Lane i is the sum of the lanes of vectors[i]; at most `lanes` vectors.
+  mlir::Value laneSums(llvm::ArrayRef<mlir::Value> vectors);
   /// Rows become columns: `lanes` vectors of `lanes` lanes.
   Values transposed(llvm::ArrayRef<mlir::Value> rows);
 

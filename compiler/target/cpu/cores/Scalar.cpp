@@ -33,7 +33,7 @@ void sumChannels(Emitter &emit, Value spread, Value gradient, Value n,
                              return Values{emit.plus(
                                  carried[0], emit.load(emit.at(row, channel)))};
                            });
-    emit.storeFloat(emit.laneSums(sum)[0], emit.at(gradient, token));
+    emit.storeFloat(emit.lane(emit.laneSums(sum), 0), emit.at(gradient, token));
   });
 }
 

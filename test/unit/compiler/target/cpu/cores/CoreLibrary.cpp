@@ -33,7 +33,7 @@ std::vector<CoreRequest> allCores() {
   std::vector<CoreRequest> requests;
   for (Direction direction :
        {Direction::forward, Direction::state, Direction::backward})
-    for (Schedule schedule : {Schedule::recurrent})
+    for (Schedule schedule : {Schedule::recurrent, Schedule::tree})
       for (Granularity granularity : {Granularity::vector, Granularity::scalar})
         requests.push_back({direction, schedule, granularity});
   return requests;

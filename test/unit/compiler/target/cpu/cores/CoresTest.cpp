@@ -305,16 +305,15 @@ TEST_P(Cores, TakeNoTokens) {
   EXPECT_EQ(r.dState, chunk.stateGradient);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Cores,
-                         testing::Combine(testing::Values(0, 1),
-                                          testing::Values(Schedule::recurrent)),
-                         [](const auto &row) {
-                           return std::string(
-                                      variants[std::get<0>(row.param)].name) +
-                                  (std::get<1>(row.param) == Schedule::recurrent
-                                       ? "Recurrent"
-                                       : "Tree");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, Cores,
+    testing::Combine(testing::Values(0, 1),
+                     testing::Values(Schedule::recurrent, Schedule::tree)),
+    [](const auto &row) {
+      return std::string(variants[std::get<0>(row.param)].name) +
+             (std::get<1>(row.param) == Schedule::recurrent ? "Recurrent"
+                                                            : "Tree");
+    });
 
 } // namespace
 } // namespace decay::cpu
