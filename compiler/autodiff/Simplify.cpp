@@ -3,6 +3,7 @@
 
 #include "compiler/autodiff/Passes.h"
 #include "compiler/autodiff/rules/Expressions.h"
+#include "dsl/operators/PointwiseOperators.h"
 
 #include "mlir/IR/Dominance.h"
 #include "mlir/Transforms/CSE.h"
@@ -121,6 +122,28 @@ struct ReduceMap : mlir::OpRewritePattern<ir::MapOp> {
   }
 };
 
+struct FoldConstants : mlir::OpRewritePattern<ir::MapOp> {
+  using OpRewritePattern::OpRewritePattern;
+  mlir::LogicalResult
+  matchAndRewrite(ir::MapOp op,
+                  mlir::PatternRewriter &rewriter) const override {
+    llvm::SmallVector<double> numbers;
+    for (Value operand : op.getOperands())
+      if (std::optional<double> number = matchConstant(operand))
+        numbers.push_back(*number);
+    if (numbers.size() != op.getOperands().size())
+      return mlir::failure();
+    double value =
+        dsl::findPointwiseOperator(op.getName())->value(numbers.data());
+    // What is no number stays visible as the formula that made it.
+    if (!std::isfinite(value))
+      return mlir::failure();
+    rewriter.replaceOp(
+        op, Expressions(rewriter, op.getLoc()).filled(op.getType(), value));
+    return mlir::success();
+  }
+};
+
 /// map(broadcast(x), y) is map(x, y) if y has the axes already.
 struct DropBroadcast : mlir::OpRewritePattern<ir::MapOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -195,8 +218,9 @@ void mergeEqual(mlir::ModuleOp module) {
 } // namespace
 
 void populateSimplifyPatterns(mlir::RewritePatternSet &patterns) {
-  patterns.add<ReduceMap, DropBroadcast, MergeNested<ir::BroadcastOp>,
-               MergeNested<ir::SumOp>, SumOfZero>(patterns.getContext());
+  patterns.add<ReduceMap, FoldConstants, DropBroadcast,
+               MergeNested<ir::BroadcastOp>, MergeNested<ir::SumOp>, SumOfZero>(
+      patterns.getContext());
 }
 
 mlir::LogicalResult simplifyModule(mlir::ModuleOp module,
