@@ -94,9 +94,9 @@ GradcheckReport gradcheck(mlir::ModuleOp module, const Sizes &sizes,
     for (size_t index = 0; index < gradient.values.size(); ++index) {
       double derived = gradient.values[index];
       double measured = probe.derivative(name, index);
-      double excess =
-          std::max(0.0, std::fabs(derived - measured) - gradcheckFloor);
-      double error = excess == 0 ? 0 : excess / std::fabs(measured);
+      double error =
+          std::fabs(derived - measured) /
+          std::max(std::fabs(measured), gradcheckFloor / gradcheckTolerance);
       ++report.elements;
       if (error <= report.worstError && !report.worstName.empty())
         continue;
