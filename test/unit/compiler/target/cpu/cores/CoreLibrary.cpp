@@ -23,7 +23,7 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 
-#include <chrono>
+#include <ctime>
 
 using namespace mlir;
 
@@ -99,7 +99,7 @@ static void buildModule(ModuleOp module, const Variant &variant) {
 CoreLibrary::CoreLibrary(const Variant &variant) : variant(variant) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
-  auto start = std::chrono::steady_clock::now();
+  std::clock_t start = std::clock();
   MLIRContext context;
   registerBuiltinDialectTranslation(context);
   registerLLVMDialectTranslation(context);
@@ -119,9 +119,7 @@ CoreLibrary::CoreLibrary(const Variant &variant) : variant(variant) {
   auto copy = llvm::CloneModule(*translated);
   SmallString<0> object =
       generate(*translated, *machine, llvm::CodeGenFileType::ObjectFile);
-  compileSeconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-          .count();
+  compileSeconds = double(std::clock() - start) / CLOCKS_PER_SEC;
   assembly = generate(*copy, *machine, llvm::CodeGenFileType::AssemblyFile)
                  .str()
                  .str();

@@ -43,7 +43,7 @@ public:
         address(coreName({direction, schedule, granularity}, variant)));
   }
 
-  /// Seconds from emission to machine code, and the assembly's text.
+  /// Processor seconds from emission to machine code, and the assembly's text.
   double compileSeconds = 0;
   std::string assembly;
 
