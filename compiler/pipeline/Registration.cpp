@@ -2,6 +2,8 @@
 #include "compiler/pipeline/Registration.h"
 
 #include "compiler/autodiff/Passes.h"
+#include "compiler/conversion/decay_to_chunk/Passes.h"
+#include "compiler/dialect/chunk/ChunkDialect.h"
 #include "compiler/dialect/decay/DecayDialect.h"
 #include "compiler/target/Target.h"
 
@@ -12,7 +14,8 @@
 namespace decay {
 
 void registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<ir::DecayDialect, mlir::func::FuncDialect>();
+  registry.insert<ir::DecayDialect, chunk::ChunkDialect,
+                  mlir::func::FuncDialect>();
   for (const Target *target : targets())
     target->registerDialects(registry);
 }
@@ -21,6 +24,7 @@ void registerPasses() {
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   registerAutodiffPasses();
+  registerDecayToChunkPasses();
   for (const Target *target : targets())
     target->registerPasses();
 }

@@ -1,6 +1,8 @@
 //===- FusePointwise.cpp - The pass fuse-pointwise ------------------------===//
 #include "compiler/conversion/decay_to_chunk/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -111,12 +113,19 @@ void fuseBlock(mlir::Block &block) {
     dropUnused(group);
 }
 
+/// |-x| is |x|: sigmoid(x) and sigmoid(-x) then share their exponential.
+void dropSignUnderAbsolute(mlir::math::AbsFOp op) {
+  if (auto negated = op.getOperand().getDefiningOp<mlir::arith::NegFOp>())
+    op.getOperandMutable().assign(negated.getOperand());
+}
+
 struct FusePointwise : impl::FusePointwiseBase<FusePointwise> {
   void runOnOperation() override {
     getOperation()->walk([](mlir::Operation *op) {
       if (mlir::isa<chunk::KernelOp, chunk::SweepOp>(op))
         fuseBlock(op->getRegion(0).front());
     });
+    getOperation()->walk(dropSignUnderAbsolute);
   }
 };
 

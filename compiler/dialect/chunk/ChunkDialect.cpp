@@ -37,6 +37,10 @@ mlir::Type TileType::parse(mlir::AsmParser &parser) {
   return get(parser.getContext(), mlir::cast<ir::FieldType>(field).getAxes());
 }
 
+void YieldOp::build(mlir::OpBuilder &builder, mlir::OperationState &state) {
+  build(builder, state, mlir::ValueRange{});
+}
+
 mlir::LogicalResult PointwiseOp::verify() {
   mlir::Block &block = getBody().front();
   if (block.getNumArguments() != getInputs().size())

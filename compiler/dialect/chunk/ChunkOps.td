@@ -65,7 +65,7 @@ def Chunk_YieldOp : Chunk_Op<"yield", [Pure, Terminator]> {
   let summary = "Ends a sweep's body or a pointwise region";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins)>];
 }
 
 def Chunk_ReadOp : Chunk_Op<"read", [Pure]> {
@@ -103,7 +103,7 @@ def Chunk_RandomOp : Chunk_Op<"random", [Pure]> {
   let assemblyFormat = "$kind `stream` $stream `shape` $shape $first `,` $second attr-dict `:` functional-type(operands, results)";
 }
 
-def Chunk_PointwiseOp : Chunk_Op<"pointwise", [Pure, SingleBlockImplicitTerminator<"YieldOp">]> {
+def Chunk_PointwiseOp : Chunk_Op<"pointwise", [Pure, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "One loop over a tile's elements: a fused chain of pointwise operators";
   let description = [{
     The region works on f32 scalars (arith and math); operands are broadcast to the results' axes,

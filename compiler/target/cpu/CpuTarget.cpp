@@ -1,17 +1,27 @@
 //===- CpuTarget.cpp - x86-64, AVX2 and AVX-512 --------------------------===//
 #include "compiler/target/Target.h"
 #include "compiler/target/cpu/codegen/Codegen.h"
+#include "compiler/target/cpu/lowering/Passes.h"
 #include "compiler/target/cpu/codegen/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
 namespace decay::cpu {
 namespace {
 
+void addLoweringPasses(mlir::OpPassManager &passes) {
+  passes.addPass(createLowerKernels());
+  passes.addPass(mlir::createCanonicalizerPass());
+  passes.addPass(mlir::createCSEPass());
+}
+
 constexpr TargetPhase cpuPhases[] = {
+    {"cpu", "one function per kernel and processor: loops over padded tiles",
+     addLoweringPasses},
     {"llvm-dialect", "the item functions in MLIR's LLVM dialect",
      addLlvmDialectPasses},
 };
@@ -32,7 +42,10 @@ public:
   void registerDialects(mlir::DialectRegistry &registry) const override {
     registerCodegenDialects(registry);
   }
-  void registerPasses() const override { registerCpuCodegenPasses(); }
+  void registerPasses() const override {
+    registerCpuCodegenPasses();
+    registerCpuLoweringPasses();
+  }
   llvm::ArrayRef<TargetPhase> phases() const override { return cpuPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return cpuArtefacts;
