@@ -14,8 +14,8 @@
 namespace decay {
 
 void registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<ir::DecayDialect, chunk::ChunkDialect,
-                  mlir::func::FuncDialect>();
+  registry
+      .insert<ir::DecayDialect, chunk::ChunkDialect, mlir::func::FuncDialect>();
   for (const Target *target : targets())
     target->registerDialects(registry);
 }

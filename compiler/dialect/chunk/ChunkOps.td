@@ -22,6 +22,8 @@ def Chunk_Dialect : Dialect {
     what is computed again is explicit; where tiles live is the target's business.
   }];
   let useDefaultTypePrinterParser = 1;
+  // A tile is read and written as a field is.
+  let dependentDialects = ["::decay::ir::DecayDialect"];
   let extraClassDeclaration = "void registerTypes();";
 }
 

@@ -1,8 +1,8 @@
 //===- CpuTarget.cpp - x86-64, AVX2 and AVX-512 --------------------------===//
 #include "compiler/target/Target.h"
 #include "compiler/target/cpu/codegen/Codegen.h"
-#include "compiler/target/cpu/lowering/Passes.h"
 #include "compiler/target/cpu/codegen/Passes.h"
+#include "compiler/target/cpu/lowering/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"

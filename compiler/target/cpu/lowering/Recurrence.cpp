@@ -6,7 +6,7 @@ namespace decay::cpu {
 
 namespace {
 
-/// Calls a core: its tiles, then work memory and sizes.
+/// Calls a core: its tiles, then sizes and work memory.
 void callCore(Code &code, const TilePlan &plan, const Sizes &sizes,
               Value scratch, Value tokens, mlir::func::FuncOp function,
               Direction direction, bool scalar,
@@ -15,8 +15,8 @@ void callCore(Code &code, const TilePlan &plan, const Sizes &sizes,
                       scalar ? Granularity::scalar : Granularity::vector};
   auto module = function->getParentOfType<mlir::ModuleOp>();
   emitCoreFunctions(module, code.variant, request);
-  arguments.push_back(code.at(scratch, plan.workOffset()));
   llvm::append_range(arguments, mlir::ValueRange{tokens, sizes.Wp, sizes.Vp});
+  arguments.push_back(code.at(scratch, plan.workOffset()));
   mlir::func::CallOp::create(code.builder, code.place,
                              coreName(request, code.variant), mlir::TypeRange{},
                              arguments);
