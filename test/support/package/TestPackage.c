@@ -21,6 +21,15 @@
 #define DEFECT_NEGATIVE_WORKSPACE 13
 #define DEFECT_STATUS 14
 #define DEFECT_NO_QUERY 15
+/* From here on: it loads, but does not keep what the ABI promises. */
+#define DEFECT_WRITES_GAP 16
+#define DEFECT_LEAVES_OUT 17
+#define DEFECT_WORKER_SEEN 18
+#define DEFECT_FORGETS_STATE 19
+#define DEFECT_WRITES_INPUT 20
+#define DEFECT_SEES_NEIGHBOUR 21
+#define DEFECT_REMEMBERS 22
+#define DEFECT_OVERRUNS 23
 #ifndef DEFECT
 #define DEFECT DEFECT_NONE
 #endif
@@ -131,7 +140,7 @@ static float lambdaAt(const Item *item, int64_t t, int64_t k) {
 static void loadState(const Item *item, int operand, float *state) {
   const float *given = stateOf(item, operand);
   for (int64_t i = 0; i < item->dims->K * item->dims->V; ++i)
-    state[i] = given ? given[i] : 0;
+    state[i] = given && DEFECT != DEFECT_FORGETS_STATE ? given[i] : 0;
 }
 
 static void update(const Item *item, int64_t t, const float *before,
@@ -226,10 +235,35 @@ static int64_t backwardFloats(const DecayDims *dims) {
   return dims->K * dims->V * (dims->T + 2);
 }
 
+/* Breaches of the ABI, each of which the suite for packages must notice. */
+static void misbehaveBefore(const Item *item, int64_t index) {
+  if (DEFECT == DEFECT_WRITES_INPUT && index == 0)
+    rowOf(item, Q, item->dims->K, 0)[0] += 1;
+  if (DEFECT == DEFECT_OVERRUNS && index == 0)
+    rowOf(item, O, item->dims->V, 0)[-1] = 0;
+}
+
+static void misbehaveAfter(const Item *item, int64_t index, int64_t worker) {
+  static float calls = 0;
+  float *o = rowOf(item, O, item->dims->V, 0);
+  if (DEFECT == DEFECT_WRITES_GAP && item->operands[O].row_stride)
+    o[(item->dims->H - item->head) * item->dims->V] = 0;
+  if (DEFECT == DEFECT_LEAVES_OUT)
+    memset(o, 0xff, sizeof(float));
+  if (DEFECT == DEFECT_WORKER_SEEN)
+    o[0] += (float)worker;
+  if (DEFECT == DEFECT_REMEMBERS)
+    o[0] += calls++;
+  if (DEFECT == DEFECT_SEES_NEIGHBOUR && item->dims->sequences)
+    o[0] += (float)item->first;
+}
+
 static void forwardTask(void *closure, int64_t index, int64_t worker) {
   const Call *call = closure;
   Item item = itemAt(call->operands, call->dims, index);
+  misbehaveBefore(&item, index);
   forwardItem(&item, call->workspace + worker * call->dims->K * call->dims->V);
+  misbehaveAfter(&item, index, worker);
 }
 
 static void backwardTask(void *closure, int64_t index, int64_t worker) {
