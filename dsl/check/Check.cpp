@@ -139,6 +139,27 @@ std::vector<bool> reachable(const GraphBuilder &builder,
   return reached;
 }
 
+/// q, k, v, then the design's own as they were met.
+void orderProjections(CheckedDesign &checked) {
+  auto rank = [](const Projection &projection) {
+    size_t place = llvm::StringRef("qkv").find(projection.name);
+    return projection.name.size() == 1 ? std::min<size_t>(place, 3) : 3;
+  };
+  std::vector<Projection> ordered;
+  for (size_t wanted = 0; wanted <= 3; ++wanted)
+    for (const Projection &each : checked.projections)
+      if (rank(each) == wanted)
+        ordered.push_back(each);
+  for (Node &node : checked.nodes)
+    if (node.kind == NodeKind::Projection) {
+      const std::string &name = checked.projections[node.index].name;
+      auto found = llvm::find_if(
+          ordered, [&](const Projection &each) { return each.name == name; });
+      node.index = static_cast<int32_t>(found - ordered.begin());
+    }
+  checked.projections = std::move(ordered);
+}
+
 } // namespace
 
 std::vector<NodeId> prune(const GraphBuilder &builder, CheckedDesign &checked) {
@@ -157,6 +178,7 @@ std::vector<NodeId> prune(const GraphBuilder &builder, CheckedDesign &checked) {
   for (NodeId *slot : {&checked.lambda, &checked.logLambda, &checked.q,
                        &checked.k, &checked.v})
     *slot = *slot == noNode ? noNode : newId[*slot];
+  orderProjections(checked);
   keepUsed(checked.projections, checked.nodes, NodeKind::Projection);
   keepUsed(checked.parameters, checked.nodes, NodeKind::Parameter);
   keepUsed(checked.carries, checked.nodes, NodeKind::Scan);
@@ -172,15 +194,21 @@ std::optional<CheckedDesign> checkDesign(const DesignSource &source,
   diagnostics.setSource(source);
   FileAst file = parseDesign(source.text, diagnostics);
   checkDesignNames(file, diagnostics);
+  // Each step assumes that the one before it found no fault: so no message is
+  // the mere consequence of another.
+  if (diagnostics.hasErrors())
+    return std::nullopt;
   const DesignAst *chosen = chooseDesign(file, designName, diagnostics);
   if (!chosen)
     return std::nullopt;
   std::optional<FlatDesign> design = flatten(file, *chosen, diagnostics);
-  if (!design)
+  if (!design || diagnostics.hasErrors())
     return std::nullopt;
   Choice choice = chooseSettings(*design, settings, diagnostics);
   std::vector<const Statement *> lines =
       activeStatements(*design, choice, diagnostics);
+  if (diagnostics.hasErrors())
+    return std::nullopt;
   CheckedDesign checked = describe(*design, choice, source.fileName);
   GraphBuilder builder(diagnostics);
   if (!elaborate(*design, choice, lines, builder, checked, diagnostics))
@@ -192,7 +220,10 @@ std::optional<CheckedDesign> checkDesign(const DesignSource &source,
     return line->kind == Statement::Kind::Define &&
            line->subject.name == "lambda";
   });
-  checkDecayRange(ranges, checked, decay->subject.place, diagnostics);
+  std::map<std::string, std::string> spelled;
+  for (const Statement *line : lines)
+    spelled[line->subject.name] = line->subject.spelled;
+  checkDecayRange(ranges, spelled, checked, decay->subject.place, diagnostics);
   if (diagnostics.hasErrors())
     return std::nullopt;
   return checked;

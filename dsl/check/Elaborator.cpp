@@ -56,6 +56,8 @@ void Elaborator::run(const std::vector<const Statement *> &lines) {
                             : Granularity::Vector;
   declare(lines);
   checkSharing();
+  if (diagnostics.hasErrors())
+    return;
   for (const Statement *line : lines)
     if (auto found = entities.find(keyOf(*line)); found != entities.end())
       if (line->kind != Line::Project && line->kind != Line::Set)
@@ -223,14 +225,18 @@ NodeId Elaborator::evaluateCarry(Entity &entity) {
 
 void Elaborator::reportCycle(const std::string &name, SourcePlace place) {
   std::string way;
-  for (auto each = llvm::find(running, name); each != running.end(); ++each)
+  auto begin = llvm::find(running, name);
+  for (auto each = begin; each != running.end(); ++each)
     way += entities.at(*each).line->subject.spelled + " → ";
+  auto isOnWay = [&](llvm::StringRef each) {
+    return std::find(begin, running.end(), each) != running.end();
+  };
   const std::string &spelled = entities.at(name).line->subject.spelled;
   std::string fix;
   if (entities.at(name).line->kind == Line::Carry)
     fix = "a carried value sums its term by itself: leave '" + spelled +
           "' out of the term";
-  else if (name == "k" && llvm::is_contained(running, "lambda"))
+  else if (isOnWay("k") && isOnWay("lambda"))
     fix = "let λ use f instead of k";
   diagnostics.report(Kind::Cycle, place, {spelled, way + spelled, fix});
 }
@@ -250,8 +256,10 @@ void Elaborator::checkDecayAxes(NodeId decay, SourcePlace place) {
     });
   const Node &leaf = builder.node(at);
   bool isParameter = leaf.kind == NodeKind::Parameter;
-  std::string name = isParameter ? checked.parameters[leaf.index].name
-                                 : checked.projections[leaf.index].name;
+  std::string name = entities
+                         .at(isParameter ? checked.parameters[leaf.index].name
+                                         : checked.projections[leaf.index].name)
+                         .line->subject.spelled;
   diagnostics.report(Kind::DecayHasChannels, place,
                      {name, isParameter
                                 ? "write: learn " + name + "[head] = ..."
@@ -299,8 +307,7 @@ void Elaborator::finishOutputs() {
       continue;
     if (builder.node(node).axes.channel && !builder.factsOf(node).countsValues)
       diagnostics.report(Kind::KeyChannelInValue,
-                         entity->second.line->formula->place,
-                         {entity->second.line->subject.spelled});
+                         entity->second.line->formula->place);
   }
 }
 

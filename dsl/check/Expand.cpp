@@ -143,18 +143,18 @@ void Flattener::leaveOut(const Statement &statement, const DesignAst &design,
       continue;
     }
     size_t before = flat.statements.size();
-    std::vector<std::string> learned;
+    std::vector<Spelling> learned;
     for (const Statement &each : flat.statements)
       if (each.kind == Statement::Kind::Learn)
-        learned.push_back(each.subject.name);
+        learned.push_back({each.subject.name, each.subject.spelled});
     llvm::erase_if(flat.statements, [&](const Statement &each) {
       return each.kind == Statement::Kind::Learn &&
              each.subject.name == name.name;
     });
     if (flat.statements.size() == before) {
-      std::string near = nearestWord(name.name, learned);
+      std::string near = nearestSpelling(name.name, learned);
       if (near.empty() && learned.size() == 1)
-        near = learned.front();
+        near = learned.front().spelled;
       diagnostics.report(Kind::WithoutUnknown, name.place,
                          {name.spelled, design.base.spelled, near});
     }

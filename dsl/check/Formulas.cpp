@@ -120,12 +120,14 @@ NodeId Elaborator::unknownName(const Expression &expression) {
                        {expression.spelled});
     return noNode;
   }
-  std::vector<std::string> known = {"q",     "k",     "v",     "head",
-                                    "heads", "layer", "layers"};
+  std::vector<Spelling> known;
+  for (const char *word : {"q", "k", "v", "head", "heads", "layer", "layers"})
+    known.push_back({word, word});
   for (const auto &[name, entity] : entities)
-    known.push_back(entity.line->subject.name);
-  diagnostics.report(Kind::UnknownName, expression.place,
-                     {expression.spelled, nearestWord(expression.name, known)});
+    known.push_back({entity.line->subject.name, entity.line->subject.spelled});
+  diagnostics.report(
+      Kind::UnknownName, expression.place,
+      {expression.spelled, nearestSpelling(expression.name, known)});
   return noNode;
 }
 
@@ -176,10 +178,8 @@ NodeId Elaborator::evaluateCall(const Expression &call) {
       diagnostics.report(Kind::NotAFunction, call.place, {call.spelled});
       return noNode;
     }
-    std::vector<std::string> names = functionNames();
-    diagnostics.report(
-        Kind::UnknownFunction, call.place,
-        {call.spelled, listOf(names), nearestFunction(call.name)});
+    diagnostics.report(Kind::UnknownFunction, call.place,
+                       {call.spelled, nearestFunction(call.name)});
     return noNode;
   }
   static constexpr const char *usages[] = {"", "(x)", "(x, y)", "(x, a, b)"};
@@ -230,10 +230,12 @@ NodeId Elaborator::acrossLayers(llvm::StringRef kind, NodeId operand,
   }
   std::string parameter;
   if (node.kind == NodeKind::Parameter)
-    parameter = checked.parameters[node.index].name;
+    parameter =
+        entities.at(checked.parameters[node.index].name).line->subject.spelled;
   diagnostics.report(
       Kind::AcrossLayersNeedsLayers, at.place,
-      {kind.str(), parameter.empty() ? "its argument" : parameter, parameter});
+      {kind.str(), parameter.empty() ? "its argument" : "'" + parameter + "'",
+       parameter});
   return noNode;
 }
 

@@ -110,7 +110,7 @@ bool GraphBuilder::alignChannels(llvm::ArrayRef<NodeId> operands,
     return true;
   for (NodeId id : operands)
     if (nodes[id].axes.channel && !facts[id].countsValues) {
-      diagnostics.report(Kind::KeyChannelInValue, place, {"an operand"});
+      diagnostics.report(Kind::KeyChannelInValue, place);
       return false;
     }
   return true;

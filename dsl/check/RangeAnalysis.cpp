@@ -322,7 +322,13 @@ void Analyzer::checkDomain(const Node &each, const PointwiseOperator &card,
 
 /// The input because of which a value has no bound, for people.
 std::string unboundedInput(const CheckedDesign &checked,
-                           llvm::ArrayRef<Interval> ranges, NodeId id) {
+                           llvm::ArrayRef<Interval> ranges,
+                           const std::map<std::string, std::string> &spelled,
+                           NodeId id) {
+  auto spell = [&](const std::string &name) {
+    auto found = spelled.find(name);
+    return "'" + (found == spelled.end() ? name : found->second) + "'";
+  };
   auto width = [&](NodeId each) {
     return ranges[each].high - ranges[each].low;
   };
@@ -335,10 +341,10 @@ std::string unboundedInput(const CheckedDesign &checked,
   const Node &leaf = checked.nodes[id];
   switch (leaf.kind) {
   case NodeKind::Parameter:
-    return "the learned parameter '" + checked.parameters[leaf.index].name +
-           "'";
+    return "the learned parameter " +
+           spell(checked.parameters[leaf.index].name);
   case NodeKind::Projection:
-    return "the projection '" + checked.projections[leaf.index].name + "'";
+    return "the projection " + spell(checked.projections[leaf.index].name);
   case NodeKind::LayerIndex:
   case NodeKind::Layers:
     return "the number of layers";
@@ -362,8 +368,10 @@ std::vector<Interval> analyzeRanges(const GraphBuilder &builder,
   return ranges;
 }
 
-void checkDecayRange(llvm::ArrayRef<Interval> ranges, CheckedDesign &checked,
-                     SourcePlace place, Diagnostics &diagnostics) {
+void checkDecayRange(llvm::ArrayRef<Interval> ranges,
+                     const std::map<std::string, std::string> &spelled,
+                     CheckedDesign &checked, SourcePlace place,
+                     Diagnostics &diagnostics) {
   bool isLog = checked.logLambda != noNode;
   NodeId decay = isLog ? checked.logLambda : checked.lambda;
   const Interval &range = ranges[decay];
@@ -382,7 +390,7 @@ void checkDecayRange(llvm::ArrayRef<Interval> ranges, CheckedDesign &checked,
   }
   checked.checkLambdaAtRunTime = true;
   std::string why = (isLog ? "log λ lies in " : "it lies in ") + range.str();
-  if (std::string input = unboundedInput(checked, ranges, decay);
+  if (std::string input = unboundedInput(checked, ranges, spelled, decay);
       !input.empty())
     why += ", as " + input + " has no bound";
   std::string fix =

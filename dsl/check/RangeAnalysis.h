@@ -11,6 +11,8 @@
 #include "dsl/check/GraphBuilder.h"
 #include "dsl/operators/Interval.h"
 
+#include <map>
+
 namespace decay::dsl {
 
 /// The range of each of the builder's nodes in `kept`, which is in topological
@@ -22,8 +24,10 @@ std::vector<Interval> analyzeRanges(const GraphBuilder &builder,
 /// Sets `checkLambdaAtRunTime`, with a warning, where λ in [0, 1] is not
 /// proved; an error where λ can never be in it. `ranges` are those of
 /// `checked.nodes`.
-void checkDecayRange(llvm::ArrayRef<Interval> ranges, CheckedDesign &checked,
-                     SourcePlace place, Diagnostics &diagnostics);
+void checkDecayRange(llvm::ArrayRef<Interval> ranges,
+                     const std::map<std::string, std::string> &spelled,
+                     CheckedDesign &checked, SourcePlace place,
+                     Diagnostics &diagnostics);
 
 } // namespace decay::dsl
 

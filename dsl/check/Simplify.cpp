@@ -129,6 +129,9 @@ NodeId simplifyMul(const Site &at) {
       return other;
     if (at.isNumber(factor, -1))
       return at.negate(other);
+    // The sign goes out, so that squares are seen as squares.
+    if (at.is(factor, "neg"))
+      return at.negate(at.make("mul", {at.operand(factor), other}));
   }
   return noNode;
 }
@@ -136,6 +139,8 @@ NodeId simplifyMul(const Site &at) {
 NodeId simplifyDiv(const Site &at) {
   if (at.isNumber(at.y(), 1))
     return at.x();
+  if (at.is(at.x(), "neg"))
+    return at.negate(at.make("div", {at.operand(at.x()), at.y()}));
   if (!at.isNumber(at.x(), 1) || !at.is(at.y(), "add"))
     return noNode;
   for (int side : {0, 1}) // 1 / (1 + exp(a))

@@ -2,11 +2,9 @@
 //------------------------------===//
 #include "dsl/operators/Interval.h"
 
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/raw_ostream.h"
-
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 namespace decay::dsl {
 namespace {
@@ -50,12 +48,9 @@ End product(End a, End b) {
 std::string number(double value) {
   if (std::isinf(value))
     return value < 0 ? "-∞" : "∞";
-  std::string text;
-  llvm::raw_string_ostream stream(text);
   char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.6g", value);
-  stream << buffer;
-  return text;
+  std::snprintf(buffer, sizeof buffer, "%.6g", value == 0 ? 0 : value);
+  return buffer;
 }
 
 } // namespace

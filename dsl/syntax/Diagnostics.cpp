@@ -88,6 +88,14 @@ std::string Diagnostic::id() const {
   return kebab(kindRows[static_cast<size_t>(kind)].name);
 }
 
+void Diagnostics::beginParsing() {
+  for (const Diagnostic &each : list) {
+    faultyLines.insert(each.place.line);
+    if (each.kind == DiagnosticKind::UnclosedBracket)
+      unclosedLine = std::min(unclosedLine, each.place.line);
+  }
+}
+
 void Diagnostics::report(DiagnosticKind kind, SourcePlace place,
                          std::initializer_list<std::string> arguments) {
   const KindRow &row = kindRows[static_cast<size_t>(kind)];
@@ -95,6 +103,8 @@ void Diagnostics::report(DiagnosticKind kind, SourcePlace place,
     if (each.place.line == place.line && each.place.column == place.column &&
         (each.severity == Severity::Error || row.severity == Severity::Warning))
       return;
+  if (faultyLines.count(place.line) || place.line >= unclosedLine)
+    return;
   errorCount += row.severity == Severity::Error;
   if (list.size() == limit) {
     ++dropped;
@@ -138,11 +148,25 @@ std::vector<std::string> diagnosticIds() {
   return ids;
 }
 
+std::string nearestSpelling(llvm::StringRef word,
+                            llvm::ArrayRef<Spelling> candidates) {
+  std::vector<std::string> names;
+  for (const Spelling &candidate : candidates)
+    names.push_back(candidate.name);
+  std::string nearest = nearestWord(word, names);
+  for (const Spelling &candidate : candidates)
+    if (candidate.name == nearest)
+      return candidate.spelled;
+  return nearest;
+}
+
 std::string nearestWord(llvm::StringRef word,
                         llvm::ArrayRef<std::string> candidates) {
   std::string best;
   unsigned bestDistance = std::max<unsigned>(1, word.size() / 3) + 1;
   for (const std::string &candidate : candidates) {
+    if (word.size() >= 4 && llvm::StringRef(candidate).starts_with(word))
+      return candidate;
     unsigned distance = word.edit_distance(candidate, true, bestDistance);
     if (distance < bestDistance &&
         distance < std::max(word.size(), candidate.size())) {

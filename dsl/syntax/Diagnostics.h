@@ -13,6 +13,8 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <initializer_list>
+#include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +59,10 @@ public:
   void report(DiagnosticKind kind, SourcePlace place,
               std::initializer_list<std::string> arguments = {});
 
+  /// From here on, messages about a line that already has one, or about what
+  /// follows a bracket that is never closed, are dropped as consequences.
+  void beginParsing();
+
   bool hasErrors() const { return errorCount != 0; }
   llvm::ArrayRef<Diagnostic> all() const { return list; }
   /// file:line:column, message, source line, caret, expectation and fix of
@@ -66,12 +72,22 @@ public:
 private:
   DesignSource source;
   std::vector<Diagnostic> list;
+  std::set<unsigned> faultyLines;
+  unsigned unclosedLine = std::numeric_limits<unsigned>::max();
   size_t errorCount = 0;
   size_t dropped = 0;
 };
 
 /// The names of all kinds, in the order of Diagnostics.def.
 std::vector<std::string> diagnosticIds();
+
+/// A name in both its spellings: canonical, and as the user writes it.
+struct Spelling {
+  std::string name, spelled;
+};
+/// The spelling of the candidate whose canonical name is nearest, or empty.
+std::string nearestSpelling(llvm::StringRef word,
+                            llvm::ArrayRef<Spelling> candidates);
 
 /// The candidate nearest to `word` by edit distance, or empty if none is near.
 std::string nearestWord(llvm::StringRef word,

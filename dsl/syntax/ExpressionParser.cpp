@@ -19,6 +19,13 @@ ExpressionParser::fail(Kind kind,
   return nullptr;
 }
 
+std::string ExpressionParser::productHint() const {
+  const Token &found = stream.peek();
+  bool startsFactor = found.kind == Token::Kind::Name ||
+                      found.kind == Token::Kind::Number || found.isSymbol("(");
+  return startsFactor ? "if a product is meant, write *" : "";
+}
+
 ExpressionPtr ExpressionParser::parse() {
   if (depth >= maximumNesting)
     return fail(Kind::NestingTooDeep, {std::to_string(maximumNesting)});
@@ -104,8 +111,8 @@ ExpressionPtr ExpressionParser::parsePrimary() {
     if (!inner)
       return nullptr;
     if (!stream.peek().isSymbol(")"))
-      return fail(Kind::ExpectedToken,
-                  {stream.peek().describe(), ")", "or an operator"});
+      return fail(Kind::ExpectedToken, {stream.peek().describe(), ")",
+                                        "or an operator", productHint()});
     stream.next();
     return inner;
   }
@@ -145,7 +152,7 @@ ExpressionPtr ExpressionParser::parseCall(const Token &name) {
     if (!call.operands.empty()) {
       if (!stream.peek().isSymbol(","))
         return fail(Kind::ExpectedToken,
-                    {stream.peek().describe(), ")", "or ','"});
+                    {stream.peek().describe(), ")", "or ','", productHint()});
       stream.next();
     }
     Word argumentName;

@@ -50,6 +50,8 @@ public:
   ExpressionPtr parse();
   /// The file holds more nodes than are allowed: parsing on is pointless.
   bool isExhausted() const { return exhausted; }
+  /// A fix where a factor follows another, else empty.
+  std::string productHint() const;
 
 private:
   ExpressionPtr parseSum();

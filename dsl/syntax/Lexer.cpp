@@ -11,15 +11,15 @@ namespace decay::dsl {
 namespace {
 
 /// Symbols of more than one spelling, and characters that people try.
-struct Spelling {
+struct OtherSpelling {
   uint32_t code;
   const char *symbol;
 };
-constexpr Spelling otherSpellings[] = {
+constexpr OtherSpelling otherSpellings[] = {
     {0x2212, "-"}, {0x2013, "-"}, {0xD7, "*"},   {0xB7, "*"},
     {0x22C5, "*"}, {0x2217, "*"}, {0x2215, "/"}, {0xF7, "/"},
 };
-constexpr Spelling hints[] = {
+constexpr OtherSpelling hints[] = {
     {'^', "write pow(x, y)"},
     {'%', ""},
     {';', "end the line instead"},
@@ -182,9 +182,13 @@ void Lexer::lexNumber() {
   double value = 0;
   // Digits beyond any number's need would make the conversion slow.
   constexpr size_t maximumDigits = 64;
+  std::string hint;
+  if (good != end && llvm::isAlpha(rest[good]) && end < 40)
+    hint = "if a product is meant, write " + rest.take_front(good).str() +
+           " * " + rest.slice(good, end).str();
   if (good != end || end > maximumDigits || spelled.getAsDouble(value))
     diagnostics.report(DiagnosticKind::MalformedNumber, place,
-                       {spelled.take_front(40).str()});
+                       {spelled.take_front(40).str(), hint});
   else if (!(std::fabs(value) <= std::numeric_limits<float>::max()))
     diagnostics.report(DiagnosticKind::NumberTooLarge, place, {spelled.str()});
   push(Token::Kind::Number, spelled.str(), spelled,
@@ -231,7 +235,7 @@ void Lexer::trackBracket(llvm::StringRef symbol) {
 void Lexer::lexSymbol(Character character) {
   llvm::StringRef spelled = rest.take_front(character.length);
   llvm::StringRef symbol = spelled;
-  for (const Spelling &other : otherSpellings)
+  for (const OtherSpelling &other : otherSpellings)
     if (other.code == character.code)
       symbol = other.symbol;
   bool isKnown =
@@ -241,7 +245,7 @@ void Lexer::lexSymbol(Character character) {
     trackBracket(symbol);
   } else {
     std::string hint;
-    for (const Spelling &each : hints)
+    for (const OtherSpelling &each : hints)
       if (each.code == character.code)
         hint = each.symbol;
     std::string shown = splitCharacters(spelled).front();

@@ -35,7 +35,8 @@ struct Token {
   std::string describe() const;
 };
 
-/// All tokens; the last is FileEnd. Faults are reported and left out.
+/// All tokens; the last two are LineEnd and FileEnd. Faults are reported and
+/// left out.
 std::vector<Token> tokenize(llvm::StringRef text, Diagnostics &diagnostics);
 
 } // namespace decay::dsl

@@ -116,11 +116,9 @@ bool Parser::parseGuards(Statement &statement) {
                  !stream.peek(1).isSymbol("=");
   if (stream.peek().kind == Token::Kind::Name && !isPlain)
     return true;
-  std::string found = stream.peek().kind == Token::Kind::Name
-                          ? stream.peek().spelled
-                          : stream.peek().describe();
-  diagnostics.report(Kind::GuardWithoutLine, statement.guards.front().place,
-                     {statement.guards.front().spelled, found});
+  diagnostics.report(
+      Kind::GuardWithoutLine, statement.guards.front().place,
+      {statement.guards.front().spelled, stream.peek().describe()});
   return false;
 }
 
@@ -147,9 +145,8 @@ bool Parser::parseStatement(Statement &statement) {
   statement.place = stream.peek().place;
   if (!parseGuards(statement))
     return false;
-  const Row *row = llvm::find_if(rows, [&](const Row &each) {
-    return stream.peek().isName(each.word) && !stream.peek(1).isSymbol("=");
-  });
+  const Row *row = llvm::find_if(
+      rows, [&](const Row &each) { return stream.peek().isName(each.word); });
   if (row == std::end(rows))
     return parseDefine(statement);
   statement.kind = row->kind;
@@ -214,13 +211,13 @@ bool Parser::parseRange(NumberRange &range) {
     return false;
   if (!stream.peek().isSymbol(","))
     return fail(Kind::ExpectedToken, {stream.peek().describe(), ",",
-                                      "and the upper end of the range"});
+                                      "and the upper end of the range", ""});
   stream.next();
   if (!expectNumber(range.high))
     return false;
   if (!stream.peek().isSymbol(")") && !stream.peek().isSymbol("]"))
     return fail(Kind::ExpectedToken,
-                {stream.peek().describe(), ")", "or ']' after the range"});
+                {stream.peek().describe(), ")", "or ']' after the range", ""});
   range.highOpen = stream.next().isSymbol(")");
   bool isEmpty = range.low > range.high ||
                  (range.low == range.high && (range.lowOpen || range.highOpen));
@@ -242,7 +239,7 @@ bool Parser::parseRank(int64_t &rank) {
   rank = static_cast<int64_t>(value);
   if (!stream.peek().isSymbol(")"))
     return fail(Kind::ExpectedToken,
-                {stream.peek().describe(), ")", "after the rank"});
+                {stream.peek().describe(), ")", "after the rank", ""});
   stream.next();
   return true;
 }
@@ -283,7 +280,7 @@ bool Parser::parseParameterAxes(Statement &statement) {
     if (!statement.values.empty()) {
       if (!stream.peek().isSymbol(","))
         return fail(Kind::ExpectedToken,
-                    {stream.peek().describe(), "]", "after the axes"});
+                    {stream.peek().describe(), "]", "after the axes", ""});
       stream.next();
     }
     Word axis;
@@ -347,8 +344,9 @@ bool Parser::parseCarry(Statement &statement) {
   if (!statement.formula)
     return false;
   if (!stream.peek().isSymbol(")"))
-    return fail(Kind::ExpectedToken, {stream.peek().describe(), ")",
-                                      "after the term of the carried value"});
+    return fail(Kind::ExpectedToken,
+                {stream.peek().describe(), ")",
+                 "after the term of the carried value", ""});
   stream.next();
   if (!stream.peek().isName("from"))
     return fail(Kind::CarryWithoutStart, {statement.subject.spelled});
@@ -442,15 +440,20 @@ bool Parser::expectEndOfLine() {
       found.kind == Token::Kind::Name || found.kind == Token::Kind::Number;
   if (startsFactor || found.isSymbol("("))
     fix = "if a product is meant, write *";
+  if (found.isSymbol("=") && stream.peek(1).isSymbol("="))
+    return fail(Kind::NotAnOperator, {"==", ""});
   if (found.isSymbol("=") || found.isSymbol("<") || found.isSymbol(">"))
     return fail(Kind::NotAnOperator, {found.spelled, ""});
-  return fail(Kind::ExpectedEndOfLine, {found.describe(), fix});
+  return fail(Kind::ExpectedEndOfLine,
+              {found.describe(), expressions.productHint()});
 }
 
 } // namespace
 
 FileAst parseDesign(llvm::StringRef text, Diagnostics &diagnostics) {
-  return Parser(tokenize(text, diagnostics), diagnostics).run();
+  std::vector<Token> tokens = tokenize(text, diagnostics);
+  diagnostics.beginParsing();
+  return Parser(std::move(tokens), diagnostics).run();
 }
 
 } // namespace decay::dsl
