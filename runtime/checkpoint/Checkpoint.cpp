@@ -251,7 +251,8 @@ Status Checkpoint::readSmallFiles() {
                          jsonUnsigned(state, "seed", trainingName));
   DECAY_ASSIGN_OR_RETURN(training.configHash,
                          jsonString(state, "config_hash", trainingName));
-  training.extra = state.value("extra", Json::object());
+  DECAY_ASSIGN_OR_RETURN(training.extra,
+                         jsonObject(state, "extra", trainingName));
 
   files.erase(configName);
   files.erase(trainingName);

@@ -177,6 +177,22 @@ Result<bool> jsonBool(const Json &object, std::string_view key,
   return value->get<bool>();
 }
 
+Result<Json> jsonArray(const Json &object, std::string_view key,
+                       std::string_view name) {
+  DECAY_ASSIGN_OR_RETURN(const Json *value, member(object, key, name));
+  if (!value->is_array())
+    return mismatch(*value, key, name, "an array");
+  return *value;
+}
+
+Result<Json> jsonObject(const Json &object, std::string_view key,
+                        std::string_view name) {
+  DECAY_ASSIGN_OR_RETURN(const Json *value, member(object, key, name));
+  if (!value->is_object())
+    return mismatch(*value, key, name, "an object");
+  return *value;
+}
+
 std::string writeJson(const Json &value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

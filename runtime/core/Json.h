@@ -40,6 +40,12 @@ Result<std::string> jsonString(const Json &object, std::string_view key,
 Result<bool> jsonBool(const Json &object, std::string_view key,
                       std::string_view name);
 
+/// An array or object member; user error when it is missing or something else.
+Result<Json> jsonArray(const Json &object, std::string_view key,
+                       std::string_view name);
+Result<Json> jsonObject(const Json &object, std::string_view key,
+                        std::string_view name);
+
 /// Indented by two spaces, ends with a newline; the same bytes for the same
 /// value. Bytes that are not UTF-8 are replaced by U+FFFD.
 std::string writeJson(const Json &value);

@@ -86,21 +86,23 @@ Result<SplitSummary> readSummary(const Json &json, const std::string &name) {
   SplitSummary summary;
   DECAY_ASSIGN_OR_RETURN(summary.bytes, jsonInteger(json, "bytes", name, 0));
   DECAY_ASSIGN_OR_RETURN(summary.tokens, jsonInteger(json, "tokens", name, 0));
-  for (const Json &file : json.value("files", Json::array()))
+  DECAY_ASSIGN_OR_RETURN(Json files, jsonArray(json, "files", name));
+  for (const Json &file : files)
     if (file.is_string())
       summary.files.push_back(file.get<std::string>());
   return summary;
 }
 
 Result<TokenSequence> openShards(const fs::path &folder, const Json &json,
+                                 const std::string &name,
                                  int64_t vocabularySize) {
+  DECAY_ASSIGN_OR_RETURN(Json shards, jsonArray(json, "shards", name));
   std::vector<fs::path> paths;
-  for (const Json &shard : json.value("shards", Json::array())) {
+  for (const Json &shard : shards) {
     // A name must not lead out of the folder.
-    if (!shard.is_string() ||
-        fs::path(shard.get<std::string>()).filename() != shard)
-      return Status::world(fmt::format("{}: a shard's name is damaged",
-                                       (folder / datasetName).string()));
+    if (!shard.is_string() || fs::path(shard.get<std::string>()).filename() !=
+                                  shard.get<std::string>())
+      return Status::world(fmt::format("{}: a shard's name is damaged", name));
     paths.push_back(folder / shard.get<std::string>());
   }
   return TokenSequence::open(paths, vocabularySize);
@@ -157,14 +159,15 @@ Result<Dataset> Dataset::open(const fs::path &folder) {
     return Status::world(
         fmt::format("{}: its shards were made with another tokenizer than {}",
                     name, tokenizerName));
-  Json splits = json.value("splits", Json::object());
+  DECAY_ASSIGN_OR_RETURN(Json splits, jsonObject(json, "splits", name));
   for (Split split : allSplits) {
-    Json part = splits.value(std::string(splitName(split)), Json());
+    DECAY_ASSIGN_OR_RETURN(Json part,
+                           jsonObject(splits, splitName(split), name));
     std::string where = fmt::format("{}: {}", name, splitName(split));
     DECAY_ASSIGN_OR_RETURN(dataset.summary.of(split), readSummary(part, where));
     DECAY_ASSIGN_OR_RETURN(
         dataset.tokens.of(split),
-        openShards(folder, part, dataset.tokenizer.vocabularySize()));
+        openShards(folder, part, where, dataset.tokenizer.vocabularySize()));
     if (dataset.tokens.of(split).size() != dataset.summary.of(split).tokens)
       return Status::world(fmt::format("{}: its shards hold {} tokens, not {}",
                                        where, dataset.tokens.of(split).size(),
