@@ -1,5 +1,5 @@
 //===- Recurrence.cpp - Calls of the recurrence cores ---------------------===//
-#include "compiler/target/cpu/cores/Cores.h"
+#include "compiler/target/cpu/cores/Schedule.h"
 #include "compiler/target/cpu/lowering/ItemEmitter.h"
 
 namespace decay::cpu {
@@ -11,8 +11,9 @@ void callCore(Code &code, const TilePlan &plan, const Sizes &sizes,
               Value scratch, Value tokens, mlir::func::FuncOp function,
               Direction direction, bool scalar,
               llvm::SmallVector<Value> arguments) {
-  CoreRequest request{direction, Schedule::recurrent,
-                      scalar ? Granularity::scalar : Granularity::vector};
+  Granularity granularity = scalar ? Granularity::scalar : Granularity::vector;
+  CoreRequest request{
+      direction, chooseSchedule(direction, granularity)->schedule, granularity};
   auto module = function->getParentOfType<mlir::ModuleOp>();
   emitCoreFunctions(module, code.variant, request);
   llvm::append_range(arguments, mlir::ValueRange{tokens, sizes.Wp, sizes.Vp});

@@ -2,6 +2,8 @@
 #include "CoreLibrary.h"
 #include "CoreReference.h"
 
+#include "compiler/target/cpu/cores/Schedule.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -303,6 +305,18 @@ TEST_P(Cores, TakeNoTokens) {
   Results<double> r = run(chunk);
   EXPECT_EQ(r.state, chunk.state);
   EXPECT_EQ(r.dState, chunk.stateGradient);
+}
+
+TEST(Schedule, HasARowForEachKindOfCore) {
+  for (const CoreRequest &request : allCores()) {
+    const ScheduleRow *row =
+        chooseSchedule(request.direction, request.granularity);
+    EXPECT_EQ(row->direction, request.direction);
+    EXPECT_EQ(row->granularity, request.granularity);
+    bool tree = row->schedule == Schedule::tree;
+    EXPECT_EQ(tree, row->ratioAvx512 > 1);
+    EXPECT_EQ(tree, row->ratioAvx2 > 1);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
