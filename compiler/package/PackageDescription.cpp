@@ -1,4 +1,4 @@
-//===- PackageDescription.cpp - Entries, operands and manifest -----------===//
+//===- PackageDescription.cpp - A manifest from a design -----------------===//
 #include "compiler/package/PackageDescription.h"
 
 #include "dsl/check/CheckedDesign.h"
@@ -11,7 +11,6 @@ namespace {
 using dsl::Axes;
 using dsl::CheckedDesign;
 using Json = nlohmann::ordered_json;
-using Operands = std::vector<OperandDescription>;
 
 constexpr const char *kindNames[] = {"full", "low_rank", "per_head"};
 constexpr const char *granularityNames[] = {"vector", "scalar"};
@@ -45,68 +44,6 @@ std::string projectionShape(const dsl::Projection &projection) {
 }
 
 constexpr const char *stateShape = "N H W V";
-constexpr const char *outputShape = "B T H V";
-
-Operands projectionOperands(const CheckedDesign &design, const char *prefix,
-                            bool written) {
-  Operands operands;
-  for (const dsl::Projection &projection : design.projections)
-    operands.push_back({prefix + projection.name, projectionShape(projection),
-                        written, false});
-  return operands;
-}
-
-Operands parameterOperands(const CheckedDesign &design, const char *prefix,
-                           bool written, bool optional) {
-  Operands operands;
-  for (const dsl::Parameter &parameter : design.parameters)
-    operands.push_back({prefix + parameter.name,
-                        shapeOf(parameter.axes, "", "K"), written, optional});
-  return operands;
-}
-
-/// The state and all carries; "absent" is zero or unwanted.
-Operands stateOperands(const CheckedDesign &design, const std::string &prefix,
-                       bool written) {
-  Operands operands = {{prefix + "state", stateShape, written, true}};
-  for (const dsl::Carry &carry : design.carries)
-    operands.push_back(
-        {prefix + carry.name, shapeOf(carry.axes, "N", "K"), written, true});
-  return operands;
-}
-
-void append(Operands &to, Operands from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()),
-            std::make_move_iterator(from.end()));
-}
-
-Operands inputs(const CheckedDesign &design) {
-  Operands operands = projectionOperands(design, "", false);
-  append(operands, parameterOperands(design, "", false, false));
-  append(operands, stateOperands(design, "initial_", false));
-  return operands;
-}
-
-EntryDescription forwardEntry(const CheckedDesign &design, const char *role) {
-  EntryDescription entry{role, inputs(design), {}};
-  entry.operands.push_back({"o", outputShape, true, false});
-  append(entry.operands, stateOperands(design, "final_", true));
-  return entry;
-}
-
-EntryDescription backwardEntry(const CheckedDesign &design) {
-  EntryDescription entry{"backward", inputs(design), {}};
-  entry.operands.push_back({"d_o", outputShape, false, false});
-  append(entry.operands, stateOperands(design, "d_final_", false));
-  append(entry.operands, projectionOperands(design, "d_", true));
-  for (size_t i = 0; i < design.parameters.size(); ++i)
-    entry.parameterGradients.push_back(
-        static_cast<int64_t>(entry.operands.size() + i));
-  append(entry.operands, parameterOperands(design, "d_", true, true));
-  append(entry.operands, stateOperands(design, "d_initial_", true));
-  return entry;
-}
-
 std::string manifestOf(const CheckedDesign &design,
                        const PackageDescription &package) {
   Json manifest = {
@@ -157,11 +94,6 @@ PackageDescription describePackage(const CheckedDesign &design,
   PackageDescription package{
       design.name, std::move(target), std::move(hash), {}, {}};
   package.manifest = manifestOf(design, package);
-  package.entries = {
-      forwardEntry(design, "forward"),
-      backwardEntry(design),
-      forwardEntry(design, "step"),
-      {"init_parameters", parameterOperands(design, "", true, false), {}}};
   return package;
 }
 

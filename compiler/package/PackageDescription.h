@@ -40,7 +40,8 @@ struct PackageDescription {
   std::vector<EntryDescription> entries;
 };
 
-/// Operand order, shapes and manifest follow from the design alone.
+/// All but the entries, which are known when the design has become kernels
+/// (KernelEntries.h).
 PackageDescription describePackage(const dsl::CheckedDesign &design,
                                    std::string target, std::string hash);
 

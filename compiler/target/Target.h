@@ -22,8 +22,8 @@ class OpPassManager;
 
 namespace decay {
 
-/// A named step of a target's way down, which `--emit=<name>` can stop after.
-struct TargetPhase {
+/// A named stretch of the pipeline, which `--emit=<name>` can stop after.
+struct Phase {
   llvm::StringRef name;
   llvm::StringRef meaning; ///< for --help
   void (*addPasses)(mlir::OpPassManager &passes);
@@ -45,7 +45,7 @@ public:
   virtual void registerPasses() const = 0;
 
   /// In the order in which they run.
-  virtual llvm::ArrayRef<TargetPhase> phases() const = 0;
+  virtual llvm::ArrayRef<Phase> phases() const = 0;
   virtual llvm::ArrayRef<TargetArtefact> artefacts() const = 0;
 
   /// The bytes of one of artefacts(), from a module that has gone through all

@@ -19,7 +19,7 @@ void addLoweringPasses(mlir::OpPassManager &passes) {
   passes.addPass(mlir::createCSEPass());
 }
 
-constexpr TargetPhase cpuPhases[] = {
+constexpr Phase cpuPhases[] = {
     {"cpu", "one function per kernel and processor: loops over padded tiles",
      addLoweringPasses},
     {"llvm-dialect", "the item functions in MLIR's LLVM dialect",
@@ -46,7 +46,7 @@ public:
     registerCpuCodegenPasses();
     registerCpuLoweringPasses();
   }
-  llvm::ArrayRef<TargetPhase> phases() const override { return cpuPhases; }
+  llvm::ArrayRef<Phase> phases() const override { return cpuPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return cpuArtefacts;
   }

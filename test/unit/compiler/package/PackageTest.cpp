@@ -38,6 +38,28 @@ dsl::CheckedDesign testDesign() {
   return design;
 }
 
+std::vector<EntryDescription> testEntries() {
+  std::vector<OperandDescription> inputs = {
+      {"f", "B T H K", false, false},
+      {"delta", "H", false, false},
+      {"gamma", "K", false, false},
+      {"initial_state", "N H W V", false, true}};
+  EntryDescription forward{"forward", inputs, {}};
+  forward.operands.push_back({"o", "B T H V", true, false});
+  forward.operands.push_back({"final_state", "N H W V", true, true});
+  EntryDescription backward{"backward", inputs, {7, 8}};
+  backward.operands.push_back({"d_o", "B T H V", false, false});
+  backward.operands.push_back({"d_final_state", "N H W V", false, true});
+  backward.operands.push_back({"d_f", "B T H K", true, false});
+  backward.operands.push_back({"d_delta", "H", true, true});
+  backward.operands.push_back({"d_gamma", "K", true, true});
+  backward.operands.push_back({"d_initial_state", "N H W V", true, true});
+  EntryDescription step = forward;
+  step.role = "step";
+  return {forward, backward, step,
+          {"init_parameters", {{"delta", "H", true, false}, {"gamma", "K", true, false}}, {}}};
+}
+
 std::string readFile(const std::string &path) {
   auto buffer = llvm::MemoryBuffer::getFile(path);
   EXPECT_TRUE(buffer) << path;
@@ -73,6 +95,7 @@ protected:
     ASSERT_TRUE(module);
     description() = describePackage(testDesign(), target->name().str(),
                                     std::string(64, 'a'));
+    description().entries = testEntries();
     llvm::SmallString<128> made;
     ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("decay-package", made));
     directory() = made.str().str();

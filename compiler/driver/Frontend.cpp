@@ -1,0 +1,104 @@
+//===- Frontend.cpp - From a request to a checked design -----------------===//
+#include "compiler/driver/Frontend.h"
+
+#include "compiler/driver/Fingerprint.h"
+#include "compiler/package/PackageWriter.h"
+#include "dsl/check/Check.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace decay {
+
+char UserError::ID;
+
+std::pair<int, std::string> describeFailure(llvm::Error error) {
+  int code = error.isA<UserError>() ? 1 : 3;
+  std::string text = llvm::toString(std::move(error));
+  if (!llvm::StringRef(text).ends_with("\n"))
+    text += "\n";
+  return {code, code == 1 ? text : "error: " + text};
+}
+
+static llvm::Error userError(const llvm::Twine &message, const llvm::Twine &fix) {
+  return llvm::make_error<UserError>(("error: " + message + "\n  " + fix + "\n").str());
+}
+
+static llvm::Expected<NamedSource> readFile(llvm::StringRef path, llvm::StringRef design) {
+  auto cannot = [&](std::error_code error) {
+    return llvm::createStringError(error, "cannot read '" + path + "': " + error.message());
+  };
+  llvm::sys::fs::file_status status;
+  if (std::error_code error = llvm::sys::fs::status(path, status))
+    return cannot(error);
+  if (status.type() != llvm::sys::fs::file_type::regular_file)
+    return llvm::createStringError("cannot read '" + path + "': it is no regular file");
+  if (status.getSize() > longestSource)
+    return userError("'" + path + "' has " + llvm::Twine(status.getSize()) + " bytes",
+                     "a design file has at most " + llvm::Twine(longestSource));
+  auto text = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
+                                          /*IsVolatile=*/true);
+  if (!text)
+    return cannot(text.getError());
+  return NamedSource{{path.str(), (*text)->getBuffer().str()}, design.str()};
+}
+
+llvm::Expected<NamedSource> readSource(const std::string &design) {
+  llvm::StringRef wanted = design;
+  constexpr llvm::StringLiteral extension = ".decay";
+  if (wanted.ends_with(extension))
+    return readFile(wanted, "");
+  size_t colon = wanted.rfind(':');
+  if (colon != llvm::StringRef::npos && wanted.take_front(colon).ends_with(extension))
+    return readFile(wanted.take_front(colon), wanted.drop_front(colon + 1));
+  if (std::optional<dsl::DesignSource> source = dsl::findLibraryDesign(design))
+    return NamedSource{*source, design};
+  std::string nearest = dsl::nearestWord(wanted, dsl::libraryDesignNames());
+  return userError("no design of the library is called '" + wanted + "'",
+                   nearest.empty() ? "decayc --list shows them; a file's name ends in .decay"
+                                   : "did you mean '" + nearest + "'? decayc --list shows all");
+}
+
+llvm::Expected<const Target *> chooseTarget(const std::string &name) {
+  if (name.empty())
+    return targets().front();
+  if (const Target *target = findTarget(name))
+    return target;
+  std::string known;
+  for (const Target *target : targets())
+    known += (known.empty() ? "" : ", ") + target->name().str();
+  return userError("no target is called '" + name + "'", "this build has: " + known);
+}
+
+static std::string hashOf(const Frontend &frontend) {
+  std::string settings;
+  for (const dsl::Setting &setting : frontend.design.settings)
+    settings += setting.name + "=" + setting.value + "\n";
+  return packageHash({compilerFingerprint(), frontend.target->name(), frontend.design.name,
+                      settings, frontend.named.source.text});
+}
+
+llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
+  Frontend frontend;
+  llvm::Expected<const Target *> target = chooseTarget(request.target);
+  if (!target)
+    return target.takeError();
+  frontend.target = *target;
+  llvm::Expected<NamedSource> named = readSource(request.design);
+  if (!named)
+    return named.takeError();
+  frontend.named = std::move(*named);
+  dsl::Diagnostics diagnostics;
+  diagnostics.setSource(frontend.named.source);
+  std::optional<dsl::CheckedDesign> design = dsl::checkDesign(
+      frontend.named.source, frontend.named.design, request.settings, diagnostics);
+  if (!design)
+    return llvm::make_error<UserError>(diagnostics.render());
+  frontend.design = std::move(*design);
+  frontend.warnings = diagnostics.render();
+  frontend.hash = hashOf(frontend);
+  return frontend;
+}
+
+} // namespace decay
