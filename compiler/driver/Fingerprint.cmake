@@ -1,6 +1,16 @@
 # cmake -DROOT=source -DVERSION=x.y.z -DLLVM=x.y.z -DOUTPUT=file.cpp -P Fingerprint.cmake
-file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/dsl/* ${ROOT}/compiler/* ${ROOT}/runtime/abi/*)
+# Included: only lists what the fingerprint is made of, in `files`.
+set(patterns "")
+foreach(folder dsl compiler runtime/abi)
+  foreach(ending cpp h c td def decay cmake)
+    list(APPEND patterns ${ROOT}/${folder}/*.${ending})
+  endforeach()
+endforeach()
+file(GLOB_RECURSE files RELATIVE ${ROOT} ${patterns})
 list(SORT files)
+if(NOT OUTPUT)
+  return()
+endif()
 set(all "")
 foreach(file ${files})
   file(SHA256 ${ROOT}/${file} hash)
