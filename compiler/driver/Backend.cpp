@@ -21,8 +21,10 @@ namespace {
 class Compilation {
 public:
   Compilation(const Frontend &frontend, llvm::StringRef snapshots)
-      : frontend(frontend), snapshots(snapshots), context(mlir::MLIRContext::Threading::DISABLED),
-        package(describePackage(frontend.design, frontend.target->name().str(), frontend.hash)) {
+      : frontend(frontend), snapshots(snapshots),
+        context(mlir::MLIRContext::Threading::DISABLED),
+        package(describePackage(frontend.design, frontend.target->name().str(),
+                                frontend.hash)) {
     mlir::DialectRegistry registry;
     registerDialects(registry);
     context.appendDialectRegistry(registry);
@@ -59,11 +61,13 @@ llvm::Error Compilation::keepSnapshot(const Phase &phase) {
   if (snapshots.empty())
     return llvm::Error::success();
   if (std::error_code error = llvm::sys::fs::create_directories(snapshots))
-    return llvm::createStringError(error, "cannot make the directory '" + snapshots +
+    return llvm::createStringError(error, "cannot make the directory '" +
+                                              snapshots +
                                               "': " + error.message());
   llvm::SmallString<128> path(snapshots);
-  llvm::sys::path::append(path,
-                          llvm::formatv("{0:D2}-{1}.mlir", snapshotCount++, phase.name).str());
+  llvm::sys::path::append(
+      path,
+      llvm::formatv("{0:D2}-{1}.mlir", snapshotCount++, phase.name).str());
   return writeFileAtomically(path, text());
 }
 
@@ -73,7 +77,8 @@ llvm::Error Compilation::lower(llvm::StringRef last) {
                        if (llvm::Error error = keepSnapshot(phase))
                          return error;
                        // Only as kernels do the entries show their operands.
-                       if (auto entries = entriesOfKernels(*module); !entries.empty())
+                       if (auto entries = entriesOfKernels(*module);
+                           !entries.empty())
                          package.entries = std::move(entries);
                        return phase.name != last;
                      });
@@ -81,22 +86,26 @@ llvm::Error Compilation::lower(llvm::StringRef last) {
 
 } // namespace
 
-llvm::Expected<std::string> emitLevel(const Frontend &frontend, llvm::StringRef level,
+llvm::Expected<std::string> emitLevel(const Frontend &frontend,
+                                      llvm::StringRef level,
                                       llvm::StringRef snapshots) {
   Compilation compilation(frontend, snapshots);
   if (llvm::Error error = compilation.lower(level))
     return error;
-  if (llvm::is_contained(llvm::map_range(compilation.target().artefacts(),
-                                         [](const TargetArtefact &a) { return a.name; }),
-                         level))
-    return compilation.target().emit(compilation.top(), compilation.description(), level);
+  if (llvm::is_contained(
+          llvm::map_range(compilation.target().artefacts(),
+                          [](const TargetArtefact &a) { return a.name; }),
+          level))
+    return compilation.target().emit(compilation.top(),
+                                     compilation.description(), level);
   return compilation.text();
 }
 
 llvm::Error makePackage(const Frontend &frontend, llvm::StringRef directory,
                         llvm::StringRef snapshots) {
   if (std::error_code error = llvm::sys::fs::create_directories(directory))
-    return llvm::createStringError(error, "cannot make the directory '" + directory +
+    return llvm::createStringError(error, "cannot make the directory '" +
+                                              directory +
                                               "': " + error.message());
   Compilation compilation(frontend, snapshots);
   if (llvm::Error error = compilation.lower())

@@ -1,4 +1,5 @@
-//===- Backend.h - From a checked design to a level or a package -*- C++ -*-===//
+//===- Backend.h - From a checked design to a level or a package -*- C++
+//-*-===//
 #ifndef DECAY_COMPILER_DRIVER_BACKEND_H
 #define DECAY_COMPILER_DRIVER_BACKEND_H
 
@@ -8,7 +9,8 @@ namespace decay {
 
 /// The text or bytes of a level of emitLevels() other than ast and package.
 /// `snapshots`: a directory for the module after each phase, or empty.
-llvm::Expected<std::string> emitLevel(const Frontend &frontend, llvm::StringRef level,
+llvm::Expected<std::string> emitLevel(const Frontend &frontend,
+                                      llvm::StringRef level,
                                       llvm::StringRef snapshots);
 
 /// Compiles and writes the package's files.

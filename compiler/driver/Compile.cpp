@@ -15,21 +15,30 @@ namespace decay {
 
 static CompileOutcome failed(llvm::Error error) {
   CompileOutcome outcome;
-  std::tie(outcome.exitCode, outcome.diagnostics) = describeFailure(std::move(error));
+  std::tie(outcome.exitCode, outcome.diagnostics) =
+      describeFailure(std::move(error));
   return outcome;
 }
 
-CompileOutcome compileWithSnapshots(const CompileRequest &request, const std::string &snapshots) {
+CompileOutcome compileWithSnapshots(const CompileRequest &request,
+                                    const std::string &snapshots) {
   llvm::Expected<Frontend> frontend = runFrontend(request);
   if (!frontend)
     return failed(frontend.takeError());
   PackagePaths paths(request.outputDirectory, frontend->design.name);
-  CompileOutcome outcome{0, frontend->warnings, paths.library, paths.header, paths.manifest,
-                         frontend->hash, false};
-  outcome.reused = request.reuse && snapshots.empty() && existingHash(paths) == frontend->hash;
+  CompileOutcome outcome{0,
+                         frontend->warnings,
+                         paths.library,
+                         paths.header,
+                         paths.manifest,
+                         frontend->hash,
+                         false};
+  outcome.reused = request.reuse && snapshots.empty() &&
+                   existingHash(paths) == frontend->hash;
   if (outcome.reused)
     return outcome;
-  if (llvm::Error error = makePackage(*frontend, request.outputDirectory, snapshots))
+  if (llvm::Error error =
+          makePackage(*frontend, request.outputDirectory, snapshots))
     return failed(std::move(error));
   return outcome;
 }
@@ -44,12 +53,15 @@ std::vector<EmitLevel> emitLevels(const std::string &targetName) {
     llvm::consumeError(target.takeError());
     return {};
   }
-  std::vector<EmitLevel> levels = {{"ast", "the file as it was understood", false}};
+  std::vector<EmitLevel> levels = {
+      {"ast", "the file as it was understood", false}};
   for (const Phase &phase : buildPipeline(**target))
     levels.push_back({phase.name.str(), phase.meaning.str(), false});
   for (const TargetArtefact &artefact : (*target)->artefacts())
-    levels.push_back({artefact.name.str(), artefact.meaning.str(), artefact.binary});
-  levels.push_back({"package", "the shared library, its header and its manifest", true});
+    levels.push_back(
+        {artefact.name.str(), artefact.meaning.str(), artefact.binary});
+  levels.push_back(
+      {"package", "the shared library, its header and its manifest", true});
   return levels;
 }
 
@@ -62,7 +74,8 @@ std::vector<std::string> targetNames() {
 
 std::string versionText() { return compilerVersion(); }
 
-/// Needs no checked design: what was parsed is shown even when it means nothing.
+/// Needs no checked design: what was parsed is shown even when it means
+/// nothing.
 static llvm::Expected<std::string> printAst(const CompileRequest &request) {
   llvm::Expected<NamedSource> named = readSource(request.design);
   if (!named)
@@ -77,12 +90,14 @@ static llvm::Expected<std::string> printAst(const CompileRequest &request) {
 
 EmitOutcome emitDesign(const CompileRequest &request, const std::string &level,
                        const std::string &snapshots) {
-  auto outcomeOf = [](llvm::Expected<std::string> output, std::string warnings) {
+  auto outcomeOf = [](llvm::Expected<std::string> output,
+                      std::string warnings) {
     EmitOutcome outcome{0, std::move(warnings), ""};
     if (output)
       outcome.output = std::move(*output);
     else
-      std::tie(outcome.exitCode, outcome.diagnostics) = describeFailure(output.takeError());
+      std::tie(outcome.exitCode, outcome.diagnostics) =
+          describeFailure(output.takeError());
     return outcome;
   };
   if (level == "ast")
@@ -104,7 +119,8 @@ std::string describeLibraryAsJson() {
     request.design = name;
     llvm::Expected<Frontend> frontend = runFrontend(request);
     assert(frontend && "library designs are right");
-    // The manifest says all there is to say; the hash and the target belong to a package.
+    // The manifest says all there is to say; the hash and the target belong to
+    // a package.
     auto entry = nlohmann::ordered_json::parse(
         describePackage(frontend->design, "", frontend->hash).manifest);
     entry.erase("hash");

@@ -16,8 +16,8 @@ struct EmitLevel {
   bool binary = false;
 };
 
-/// ast, decay, ..., package: in order, for the request's target. Empty: there is
-/// no such target.
+/// ast, decay, ..., package: in order, for the request's target. Empty: there
+/// is no such target.
 std::vector<EmitLevel> emitLevels(const std::string &target);
 
 /// The names of all targets; the first is the default.
@@ -39,9 +39,11 @@ EmitOutcome emitDesign(const CompileRequest &request, const std::string &level,
                        const std::string &snapshots);
 
 /// compileDesign with snapshots.
-CompileOutcome compileWithSnapshots(const CompileRequest &request, const std::string &snapshots);
+CompileOutcome compileWithSnapshots(const CompileRequest &request,
+                                    const std::string &snapshots);
 
-/// describeLibrary for programs: an array of designs with their settings, in JSON.
+/// describeLibrary for programs: an array of designs with their settings, in
+/// JSON.
 std::string describeLibraryAsJson();
 
 } // namespace decay

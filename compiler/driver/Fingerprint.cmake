@@ -17,9 +17,9 @@ foreach(file ${files})
   string(APPEND all "${file} ${hash}\n")
 endforeach()
 string(SHA256 hash "${all}")
-file(CONFIGURE OUTPUT ${OUTPUT} CONTENT "#include \"compiler/driver/Fingerprint.h\"
+file(WRITE ${OUTPUT} "#include \"compiler/driver/Fingerprint.h\"
 namespace decay {
-const char *compilerVersion() { return \"@VERSION@\"; }
-const char *compilerFingerprint() { return \"@VERSION@ LLVM @LLVM@ @hash@\"; }
+const char *compilerVersion() { return \"${VERSION}\"; }
+const char *compilerFingerprint() { return \"${VERSION} LLVM ${LLVM} ${hash}\"; }
 } // namespace decay
-" @ONLY)
+")

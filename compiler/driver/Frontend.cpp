@@ -21,23 +21,30 @@ std::pair<int, std::string> describeFailure(llvm::Error error) {
   return {code, code == 1 ? text : "error: " + text};
 }
 
-static llvm::Error userError(const llvm::Twine &message, const llvm::Twine &fix) {
-  return llvm::make_error<UserError>(("error: " + message + "\n  " + fix + "\n").str());
+static llvm::Error userError(const llvm::Twine &message,
+                             const llvm::Twine &fix) {
+  return llvm::make_error<UserError>(
+      ("error: " + message + "\n  " + fix + "\n").str());
 }
 
-static llvm::Expected<NamedSource> readFile(llvm::StringRef path, llvm::StringRef design) {
+static llvm::Expected<NamedSource> readFile(llvm::StringRef path,
+                                            llvm::StringRef design) {
   auto cannot = [&](std::error_code error) {
-    return llvm::createStringError(error, "cannot read '" + path + "': " + error.message());
+    return llvm::createStringError(error, "cannot read '" + path +
+                                              "': " + error.message());
   };
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(path, status))
     return cannot(error);
   if (status.type() != llvm::sys::fs::file_type::regular_file)
-    return llvm::createStringError("cannot read '" + path + "': it is no regular file");
+    return llvm::createStringError("cannot read '" + path +
+                                   "': it is no regular file");
   if (status.getSize() > longestSource)
-    return userError("'" + path + "' has " + llvm::Twine(status.getSize()) + " bytes",
+    return userError("'" + path + "' has " + llvm::Twine(status.getSize()) +
+                         " bytes",
                      "a design file has at most " + llvm::Twine(longestSource));
-  auto text = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
+  auto text = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false,
                                           /*IsVolatile=*/true);
   if (!text)
     return cannot(text.getError());
@@ -50,14 +57,17 @@ llvm::Expected<NamedSource> readSource(const std::string &design) {
   if (wanted.ends_with(extension))
     return readFile(wanted, "");
   size_t colon = wanted.rfind(':');
-  if (colon != llvm::StringRef::npos && wanted.take_front(colon).ends_with(extension))
+  if (colon != llvm::StringRef::npos &&
+      wanted.take_front(colon).ends_with(extension))
     return readFile(wanted.take_front(colon), wanted.drop_front(colon + 1));
   if (std::optional<dsl::DesignSource> source = dsl::findLibraryDesign(design))
     return NamedSource{*source, design};
   std::string nearest = dsl::nearestWord(wanted, dsl::libraryDesignNames());
-  return userError("no design of the library is called '" + wanted + "'",
-                   nearest.empty() ? "decayc --list shows them; a file's name ends in .decay"
-                                   : "did you mean '" + nearest + "'? decayc --list shows all");
+  return userError(
+      "no design of the library is called '" + wanted + "'",
+      nearest.empty()
+          ? "decayc --list shows them; a file's name ends in .decay"
+          : "did you mean '" + nearest + "'? decayc --list shows all");
 }
 
 llvm::Expected<const Target *> chooseTarget(const std::string &name) {
@@ -68,15 +78,17 @@ llvm::Expected<const Target *> chooseTarget(const std::string &name) {
   std::string known;
   for (const Target *target : targets())
     known += (known.empty() ? "" : ", ") + target->name().str();
-  return userError("no target is called '" + name + "'", "this build has: " + known);
+  return userError("no target is called '" + name + "'",
+                   "this build has: " + known);
 }
 
 static std::string hashOf(const Frontend &frontend) {
   std::string settings;
   for (const dsl::Setting &setting : frontend.design.settings)
     settings += setting.name + "=" + setting.value + "\n";
-  return packageHash({compilerFingerprint(), frontend.target->name(), frontend.design.name,
-                      settings, frontend.named.source.text});
+  return packageHash({compilerFingerprint(), frontend.target->name(),
+                      frontend.design.name, settings,
+                      frontend.named.source.text});
 }
 
 llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
@@ -91,8 +103,9 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   frontend.named = std::move(*named);
   dsl::Diagnostics diagnostics;
   diagnostics.setSource(frontend.named.source);
-  std::optional<dsl::CheckedDesign> design = dsl::checkDesign(
-      frontend.named.source, frontend.named.design, request.settings, diagnostics);
+  std::optional<dsl::CheckedDesign> design =
+      dsl::checkDesign(frontend.named.source, frontend.named.design,
+                       request.settings, diagnostics);
   if (!design)
     return llvm::make_error<UserError>(diagnostics.render());
   frontend.design = std::move(*design);

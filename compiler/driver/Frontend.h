@@ -12,7 +12,8 @@ namespace decay {
 /// The most bytes that a design file may have.
 inline constexpr uint64_t longestSource = 64 * 1024;
 
-/// What the user got wrong, ready to print; every other llvm::Error is the world's.
+/// What the user got wrong, ready to print; every other llvm::Error is the
+/// world's.
 class UserError final : public llvm::ErrorInfo<UserError> {
 public:
   static char ID;
@@ -26,7 +27,8 @@ private:
   std::string text;
 };
 
-/// The exit code and the text of a failure: 1 for the user's, 3 for the world's.
+/// The exit code and the text of a failure: 1 for the user's, 3 for the
+/// world's.
 std::pair<int, std::string> describeFailure(llvm::Error error);
 
 /// A source and the name of the design in it (empty: its first).

@@ -5,7 +5,8 @@
 
 namespace decay {
 
-static constexpr const char *roles[] = {"forward", "backward", "step", "init_parameters"};
+static constexpr const char *roles[] = {"forward", "backward", "step",
+                                        "init_parameters"};
 
 static EntryDescription entryOf(chunk::KernelOp kernel) {
   EntryDescription entry{kernel.getSymName().str(), {}, {}};
@@ -17,8 +18,10 @@ static EntryDescription entryOf(chunk::KernelOp kernel) {
       return operand.getAs<mlir::IntegerAttr>(key).getInt() != 0;
     };
     if (operand.get("reduce"))
-      entry.parameterGradients.push_back(static_cast<int64_t>(entry.operands.size()));
-    entry.operands.push_back({text("name"), text("shape"), flag("access"), flag("optional")});
+      entry.parameterGradients.push_back(
+          static_cast<int64_t>(entry.operands.size()));
+    entry.operands.push_back(
+        {text("name"), text("shape"), flag("access"), flag("optional")});
   }
   return entry;
 }

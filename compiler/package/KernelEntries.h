@@ -8,8 +8,8 @@
 
 namespace decay {
 
-/// One entry for each chunk.kernel of the module, with the kernel's operands; in
-/// the order forward, backward, step, init_parameters.
+/// One entry for each chunk.kernel of the module, with the kernel's operands;
+/// in the order forward, backward, step, init_parameters.
 std::vector<EntryDescription> entriesOfKernels(mlir::ModuleOp module);
 
 } // namespace decay

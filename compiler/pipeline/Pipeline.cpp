@@ -51,18 +51,21 @@ std::vector<Phase> buildPipeline(const Target &target) {
   return phases;
 }
 
-llvm::Error runPipeline(mlir::ModuleOp module, llvm::ArrayRef<Phase> phases,
-                        llvm::function_ref<llvm::Expected<bool>(const Phase &)> after) {
+llvm::Error
+runPipeline(mlir::ModuleOp module, llvm::ArrayRef<Phase> phases,
+            llvm::function_ref<llvm::Expected<bool>(const Phase &)> after) {
   std::string said;
-  mlir::ScopedDiagnosticHandler listener(module.getContext(), [&](mlir::Diagnostic &diagnostic) {
-    said += diagnostic.str() + "\n";
-    return mlir::success();
-  });
+  mlir::ScopedDiagnosticHandler listener(module.getContext(),
+                                         [&](mlir::Diagnostic &diagnostic) {
+                                           said += diagnostic.str() + "\n";
+                                           return mlir::success();
+                                         });
   for (const Phase &phase : phases) {
     mlir::PassManager passes(module.getContext());
     phase.addPasses(passes);
     if (mlir::failed(passes.run(module)))
-      return llvm::createStringError("internal error in phase '" + phase.name + "': " + said);
+      return llvm::createStringError("internal error in phase '" + phase.name +
+                                     "': " + said);
     llvm::Expected<bool> goOn = after(phase);
     if (!goOn)
       return goOn.takeError();

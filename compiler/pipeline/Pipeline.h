@@ -18,8 +18,9 @@ std::vector<Phase> buildPipeline(const Target &target);
 /// Runs the phases one by one; `after` sees the module at the end of each and
 /// says whether to go on. A pass that fails is our mistake: the error is what
 /// the pass said.
-llvm::Error runPipeline(mlir::ModuleOp module, llvm::ArrayRef<Phase> phases,
-                        llvm::function_ref<llvm::Expected<bool>(const Phase &)> after);
+llvm::Error
+runPipeline(mlir::ModuleOp module, llvm::ArrayRef<Phase> phases,
+            llvm::function_ref<llvm::Expected<bool>(const Phase &)> after);
 
 } // namespace decay
 

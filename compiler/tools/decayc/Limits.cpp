@@ -16,7 +16,8 @@ constexpr rlim_t memoryBytes = rlim_t(1) << 30;
 
 /// Only what a signal handler may call.
 [[noreturn]] void endWith(const char *message, int code) {
-  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, message, strlen(message));
+  [[maybe_unused]] ssize_t written =
+      write(STDERR_FILENO, message, strlen(message));
   _exit(code);
 }
 

@@ -42,7 +42,8 @@ Exit codes
 /// The paper's axes are settings too; their flags are shorter to type.
 constexpr std::pair<const char *, const char *> axes[] = {
     {"granularity", "one decay per channel or per head: vector, scalar"},
-    {"sharing", "what the design shares with the decay, e.g. k = 1 - λ: on, off"},
+    {"sharing",
+     "what the design shares with the decay, e.g. k = 1 - λ: on, off"},
     {"position", "positional encoding: none, rope, lrpe_cosine, tpe"},
     {"compat", "the paper's formula or its published code: published, authors"},
 };
@@ -70,9 +71,11 @@ std::string namesOf(const std::vector<EmitLevel> &levels) {
 }
 
 void addOptions(CLI::App &app, Options &options) {
-  app.add_option("design", options.designs, "library designs, or files that end in .decay");
+  app.add_option("design", options.designs,
+                 "library designs, or files that end in .decay");
   app.add_option("-o,--output", options.output,
-                 "directory of the packages (default: here); with --emit a file (default: stdout)");
+                 "directory of the packages (default: here); with --emit a "
+                 "file (default: stdout)");
   app.add_option_function<std::vector<std::string>>(
          "--set",
          [&](const std::vector<std::string> &texts) {
@@ -90,28 +93,36 @@ void addOptions(CLI::App &app, Options &options) {
         },
         meaning);
   app.add_option("--emit", options.emit, levelsText());
-  app.add_option("--target", options.request.target, "the machine (default: the first of this build's)");
-  app.add_option("--snapshot-dir", options.snapshots, "keep the module after each phase there");
-  app.add_flag("--list", options.list, "show the library: designs, variants, settings, defaults");
-  app.add_flag("--json", options.json, "with --list, or for what was made: JSON on stdout");
-  app.add_flag("--force{false}", options.request.reuse, "compile even if the package is up to date");
-  app.add_flag("--verify-diagnostics", options.verifyDiagnostics,
-               "check the file's expected-error comments against what is reported");
+  app.add_option("--target", options.request.target,
+                 "the machine (default: the first of this build's)");
+  app.add_option("--snapshot-dir", options.snapshots,
+                 "keep the module after each phase there");
+  app.add_flag("--list", options.list,
+               "show the library: designs, variants, settings, defaults");
+  app.add_flag("--json", options.json,
+               "with --list, or for what was made: JSON on stdout");
+  app.add_flag("--force{false}", options.request.reuse,
+               "compile even if the package is up to date");
+  app.add_flag(
+      "--verify-diagnostics", options.verifyDiagnostics,
+      "check the file's expected-error comments against what is reported");
 }
 
 /// What CLI11 cannot know. Empty: all is well.
 std::string contradiction(const Options &options) {
   std::vector<EmitLevel> levels = emitLevels(options.request.target);
   if (levels.empty())
-    return fmt::format("no target is called '{}'; this build has: {}", options.request.target,
-                       fmt::join(targetNames(), ", "));
+    return fmt::format("no target is called '{}'; this build has: {}",
+                       options.request.target, fmt::join(targetNames(), ", "));
   bool known = false;
   for (const EmitLevel &level : levels)
     known |= level.name == options.emit;
   if (!known)
-    return fmt::format("--emit={} is not known; there are: {}", options.emit, namesOf(levels));
+    return fmt::format("--emit={} is not known; there are: {}", options.emit,
+                       namesOf(levels));
   if (!options.list && options.designs.empty())
-    return "which design? decayc --list shows the library, decayc --help teaches";
+    return "which design? decayc --list shows the library, decayc --help "
+           "teaches";
   if (options.emit != "package" && options.designs.size() > 1)
     return "--emit takes one design at a time";
   return "";
@@ -119,7 +130,8 @@ std::string contradiction(const Options &options) {
 
 } // namespace
 
-std::optional<Options> parseOptions(int argumentCount, char **arguments, int &exitCode) {
+std::optional<Options> parseOptions(int argumentCount, char **arguments,
+                                    int &exitCode) {
   Options options;
   CLI::App app(introduction, "decayc");
   app.set_version_flag("--version", "decayc " + versionText());

@@ -1,4 +1,5 @@
-//===- main.cpp - decayc: designs into packages ----------------------------===//
+//===- main.cpp - decayc: designs into packages
+//----------------------------===//
 #include "compiler/driver/Emit.h"
 #include "compiler/tools/decayc/Limits.h"
 #include "compiler/tools/decayc/Options.h"
@@ -13,7 +14,8 @@ namespace {
 
 int writeOutput(const std::string &path, const std::string &bytes) {
   if (path.empty() || path == "-") {
-    bool written = fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
+    bool written =
+        fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
     if (written && fflush(stdout) == 0)
       return 0;
     fmt::print(stderr, "error: cannot write to stdout\n");
@@ -33,7 +35,8 @@ int emit(const Options &options) {
   request.design = options.designs.front();
   EmitOutcome outcome = emitDesign(request, options.emit, options.snapshots);
   fmt::print(stderr, "{}", outcome.diagnostics);
-  return outcome.exitCode ? outcome.exitCode : writeOutput(options.output, outcome.output);
+  return outcome.exitCode ? outcome.exitCode
+                          : writeOutput(options.output, outcome.output);
 }
 
 int compile(const Options &options) {
@@ -56,7 +59,8 @@ int compile(const Options &options) {
                     {"hash", outcome.hash},
                     {"reused", outcome.reused}});
     if (!options.json)
-      fmt::print("{}{}\n", outcome.packagePath, outcome.reused ? " (up to date)" : "");
+      fmt::print("{}{}\n", outcome.packagePath,
+                 outcome.reused ? " (up to date)" : "");
   }
   if (options.json)
     fmt::print("{}\n", made.dump(2));
@@ -65,16 +69,20 @@ int compile(const Options &options) {
 
 int run(int argumentCount, char **arguments) {
   int exitCode = 0;
-  std::optional<Options> options = parseOptions(argumentCount, arguments, exitCode);
+  std::optional<Options> options =
+      parseOptions(argumentCount, arguments, exitCode);
   if (!options)
     return exitCode;
   limitResources();
   if (options->list)
-    return writeOutput("", options->json ? describeLibraryAsJson() : describeLibrary());
+    return writeOutput("", options->json ? describeLibraryAsJson()
+                                         : describeLibrary());
   return options->emit == "package" ? compile(*options) : emit(*options);
 }
 
 } // namespace
 } // namespace decay
 
-int main(int argumentCount, char **arguments) { return decay::run(argumentCount, arguments); }
+int main(int argumentCount, char **arguments) {
+  return decay::run(argumentCount, arguments);
+}

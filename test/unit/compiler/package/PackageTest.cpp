@@ -56,8 +56,12 @@ std::vector<EntryDescription> testEntries() {
   backward.operands.push_back({"d_initial_state", "N H W V", true, true});
   EntryDescription step = forward;
   step.role = "step";
-  return {forward, backward, step,
-          {"init_parameters", {{"delta", "H", true, false}, {"gamma", "K", true, false}}, {}}};
+  return {forward,
+          backward,
+          step,
+          {"init_parameters",
+           {{"delta", "H", true, false}, {"gamma", "K", true, false}},
+           {}}};
 }
 
 std::string readFile(const std::string &path) {
