@@ -216,6 +216,14 @@ Status LanguageModel::backwardTpe() {
                        scratch, arena.floats(dInput), table.tpe(gradients()));
 }
 
+bool LanguageModel::canObserve() const {
+  for (const KernelOperandInfo &operand :
+       kernels.design.operands(KernelRole::Forward))
+    if (operand.name == "lambda")
+      return true;
+  return false;
+}
+
 std::span<const float> LanguageModel::logits(int64_t row) {
   assert(row >= 0 && row < B * T);
   float *out = arena.floats(logitChunk);

@@ -69,6 +69,8 @@ public:
   float *weights() const { return arena.floats(weightBlock); }
   float *gradients() const { return arena.floats(gradientBlock); }
   const Arena &plan() const { return arena; }
+  /// The most tokens that one call may have.
+  int64_t plannedTokens() const { return shape.B * shape.T; }
 
   Status forward(const ForwardCall &call);
   /// The sum of the losses of the last forward's tokens, in nats. Targets [B,
@@ -79,6 +81,9 @@ public:
   std::span<const float> tokenLosses() const;
   /// Adds to gradients(). After forward and loss on the same tokens.
   Status backward();
+
+  /// Whether the package has the output that ForwardCall::observe needs.
+  bool canObserve() const;
 
   /// Logits [vocabulary] of one row of the last forward.
   std::span<const float> logits(int64_t row);

@@ -338,7 +338,7 @@ static int32_t initParameters(const DecayOperand *operands,
                               int64_t bytes, void *stream, DecayFault *fault) {
   float *delta = operands[0].data;
   for (int64_t i = 0; i < dims->H * dims->K; ++i)
-    delta[i] = 1e-3f * (float)((i + (int64_t)dims->seed) % 7);
+    delta[i] = 1e-3f * (float)(((uint64_t)i + dims->seed) % 7);
   return DECAY_OK;
 }
 

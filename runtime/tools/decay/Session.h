@@ -1,0 +1,68 @@
+//===- Session.h - Machine, packages and trained models for commands -*- C++
+//-*-===//
+#ifndef DECAY_RUNTIME_TOOLS_DECAY_SESSION_H
+#define DECAY_RUNTIME_TOOLS_DECAY_SESSION_H
+
+#include "runtime/checkpoint/Checkpoint.h"
+#include "runtime/kernels/KernelLibrary.h"
+#include "runtime/nn/models/LanguageModel.h"
+#include "runtime/tokenizer/Tokenizer.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace decay::runtime {
+
+/// A device with its native kernels.
+struct Machine {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<NativeKernels> kernels;
+  Backend backend() { return {*device, *kernels}; }
+
+  static Result<Machine> create(int64_t threads);
+};
+
+/// What is compiled: a library design or a file, and its settings in order.
+struct DesignRequest {
+  std::string design;
+  std::vector<std::pair<std::string, std::string>> settings;
+};
+
+/// The packages of a model, compiled if they are missing.
+struct Packages {
+  KernelLibrary design;
+  std::optional<KernelLibrary> tpe;
+  ModelKernels kernels() const { return {design, tpe ? &*tpe : nullptr}; }
+  /// What config.json remembers of them.
+  Json record(const DesignRequest &request) const;
+};
+
+/// Compiles into `folder` (what is there already is kept) and loads. Warnings
+/// of the compiler go to stderr; its errors are the Status.
+Result<Packages> compilePackages(const DesignRequest &request,
+                                 const std::filesystem::path &folder);
+
+/// A checkpoint with all that is needed to run it.
+struct TrainedModel {
+  std::filesystem::path checkpoint;
+  Tokenizer tokenizer;
+  std::unique_ptr<Packages> packages; ///< the model refers to it
+  std::unique_ptr<LanguageModel> model;
+  Json config;
+  int64_t step = 0;
+  int64_t sequence = 0; ///< T of its training
+};
+
+/// Loads a run's newest checkpoint, or one checkpoint, for calls of B sequences
+/// of T tokens (T = 0: as in training).
+Result<TrainedModel> loadTrained(Machine &machine,
+                                 const std::filesystem::path &path,
+                                 RunShape shape);
+
+} // namespace decay::runtime
+
+#endif // DECAY_RUNTIME_TOOLS_DECAY_SESSION_H

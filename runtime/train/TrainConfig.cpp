@@ -1,0 +1,289 @@
+//===- TrainConfig.cpp -----------------------------------------*- C++ -*-===//
+#include "runtime/train/TrainConfig.h"
+
+#include "runtime/nn/layers/Glu.h"
+#include "runtime/optim/Schedule.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <sstream>
+#include <variant>
+
+namespace decay::runtime {
+namespace {
+
+using Member = std::variant<bool TrainConfig::*, int64_t TrainConfig::*,
+                            double TrainConfig::*, std::string TrainConfig::*,
+                            std::vector<std::string> TrainConfig::*>;
+
+/// Whether a run may go on with another value of a setting.
+enum class Resume : uint8_t { Fixed, Free };
+
+struct Setting {
+  const char *key;
+  Member member;
+  double least, most; ///< numbers only
+  Resume resume;
+  const char *help;
+};
+
+constexpr double many = 1 << 30;
+constexpr double tiny = 1e-30;
+using C = TrainConfig;
+
+const Setting settings[] = {
+    {"job.dump_folder", &C::runFolder, 0, 0, Resume::Free, "folder of the run"},
+    {"job.threads", &C::threads, 0, 1024, Resume::Free,
+     "threads; 0: one for each core"},
+    {"model.design", &C::design, 0, 0, Resume::Fixed,
+     "library design, or path to a .decay file"},
+    {"model.granularity", &C::granularity, 0, 0, Resume::Fixed,
+     "vector or scalar"},
+    {"model.sharing", &C::sharing, 0, 0, Resume::Fixed,
+     "true: k follows from the decay"},
+    {"model.position", &C::position, 0, 0, Resume::Fixed,
+     "none, rope, lrpe_cosine or tpe"},
+    {"model.compat", &C::compat, 0, 0, Resume::Fixed, "published or authors"},
+    {"model.set", &C::set, 0, 0, Resume::Fixed,
+     "the design's own settings: [\"p=0.9\"]"},
+    {"model.hidden_size", &C::width, 1, 65536, Resume::Fixed,
+     "width D of the model"},
+    {"model.num_hidden_layers", &C::layers, 1, 1000, Resume::Fixed, "layers"},
+    {"model.num_heads", &C::heads, 1, 65536, Resume::Fixed,
+     "heads; a head is D / heads wide"},
+    {"model.intermediate_size", &C::gluWidth, 0, many, Resume::Fixed,
+     "GLU width; 0: 8 D / 3"},
+    {"model.multiple_of", &C::gluMultiple, 1, 65536, Resume::Fixed,
+     "8 D / 3 is rounded up to it"},
+    {"model.gate_rank", &C::gateRank, 0, 65536, Resume::Fixed,
+     "output gate; 0: head width"},
+    {"model.pad_vocab_size_multiple_of", &C::vocabularyMultiple, 1, 65536,
+     Resume::Fixed, "the softmax is padded to a multiple of it"},
+    {"model.norm_eps", &C::normEpsilon, 0, 1, Resume::Fixed,
+     "epsilon of RMSNorm"},
+    {"model.norm_eps_place", &C::epsilonPlace, 0, 0, Resume::Fixed,
+     "sum (the paper's) or mean"},
+    {"model.initialization", &C::initialisation, 0, 0, Resume::Fixed,
+     "published or huggingface"},
+    {"training.dataset", &C::dataset, 0, 0, Resume::Free,
+     "folder made by `decay prepare`"},
+    {"training.batch_size", &C::batch, 1, 65536, Resume::Fixed,
+     "sequences in one pass"},
+    {"training.seq_len", &C::sequence, 1, 1 << 20, Resume::Fixed,
+     "tokens in a sequence"},
+    {"training.gradient_accumulation_steps", &C::accumulation, 1, 65536,
+     Resume::Fixed, "passes for one update"},
+    {"training.steps", &C::steps, 1, many, Resume::Fixed, "updates"},
+    {"training.seed", &C::seed, 0, many, Resume::Fixed,
+     "of weights, data order and samples"},
+    {"training.max_norm", &C::maxNorm, 0, 1e9, Resume::Fixed,
+     "gradient clipping; 0: none"},
+    {"training.skip_nan_inf", &C::skipNonFinite, 0, 0, Resume::Fixed,
+     "skip updates with NaN or Inf"},
+    {"training.max_skipped", &C::mostSkipped, 1, many, Resume::Free,
+     "stop after so many skipped in a row"},
+    {"optimizer.lr", &C::rate, 0, 1e3, Resume::Fixed,
+     "peak learning rate of AdamW"},
+    {"optimizer.beta1", &C::beta1, 0, 0.999999, Resume::Fixed, "first moment"},
+    {"optimizer.beta2", &C::beta2, 0, 0.999999, Resume::Fixed, "second moment"},
+    {"optimizer.eps", &C::epsilon, tiny, 1, Resume::Fixed, "added to the root"},
+    {"optimizer.weight_decay", &C::weightDecay, 0, 10, Resume::Fixed,
+     "decoupled"},
+    {"lr_scheduler.type", &C::schedule, 0, 0, Resume::Fixed,
+     "wsd, or wsd_published"},
+    {"lr_scheduler.warmup_steps", &C::warmup, 0, many, Resume::Fixed,
+     "linear from 0"},
+    {"lr_scheduler.lr_min", &C::rateFloor, 0, 1, Resume::Fixed,
+     "last rate / peak rate"},
+    {"checkpoint.interval", &C::checkpointInterval, 1, many, Resume::Free,
+     "steps between saves"},
+    {"checkpoint.keep_latest_k", &C::keepCheckpoints, 0, many, Resume::Free,
+     "0: keep all"},
+    {"validation.interval", &C::validationInterval, 0, many, Resume::Fixed,
+     "0: never"},
+    {"validation.windows", &C::validationWindows, 1, many, Resume::Fixed,
+     "sequences of validation text"},
+    {"sample.interval", &C::sampleInterval, 0, many, Resume::Fixed, "0: never"},
+    {"sample.tokens", &C::sampleTokens, 1, 65536, Resume::Fixed,
+     "length of a sample"},
+    {"sample.prompt", &C::samplePrompt, 0, 0, Resume::Fixed,
+     "how samples begin"},
+    {"metrics.log_freq", &C::logInterval, 1, many, Resume::Fixed,
+     "steps between log lines"},
+};
+
+struct Reader {
+  Config &config;
+  TrainConfig &into;
+  const Setting &setting;
+  Status operator()(int64_t TrainConfig::*member) const {
+    return config.read(setting.key, into.*member,
+                       static_cast<int64_t>(setting.least),
+                       static_cast<int64_t>(setting.most));
+  }
+  Status operator()(double TrainConfig::*member) const {
+    return config.read(setting.key, into.*member, setting.least, setting.most);
+  }
+  template <typename T> Status operator()(T TrainConfig::*member) const {
+    return config.read(setting.key, into.*member);
+  }
+};
+
+struct Printer {
+  const TrainConfig &from;
+  std::string operator()(bool TrainConfig::*member) const {
+    return from.*member ? "true" : "false";
+  }
+  std::string operator()(std::vector<std::string> TrainConfig::*member) const {
+    return fmt::format("[{}]", fmt::join(from.*member, ", "));
+  }
+  template <typename T> std::string operator()(T TrainConfig::*member) const {
+    return fmt::format("{}", from.*member);
+  }
+};
+
+/// model.sharing is a word of the design's, but people write it as a bool.
+Status readSharing(Config &config, std::string &word) {
+  bool wanted = false;
+  if (config.has("model.sharing") &&
+      config.read("model.sharing", wanted).ok()) {
+    word = wanted ? "true" : "false";
+    return {};
+  }
+  return config.read("model.sharing", word);
+}
+
+std::map<std::string, std::string> linesOf(std::string_view canonical) {
+  std::map<std::string, std::string> lines;
+  std::istringstream stream{std::string(canonical)};
+  for (std::string line; std::getline(stream, line);)
+    if (size_t at = line.find(" = "); at != std::string::npos)
+      lines[line.substr(0, at)] = line.substr(at + 3);
+  return lines;
+}
+
+} // namespace
+
+Result<TrainConfig> TrainConfig::read(Config &config) {
+  TrainConfig result;
+  for (const Setting &setting : settings) {
+    if (std::string_view(setting.key) == "model.sharing") {
+      DECAY_RETURN_IF_ERROR(readSharing(config, result.sharing));
+      continue;
+    }
+    DECAY_RETURN_IF_ERROR(
+        std::visit(Reader{config, result, setting}, setting.member));
+  }
+  DECAY_RETURN_IF_ERROR(config.finish());
+  DECAY_RETURN_IF_ERROR(result.check(config));
+  return result;
+}
+
+Status TrainConfig::check(const Config &config) const {
+  auto located = [&](std::string_view key, const std::string &message) {
+    return config.has(key) ? config.error(key, message)
+                           : Status::user(fmt::format("{}: {}", key, message));
+  };
+  if (runFolder.empty())
+    return located("job.dump_folder",
+                   "say where the run goes: --job.dump_folder=FOLDER");
+  if (dataset.empty())
+    return located("training.dataset",
+                   "say what to train on: --training.dataset=FOLDER, made by "
+                   "`decay prepare`");
+  if (width % heads != 0)
+    return located(
+        "model.num_heads",
+        fmt::format(
+            "{} heads do not divide model.hidden_size = {}; choose a divisor",
+            heads, width));
+  if (auto place = parseEpsilonPlace(epsilonPlace); !place.ok())
+    return located("model.norm_eps_place", place.status().message());
+  if (auto word = parseInitialisation(initialisation); !word.ok())
+    return located("model.initialization", word.status().message());
+  if (schedule != "wsd" && schedule != "wsd_published")
+    return located(
+        "lr_scheduler.type",
+        fmt::format("found '{}', expected one of 'wsd', 'wsd_published'",
+                    schedule));
+  auto made = schedule == "wsd"
+                  ? WsdSchedule::create(steps, warmup, rateFloor)
+                  : WsdSchedule::published(steps, warmup, rateFloor);
+  if (!made.ok())
+    return located("lr_scheduler.warmup_steps", made.status().message());
+  if (auto parts = designSettings(); !parts.ok())
+    return located("model.set", parts.status().message());
+  return {};
+}
+
+Result<std::vector<std::pair<std::string, std::string>>>
+TrainConfig::designSettings() const {
+  std::vector<std::pair<std::string, std::string>> list;
+  const std::pair<const char *, const std::string &> axes[] = {
+      {"granularity", granularity},
+      {"sharing", sharing},
+      {"position", position},
+      {"compat", compat}};
+  for (const auto &[name, value] : axes)
+    if (!value.empty())
+      list.emplace_back(name, value);
+  for (const std::string &assignment : set) {
+    size_t at = assignment.find('=');
+    if (at == 0 || at == std::string::npos)
+      return Status::user(
+          fmt::format("found '{}', expected NAME=VALUE", assignment));
+    list.emplace_back(assignment.substr(0, at), assignment.substr(at + 1));
+  }
+  return list;
+}
+
+Result<ModelConfig> TrainConfig::model(int64_t tokens) const {
+  ModelConfig model;
+  model.vocabulary = (tokens + vocabularyMultiple - 1) / vocabularyMultiple *
+                     vocabularyMultiple;
+  model.width = width, model.layers = layers, model.heads = heads;
+  model.gluWidth = gluWidth ? gluWidth : Glu::hiddenFor(width, gluMultiple);
+  model.gateRank = gateRank ? gateRank : model.headWidth();
+  model.norm.epsilon = static_cast<float>(normEpsilon);
+  DECAY_ASSIGN_OR_RETURN(model.norm.place, parseEpsilonPlace(epsilonPlace));
+  DECAY_ASSIGN_OR_RETURN(model.initialisation,
+                         parseInitialisation(initialisation));
+  DECAY_RETURN_IF_ERROR(model.check());
+  return model;
+}
+
+std::string TrainConfig::canonical() const {
+  std::string text;
+  for (const Setting &setting : settings)
+    if (setting.resume == Resume::Fixed)
+      text += fmt::format("{} = {}\n", setting.key,
+                          std::visit(Printer{*this}, setting.member));
+  return text;
+}
+
+std::string TrainConfig::difference(std::string_view before,
+                                    std::string_view now) {
+  std::map<std::string, std::string> old = linesOf(before),
+                                     current = linesOf(now);
+  std::vector<std::string> changes;
+  for (const auto &[key, value] : current)
+    if (auto was = old.find(key); was == old.end() || was->second != value)
+      changes.push_back(
+          fmt::format("{} is {}, was {}", key, value,
+                      was == old.end() ? "not set" : was->second));
+  return fmt::format("{}", fmt::join(changes, "; "));
+}
+
+std::string TrainConfig::describe() {
+  TrainConfig defaults;
+  std::string text;
+  for (const Setting &setting : settings) {
+    std::string value = std::visit(Printer{defaults}, setting.member);
+    text += fmt::format("  {:<38} {:<14} {}\n", setting.key,
+                        value.empty() ? "-" : value, setting.help);
+  }
+  return text;
+}
+
+} // namespace decay::runtime

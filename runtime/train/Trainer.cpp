@@ -1,0 +1,178 @@
+//===- Trainer.cpp - The loop ----------------------------------*- C++ -*-===//
+#include "runtime/train/Trainer.h"
+
+#include "runtime/eval/Generator.h"
+#include "runtime/eval/Perplexity.h"
+#include "runtime/optim/Clipping.h"
+
+#include <chrono>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace decay::runtime {
+
+static double now() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+Result<TrainOutcome> Trainer::run() {
+  clockAtLog = now();
+  stepAtLog = stepsDone;
+  TrainOutcome outcome;
+  while (stepsDone < config.steps) {
+    if (output.stopRequested()) {
+      outcome.end = TrainEnd::Stopped;
+      break;
+    }
+    DECAY_RETURN_IF_ERROR(update().within(fmt::format("step {}", stepsDone)));
+    DECAY_RETURN_IF_ERROR(afterStep());
+  }
+  if (savedStep != stepsDone)
+    DECAY_RETURN_IF_ERROR(save());
+  outcome.step = stepsDone;
+  outcome.lastLoss = lastLoss;
+  outcome.skipped = skipped;
+  return outcome;
+}
+
+Status Trainer::update() {
+  double loss = 0;
+  DECAY_RETURN_IF_ERROR(accumulateGradients(loss));
+  double norm = gradientNorm(parts.backend.device, optimizer->parameters());
+  double rate = config.rate * schedule.factor(stepsDone);
+  lastLoss = loss;
+  if (std::isfinite(loss) && std::isfinite(norm)) {
+    optimizer->step(parts.backend.device, rate,
+                    clippingFactor(norm, config.maxNorm));
+    skippedInRow = 0;
+  } else {
+    DECAY_RETURN_IF_ERROR(skipUpdate(loss, norm));
+  }
+  ++stepsDone;
+  return report(loss, norm, rate);
+}
+
+Status Trainer::accumulateGradients(double &loss) {
+  parts.backend.kernels.zero(network->gradients(),
+                             network->parameters().blockFloats());
+  const float scale = static_cast<float>(1.0 / double(tokensPerStep()));
+  for (int64_t pass = 0; pass < config.accumulation; ++pass) {
+    loader->next(tokens, targets);
+    ForwardCall call;
+    call.tokens = tokens.data();
+    call.B = config.batch, call.T = config.sequence;
+    DECAY_RETURN_IF_ERROR(network->forward(call));
+    loss += network->loss(targets.data(), scale);
+    DECAY_RETURN_IF_ERROR(network->backward());
+  }
+  loss /= double(tokensPerStep());
+  return {};
+}
+
+Status Trainer::skipUpdate(double loss, double norm) {
+  std::string place = firstNonFinite(optimizer->parameters());
+  std::string what =
+      fmt::format("loss {}, gradient norm {}{}{}", loss, norm,
+                  place.empty() ? "" : ", first gradient ", place);
+  if (!config.skipNonFinite)
+    return Status::user(fmt::format(
+        "{}; lower optimizer.lr, or set training.skip_nan_inf = true "
+        "to leave such updates out",
+        what));
+  ++skipped;
+  ++skippedInRow;
+  DECAY_RETURN_IF_ERROR(log->write(Json{
+      {"step", stepsDone + 1},
+      {"skipped", skipped},
+      {"why", what}}.dump()));
+  output.say(fmt::format("step {}: update skipped: {}", stepsDone + 1, what));
+  if (skippedInRow < config.mostSkipped)
+    return {};
+  return Status::user(fmt::format(
+      "{} updates in a row were skipped, the last because of {}; lower "
+      "optimizer.lr, or go back to an older checkpoint",
+      skippedInRow, what));
+}
+
+Status Trainer::report(double loss, double norm, double rate) {
+  int64_t seen = stepsDone * tokensPerStep();
+  output.progress(seen, fmt::format("step {}/{} loss {:.4f}", stepsDone,
+                                    config.steps, loss));
+  if (stepsDone % config.logInterval != 0 && stepsDone != config.steps)
+    return {};
+  // JSON knows no NaN: such a number becomes null.
+  Json line = {{"step", stepsDone},     {"tokens", seen},
+               {"loss", loss},          {"grad_norm", norm},
+               {"learning_rate", rate}, {"skipped", skipped}};
+  DECAY_RETURN_IF_ERROR(log->write(line.dump()));
+  double clock = now();
+  double seconds = clock - clockAtLog;
+  double rateOfTokens =
+      double((stepsDone - stepAtLog) * tokensPerStep()) / seconds;
+  clockAtLog = clock;
+  stepAtLog = stepsDone;
+  return timing->write(Json{
+      {"step", stepsDone},
+      {"seconds", seconds},
+      {"tokens_per_second",
+       rateOfTokens}}.dump());
+}
+
+Status Trainer::afterStep() {
+  bool last = stepsDone == config.steps;
+  auto due = [&](int64_t interval) {
+    return interval > 0 && (stepsDone % interval == 0 || last);
+  };
+  double before = now();
+  if (due(config.validationInterval))
+    DECAY_RETURN_IF_ERROR(validate().within("validation"));
+  if (due(config.sampleInterval))
+    DECAY_RETURN_IF_ERROR(sample().within("sample"));
+  if (due(config.checkpointInterval))
+    DECAY_RETURN_IF_ERROR(save());
+  // The rate in the log is that of training alone.
+  clockAtLog += now() - before;
+  return {};
+}
+
+Status Trainer::validate() {
+  const TokenSequence &text = parts.dataset.tokens.of(Split::Validation);
+  if (text.size() < 2)
+    return {};
+  ScoreOptions options;
+  options.B = config.batch, options.T = config.sequence;
+  options.mostWindows = config.validationWindows;
+  DECAY_ASSIGN_OR_RETURN(
+      TextScore score,
+      scoreText(*network, text, parts.dataset.tokenizer, options));
+  double loss = score.nats / double(score.tokens);
+  DECAY_RETURN_IF_ERROR(log->write(Json{
+      {"step", stepsDone},
+      {"validation_loss", loss},
+      {"validation_bits_per_byte",
+       score.bitsPerByte()}}.dump()));
+  output.say(fmt::format("step {}: validation loss {:.4f}, perplexity {:.2f}, "
+                         "{:.4f} bits per byte",
+                         stepsDone, loss, score.perplexity(),
+                         score.bitsPerByte()));
+  return {};
+}
+
+Status Trainer::sample() {
+  GenerationOptions options;
+  options.tokens = config.sampleTokens;
+  options.sampling.temperature = 0.8;
+  options.sampling.seed = static_cast<uint64_t>(config.seed);
+  DECAY_ASSIGN_OR_RETURN(std::string text,
+                         generateText(*network, parts.dataset.tokenizer,
+                                      config.samplePrompt, options));
+  output.say(
+      fmt::format("step {}: {}{}", stepsDone, config.samplePrompt, text));
+  return log->write(
+      Json{{"step", stepsDone}, {"sample", config.samplePrompt + text}}.dump(
+          -1, ' ', false, Json::error_handler_t::replace));
+}
+
+} // namespace decay::runtime

@@ -1,0 +1,111 @@
+//===- TrainConfigTest.cpp - Settings, their errors, resuming --*- C++ -*-===//
+#include "runtime/train/TrainConfig.h"
+
+#include <gtest/gtest.h>
+
+using namespace decay::runtime;
+
+namespace {
+
+const std::string required =
+    "[job]\ndump_folder = \"run\"\n[training]\ndataset = \"data\"\n";
+
+Result<TrainConfig> read(const std::string &text,
+                         std::vector<std::string> overrides = {}) {
+  auto config = Config::parse(text, "run.toml");
+  if (!config.ok())
+    return config.status();
+  for (const std::string &one : overrides)
+    if (Status status = config->set(one); !status.ok())
+      return status;
+  return TrainConfig::read(*config);
+}
+
+void expectRefused(const std::string &text, const std::string &message,
+                   std::vector<std::string> overrides = {}) {
+  auto config = read(text, std::move(overrides));
+  ASSERT_FALSE(config.ok()) << message;
+  EXPECT_EQ(config.status().code(), StatusCode::User);
+  EXPECT_NE(config.status().message().find(message), std::string::npos)
+      << config.status().message();
+}
+
+TEST(TrainConfig, defaultsThenFileThenCommandLine) {
+  auto config =
+      read(required + "batch_size = 3\nsteps = 700\n", {"training.steps=900"});
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->batch, 3);
+  EXPECT_EQ(config->steps, 900);
+  EXPECT_EQ(config->sequence, TrainConfig().sequence);
+}
+
+TEST(TrainConfig, mistakesAreLocated) {
+  expectRefused(required + "batchsize = 3\n", "run.toml:5:");
+  expectRefused(required + "batchsize = 3\n", "training.batch_size");
+  expectRefused(required + "steps = \"many\"\n", "run.toml:5:");
+  expectRefused(required + "steps = 0\n", "an integer from 1");
+  expectRefused(required, "command line:1:", {"training.steps=-4"});
+  expectRefused(required + "[model]\nnum_heads = 7\n", "run.toml:6:");
+  expectRefused(required + "[model]\nnum_heads = 7\n",
+                "do not divide model.hidden_size = 256");
+  expectRefused(required + "[model]\nset = [\"p\"]\n",
+                "found 'p', expected NAME=VALUE");
+  expectRefused(required + "[model]\ninitialization = \"mine\"\n",
+                "'published', 'huggingface'");
+  expectRefused(required + "[lr_scheduler]\ntype = \"cosine\"\n",
+                "expected one of 'wsd'");
+  expectRefused(required + "[lr_scheduler]\nwarmup_steps = 100000\n",
+                "run.toml:6:");
+}
+
+TEST(TrainConfig, saysWhatIsMissing) {
+  expectRefused("", "job.dump_folder");
+  expectRefused("[job]\ndump_folder = \"run\"\n", "decay prepare");
+}
+
+TEST(TrainConfig, designSettingsKeepTheirOrder) {
+  auto config =
+      read(required +
+           "[model]\nset = [\"p=0.9\", \"q=1=2\"]\ngranularity = \"scalar\"\n"
+           "sharing = true\n");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  auto settings = config->designSettings();
+  ASSERT_TRUE(settings.ok());
+  std::vector<std::pair<std::string, std::string>> expected{
+      {"granularity", "scalar"},
+      {"sharing", "true"},
+      {"p", "0.9"},
+      {"q", "1=2"}};
+  EXPECT_EQ(*settings, expected);
+}
+
+TEST(TrainConfig, resumeMayChangeOnlyWhatDoesNotDecideBits) {
+  auto first = read(required);
+  auto threads = read(required, {"job.threads=1", "checkpoint.interval=7"});
+  auto wider = read(required, {"model.hidden_size=512"});
+  ASSERT_TRUE(first.ok() && threads.ok() && wider.ok());
+  EXPECT_EQ(first->canonical(), threads->canonical());
+  EXPECT_EQ(TrainConfig::difference(first->canonical(), wider->canonical()),
+            "model.hidden_size is 512, was 256");
+}
+
+TEST(TrainConfig, modelSizesFollowThePaper) {
+  auto config = read(required, {"model.hidden_size=768", "model.num_heads=12",
+                                "model.pad_vocab_size_multiple_of=256"});
+  ASSERT_TRUE(config.ok());
+  auto model = config->model(50257);
+  ASSERT_TRUE(model.ok());
+  EXPECT_EQ(model->vocabulary, 50432);
+  EXPECT_EQ(model->gluWidth, 2048);
+  EXPECT_EQ(model->gateRank, 64);
+}
+
+TEST(TrainConfig, helpNamesEverySetting) {
+  std::string help = TrainConfig::describe();
+  for (const char *key :
+       {"job.dump_folder", "model.design", "training.seq_len", "optimizer.lr",
+        "lr_scheduler.warmup_steps", "checkpoint.keep_latest_k"})
+    EXPECT_NE(help.find(key), std::string::npos) << key;
+}
+
+} // namespace
