@@ -156,10 +156,18 @@ void Emitter::loopDown(Value count, function_ref<void(Value)> body) {
   loop(count, 1, [&](Value i) { body(subtract(add(count, -1), i)); });
 }
 
+Value Emitter::isPositive(Value count) {
+  return arith::CmpIOp::create(builder, arith::CmpIPredicate::sgt, count,
+                               integer(0));
+}
+
+Value Emitter::chooseIfPositive(Value count, Value a, Value b) {
+  return arith::SelectOp::create(builder, isPositive(count), a, b);
+}
+
 void Emitter::ifPositive(Value count, function_ref<void()> body) {
-  Value positive = arith::CmpIOp::create(builder, arith::CmpIPredicate::sgt,
-                                         count, integer(0));
-  auto branch = scf::IfOp::create(builder, positive, /*withElseRegion=*/false);
+  auto branch =
+      scf::IfOp::create(builder, isPositive(count), /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(branch.thenBlock());
   body();

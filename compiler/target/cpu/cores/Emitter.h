@@ -86,12 +86,14 @@ public:
   /// From count - 1 down to 0.
   void loopDown(mlir::Value count, llvm::function_ref<void(mlir::Value)> body);
   void ifPositive(mlir::Value count, llvm::function_ref<void()> body);
+  mlir::Value chooseIfPositive(mlir::Value count, mlir::Value a, mlir::Value b);
   /// Cuts a row of `columns` (a multiple of rowPadding) into slices of
   /// `tileVectors` vectors, then of one where that leaves a rest.
   void slices(mlir::Value columns,
               llvm::function_ref<void(mlir::Value, int64_t)> body);
 
 private:
+  mlir::Value isPositive(mlir::Value count);
   /// Picks groups of four lanes from the groups of `a` followed by those of
   /// `b`.
   mlir::Value groups(mlir::Value a, mlir::Value b,

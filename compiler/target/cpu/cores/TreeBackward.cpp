@@ -147,30 +147,27 @@ void emitKeyGradients(Emitter &emit, const Chunk &chunk, const Block &at) {
              chunk.K});
 }
 
-/// The tokens behind the last whole block, by the recurrence.
+/// The tokens behind the last whole block, by the recurrence. Without a block
+/// the state before them is the chunk's.
 void emitRest(Emitter &emit, const Chunk &chunk, Value blocks, Value left) {
   Block at = blockAt(emit, chunk, blocks);
-  // The state's place is free until the blocks' turn comes.
-  Value state = chunk.room.gradient;
-  emit.call(transposeFunction(emit), {at.state, state, chunk.V, chunk.K});
+  // The gradient's place is free until the blocks' turn comes.
+  Value rebuilt = chunk.room.gradient;
+  emit.ifPositive(blocks, [&] {
+    emit.call(transposeFunction(emit), {at.state, rebuilt, chunk.V, chunk.K});
+  });
   emit.call(recurrentBackward(emit),
             {emit.at(chunk.q, at.keys), emit.at(chunk.k, at.keys),
-             emit.at(chunk.v, at.values), emit.at(chunk.lambda, at.keys), state,
-             chunk.dState, emit.at(chunk.dO, at.values),
-             emit.at(chunk.dq, at.keys), emit.at(chunk.dk, at.keys),
-             emit.at(chunk.dv, at.values), emit.at(chunk.dLambda, at.keys),
-             left, chunk.K, chunk.V, chunk.room.rest});
+             emit.at(chunk.v, at.values), emit.at(chunk.lambda, at.keys),
+             emit.chooseIfPositive(blocks, rebuilt, chunk.state), chunk.dState,
+             emit.at(chunk.dO, at.values), emit.at(chunk.dq, at.keys),
+             emit.at(chunk.dk, at.keys), emit.at(chunk.dv, at.values),
+             emit.at(chunk.dLambda, at.keys), left, chunk.K, chunk.V,
+             chunk.room.rest});
 }
 
-void emitBackward(Emitter &emit, const Chunk &chunk) {
+void emitBlocks(Emitter &emit, const Chunk &chunk, Value blocks) {
   const TreeRoom &room = chunk.room;
-  Value tokens = emit.roundDown(chunk.n, blockTokens);
-  Value blocks = emit.divide(tokens, blockTokens);
-  prepareBlocks(emit, chunk.q, chunk.k, chunk.lambda, room, blocks, chunk.K);
-  prepareGradientBlocks(emit, chunk.v, chunk.dO, room, blocks, chunk.V);
-  emitStates(emit, chunk);
-  Value left = emit.subtract(chunk.n, tokens);
-  emit.ifPositive(left, [&] { emitRest(emit, chunk, blocks, left); });
   emit.call(transposeFunction(emit),
             {chunk.dState, room.gradient, chunk.K, chunk.V});
   emit.loopDown(blocks, [&](Value block) {
@@ -182,6 +179,20 @@ void emitBackward(Emitter &emit, const Chunk &chunk) {
     emit.call(transposeFunction(emit),
               {room.gradient, chunk.dState, chunk.V, chunk.K});
   });
+}
+
+void emitBackward(Emitter &emit, const Chunk &chunk) {
+  const TreeRoom &room = chunk.room;
+  Value tokens = emit.roundDown(chunk.n, blockTokens);
+  Value blocks = emit.divide(tokens, blockTokens);
+  emit.ifPositive(blocks, [&] {
+    prepareBlocks(emit, chunk.q, chunk.k, chunk.lambda, room, blocks, chunk.K);
+    prepareGradientBlocks(emit, chunk.v, chunk.dO, room, blocks, chunk.V);
+    emitStates(emit, chunk);
+  });
+  Value left = emit.subtract(chunk.n, tokens);
+  emit.ifPositive(left, [&] { emitRest(emit, chunk, blocks, left); });
+  emit.ifPositive(blocks, [&] { emitBlocks(emit, chunk, blocks); });
 }
 
 } // namespace
