@@ -9,19 +9,19 @@
 namespace decay::runtime {
 
 /// One line, with a band around it when `low` and `high` are given (quartiles).
+/// Points that are not finite are left out.
 struct PlotSeries {
-  std::string name;
-  std::vector<double> x, y; ///< same length; points that are not finite are
-                            ///< left out
-  std::vector<double> low, high; ///< empty, or as long as x
+  std::string name = {};
+  std::vector<double> x = {}, y = {};      ///< same length
+  std::vector<double> low = {}, high = {}; ///< empty, or as long as x
 };
 
 struct Plot {
-  std::string title, xLabel, yLabel;
-  std::vector<PlotSeries> series;
-  std::optional<double> yLeast, yMost; ///< else taken from the data
-  bool markers = false;                ///< a dot at each point
-  bool wholeX = false;                 ///< ticks only at integers (layers)
+  std::string title = {}, xLabel = {}, yLabel = {};
+  std::vector<PlotSeries> series = {};
+  std::optional<double> yLeast = {}, yMost = {}; ///< else taken from the data
+  bool markers = false;                          ///< a dot at each point
+  bool wholeX = false; ///< ticks only at integers (layers)
 };
 
 /// A self-contained SVG of 720 by 440 with axes, grid and legend. The same
