@@ -15,14 +15,14 @@ namespace {
 
 using Kind = DiagnosticKind;
 
-bool hasSameGuards(const Statement &a, const Statement &b) {
-  auto words = [](const Statement &statement) {
-    std::set<std::string> set;
-    for (const Word &guard : statement.guards)
-      set.insert(guard.name);
-    return set;
-  };
-  return words(a) == words(b);
+/// A name, and the words in front of its line: of each at most one line counts.
+using LineKey = std::pair<std::string, std::set<std::string>>;
+
+LineKey lineKey(const Statement &statement) {
+  LineKey key{keyOf(statement), {}};
+  for (const Word &guard : statement.guards)
+    key.second.insert(guard.name);
+  return key;
 }
 
 ExpressionPtr relocate(const ExpressionPtr &expression, SourcePlace place) {
@@ -47,6 +47,9 @@ Statement relocate(Statement statement, SourcePlace place) {
   statement.start = relocate(statement.start, place);
   return statement;
 }
+
+/// A variant of a variant of a variant, ...
+constexpr size_t maximumVariants = 16;
 
 class Flattener {
 public:
@@ -101,6 +104,11 @@ std::optional<FlatDesign> Flattener::base(const DesignAst &design) {
 
 std::optional<FlatDesign> Flattener::run(const DesignAst &design) {
   chain.push_back(design.name.name);
+  if (chain.size() > maximumVariants) {
+    diagnostics.report(Kind::VariantsTooDeep, design.base.place,
+                       {std::to_string(maximumVariants)});
+    return std::nullopt;
+  }
   FlatDesign flat;
   if (!design.base.name.empty()) {
     std::optional<FlatDesign> inherited = base(design);
@@ -116,22 +124,20 @@ std::optional<FlatDesign> Flattener::run(const DesignAst &design) {
 }
 
 void Flattener::checkDoubles(const DesignAst &design) {
-  const std::vector<Statement> &all = design.statements;
-  for (size_t i = 0; i < all.size(); ++i)
-    for (size_t j = 0; j < i; ++j) {
-      bool isSame = all[i].kind != Statement::Kind::Without &&
-                    keyOf(all[i]) == keyOf(all[j]) &&
-                    hasSameGuards(all[i], all[j]);
-      if (!isSame)
-        continue;
-      std::string line = std::to_string(all[j].place.line);
-      if (all[i].isLog != all[j].isLog && all[i].subject.name == "lambda")
-        diagnostics.report(Kind::DecayTwice, all[i].subject.place, {line});
-      else
-        diagnostics.report(Kind::DefinedTwice, all[i].subject.place,
-                           {all[i].subject.spelled, line});
-      break;
-    }
+  std::map<LineKey, const Statement *> seen;
+  for (const Statement &each : design.statements) {
+    if (each.kind == Statement::Kind::Without)
+      continue;
+    auto [known, isNew] = seen.emplace(lineKey(each), &each);
+    if (isNew)
+      continue;
+    std::string line = std::to_string(known->second->place.line);
+    if (each.isLog != known->second->isLog && each.subject.name == "lambda")
+      diagnostics.report(Kind::DecayTwice, each.subject.place, {line});
+    else
+      diagnostics.report(Kind::DefinedTwice, each.subject.place,
+                         {each.subject.spelled, line});
+  }
 }
 
 void Flattener::leaveOut(const Statement &statement, const DesignAst &design,
@@ -166,6 +172,9 @@ void Flattener::apply(const DesignAst &design, FlatDesign &flat) {
   for (const Statement &statement : design.statements)
     if (statement.kind == Statement::Kind::Without)
       leaveOut(statement, design, flat);
+  std::map<LineKey, size_t> inherited;
+  for (size_t i = 0; i < flat.statements.size(); ++i)
+    inherited.emplace(lineKey(flat.statements[i]), i);
   for (const Statement &statement : design.statements) {
     if (statement.kind == Statement::Kind::Without)
       continue;
@@ -174,17 +183,16 @@ void Flattener::apply(const DesignAst &design, FlatDesign &flat) {
     if (statement.kind == Statement::Kind::Cite)
       flat.citation = statement.text;
     flat.leftOut.erase(statement.subject.name);
-    auto replaced = llvm::find_if(flat.statements, [&](const Statement &each) {
-      return keyOf(each) == keyOf(statement) && hasSameGuards(each, statement);
-    });
-    if (replaced == flat.statements.end()) {
+    auto known = inherited.find(lineKey(statement));
+    if (known == inherited.end()) {
       flat.statements.push_back(statement);
       continue;
     }
-    NumberRange range = replaced->range;
-    *replaced = statement;
+    Statement &replaced = flat.statements[known->second];
+    NumberRange range = replaced.range;
+    replaced = statement;
     if (!statement.range.given)
-      replaced->range = range;
+      replaced.range = range;
   }
 }
 
@@ -390,22 +398,22 @@ std::vector<const Statement *> activeStatements(const FlatDesign &design,
                                                 const Choice &choice,
                                                 Diagnostics &diagnostics) {
   std::vector<const Statement *> active;
+  std::map<std::string, size_t> places;
   for (const Statement &statement : design.statements) {
     if (!holds(statement, choice))
       continue;
-    auto rival = llvm::find_if(active, [&](const Statement *each) {
-      return keyOf(*each) == keyOf(statement);
-    });
-    if (rival == active.end()) {
+    auto [known, isNew] = places.emplace(keyOf(statement), active.size());
+    if (isNew) {
       active.push_back(&statement);
-    } else if ((*rival)->guards.size() == statement.guards.size()) {
-      if (!hasSameGuards(**rival, statement))
-        diagnostics.report(
-            Kind::GuardsTie, statement.place,
-            {statement.subject.spelled, std::to_string((*rival)->place.line)});
-    } else if ((*rival)->guards.size() < statement.guards.size()) {
-      *rival = &statement;
+      continue;
     }
+    const Statement *&rival = active[known->second];
+    if (rival->guards.size() == statement.guards.size())
+      diagnostics.report(
+          Kind::GuardsTie, statement.place,
+          {statement.subject.spelled, std::to_string(rival->place.line)});
+    else if (rival->guards.size() < statement.guards.size())
+      rival = &statement;
   }
   return active;
 }

@@ -34,6 +34,16 @@ ExpressionPtr ExpressionParser::parse() {
   return parseSum();
 }
 
+bool ExpressionParser::count(SourcePlace place) {
+  if (++nodes <= maximumNodes)
+    return true;
+  if (!exhausted)
+    diagnostics.report(Kind::TooManyNodes, place,
+                       {std::to_string(maximumNodes)});
+  exhausted = true;
+  return false;
+}
+
 ExpressionPtr ExpressionParser::finish(Expression expression) {
   for (const ExpressionPtr &operand : expression.operands)
     expression.height = std::max(expression.height, operand->height + 1);
@@ -42,13 +52,8 @@ ExpressionPtr ExpressionParser::finish(Expression expression) {
                        {std::to_string(maximumNesting)});
     return nullptr;
   }
-  if (++nodes > maximumNodes) {
-    if (!exhausted)
-      diagnostics.report(Kind::TooManyNodes, expression.place,
-                         {std::to_string(maximumNodes)});
-    exhausted = true;
+  if (!count(expression.place))
     return nullptr;
-  }
   return std::make_shared<const Expression>(std::move(expression));
 }
 

@@ -48,6 +48,8 @@ public:
 
   /// A formula; null after a fault, which is reported.
   ExpressionPtr parse();
+  /// Counts a line among the nodes. False when there are too many.
+  bool countLine(SourcePlace place) { return count(place); }
   /// The file holds more nodes than are allowed: parsing on is pointless.
   bool isExhausted() const { return exhausted; }
   /// A fix where a factor follows another, else empty.
@@ -62,6 +64,7 @@ private:
   ExpressionPtr parseBinary(ExpressionPtr left, llvm::StringRef name,
                             ExpressionPtr (ExpressionParser::*parseRight)());
   ExpressionPtr finish(Expression expression);
+  bool count(SourcePlace place);
   ExpressionPtr fail(DiagnosticKind kind,
                      std::initializer_list<std::string> arguments);
 

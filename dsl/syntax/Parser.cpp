@@ -71,7 +71,8 @@ FileAst Parser::run() {
       if (!complained)
         fail(Kind::ExpectedDesign, {stream.peek().describe()});
       complained = true;
-    } else if (parseStatement(statement) && expectEndOfLine()) {
+    } else if (expressions.countLine(stream.peek().place) &&
+               parseStatement(statement) && expectEndOfLine()) {
       file.designs.back().statements.push_back(std::move(statement));
     }
     stream.skipLine();

@@ -14,8 +14,8 @@ namespace decay::dsl {
 
 /// A formula's tree is at most this high.
 inline constexpr unsigned maximumNesting = 256;
-/// The formulas of a file have at most this many nodes, and so has a checked
-/// design.
+/// A file has at most this many lines and nodes of formulas together, and a
+/// checked design as many nodes.
 inline constexpr unsigned maximumNodes = 4096;
 
 /// What the source says. Where it has faults, these are reported and the lines

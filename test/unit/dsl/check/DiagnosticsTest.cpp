@@ -127,10 +127,12 @@ std::string repeat(const std::string &text, size_t count) {
 
 std::vector<LargeCase> largeCases() {
   const std::string head = "design d\n  granularity scalar\n";
-  std::string chain = head + "  x0 = exp(-head)\n";
-  for (int i = 1; i < 1200; ++i)
-    chain +=
-        "  x" + std::to_string(i) + " = exp(-x" + std::to_string(i - 1) + ")\n";
+  std::string chain = head + "  x0 = exp(-head)
+";
+  for (int i = 1; i < 1100; ++i)
+    chain += "  x" + std::to_string(i) + " = tanh(x" + std::to_string(i - 1) +
+             ")
+";
   std::string wide = head + "  λ = sigmoid(";
   for (int i = 0; i < 2100; ++i)
     wide += (i ? i % 16 ? " + " : "\n + " : "") + std::to_string(i) + " * head";
@@ -138,7 +140,12 @@ std::vector<LargeCase> largeCases() {
   for (int i = 0; i < 1500; ++i)
     many += "  x" + std::to_string(i) + " = geometric(" +
             std::to_string(i + 1) + ", 1, head)\n";
+  std::string variants;
+  for (int i = 0; i < 20; ++i)
+    variants += "variant a" + std::to_string(i) + " of a" +
+                std::to_string(i + 1) + "\n";
   return {
+      {"variants-too-deep", variants, 17, 16},
       {"input-too-large", head + "  λ = 0.5\n" + repeat("#", 65536), 1, 1},
       {"identifier-too-long", head + "  λ = " + repeat("a", 256) + "\n", 3, 7},
       {"nesting-too-deep",
@@ -147,7 +154,7 @@ std::vector<LargeCase> largeCases() {
       {"nesting-too-deep", head + "  λ = " + repeat("-", 300) + "1\n", 3,
        7 + 255},
       {"nesting-too-deep", wide + ")\n", 0, 0},
-      {"chain-too-long", chain + "  λ = x1199\n", 0, 0},
+      {"chain-too-long", chain + "  λ = x1099\n", 0, 0},
       {"too-many-nodes", many + "  λ = 0.5\n", 0, 0},
   };
 }
