@@ -127,12 +127,10 @@ std::string repeat(const std::string &text, size_t count) {
 
 std::vector<LargeCase> largeCases() {
   const std::string head = "design d\n  granularity scalar\n";
-  std::string chain = head + "  x0 = exp(-head)
-";
+  std::string chain = head + "  x0 = exp(-head)\n";
   for (int i = 1; i < 1100; ++i)
-    chain += "  x" + std::to_string(i) + " = tanh(x" + std::to_string(i - 1) +
-             ")
-";
+    chain +=
+        "  x" + std::to_string(i) + " = tanh(x" + std::to_string(i - 1) + ")\n";
   std::string wide = head + "  λ = sigmoid(";
   for (int i = 0; i < 2100; ++i)
     wide += (i ? i % 16 ? " + " : "\n + " : "") + std::to_string(i) + " * head";
