@@ -3,6 +3,7 @@
 #include "dsl/library/Library.h"
 #include "dsl/check/Check.h"
 #include "dsl/check/Expand.h"
+#include "dsl/syntax/Words.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
@@ -25,16 +26,33 @@ const std::vector<FileAst> &parsedFiles() {
   return files;
 }
 
-void describeSettings(const Choice &choice, llvm::raw_ostream &out) {
-  for (const Setting &setting : choice.settings) {
-    bool isFixed = setting.allowed == setting.defaultValue;
-    out << "      " << setting.name << " = " << setting.defaultValue;
-    if (isFixed)
-      out << " (only)";
-    else
-      out << "   of " << setting.allowed;
-    out << '\n';
+/// compat is worth a word only where the authors' code differs.
+bool differsInCode(const FlatDesign &design) {
+  for (const Statement &line : design.statements)
+    for (const Word &guard : line.guards)
+      if (findGuardWord(guard.name)->setting == "compat")
+        return true;
+  return false;
+}
+
+/// "granularity vector|scalar, p 0.99 in (0, 1)": the default first.
+std::string describeSettings(const FlatDesign &design) {
+  std::string text;
+  for (const Setting &setting : defaultChoice(design).settings) {
+    bool isFixed = setting.name == "sharing" && setting.allowed == "off";
+    if (isFixed || (setting.name == "compat" && !differsInCode(design)))
+      continue;
+    text += (text.empty() ? "" : ", ") + setting.name + " ";
+    if (findAxisSetting(setting.name)) {
+      std::string values = setting.allowed;
+      for (size_t at; (at = values.find(", ")) != std::string::npos;)
+        values.replace(at, 2, "|");
+      text += values;
+    } else {
+      text += setting.defaultValue + " in " + setting.allowed;
+    }
   }
+  return text;
 }
 
 } // namespace
@@ -66,7 +84,8 @@ std::vector<std::string> libraryDesignNames() {
 std::string describeLibrary() {
   std::string text;
   llvm::raw_string_ostream out(text);
-  out << "Designs (--set name=value changes a setting):\n";
+  out << "Designs and variants; under each, its settings, the default first "
+         "(--set name=value):\n";
   for (const std::string &name : libraryDesignNames()) {
     const FileAst &file = *findLibraryFile(name);
     Diagnostics ignored;
@@ -76,8 +95,8 @@ std::string describeLibrary() {
     out << "\n  " << name;
     if (!design->base.empty())
       out << " (variant of " << design->base << ')';
-    out << "\n      " << design->summary << '\n';
-    describeSettings(defaultChoice(*design), out);
+    out << ": " << design->summary << "\n      " << describeSettings(*design)
+        << '\n';
   }
   return text;
 }

@@ -68,16 +68,18 @@ llvm::StringRef lineOf(llvm::StringRef text, unsigned line) {
 /// show, and the caret under it.
 std::string excerpt(llvm::StringRef line, unsigned column) {
   constexpr size_t before = 90, width = 120;
-  std::vector<std::string> characters = splitCharacters(line);
-  size_t caret = std::min<size_t>(column ? column - 1 : 0, characters.size());
+  size_t caret = column ? column - 1 : 0;
   size_t first = caret > before ? caret - before : 0;
-  size_t last = std::min(first + width, characters.size());
   std::string result = first ? "  …" : "  ", under = first ? "   " : "  ";
-  for (size_t i = first; i < last; ++i)
-    result += characters[i];
-  for (size_t i = first; i < caret; ++i)
-    under += characters[i] == "\t" ? '\t' : ' ';
-  if (last < characters.size())
+  for (size_t i = 0; !line.empty() && i < first + width; ++i) {
+    std::string character = takeCharacter(line);
+    if (i < first)
+      continue;
+    result += character;
+    if (i < caret)
+      under += character == "\t" ? '\t' : ' ';
+  }
+  if (!line.empty())
     result += "…";
   return result + "\n" + under + "^\n";
 }

@@ -248,7 +248,8 @@ void Lexer::lexSymbol(Character character) {
     for (const OtherSpelling &each : hints)
       if (each.code == character.code)
         hint = each.symbol;
-    std::string shown = splitCharacters(spelled).front();
+    llvm::StringRef rest = spelled;
+    std::string shown = takeCharacter(rest);
     if (shown == "?" && spelled != "?")
       shown = "U+" + llvm::utohexstr(character.code, false, 4);
     diagnostics.report(DiagnosticKind::UnknownCharacter, place,

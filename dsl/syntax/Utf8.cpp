@@ -53,22 +53,22 @@ llvm::StringRef greekName(uint32_t code) {
   }
 }
 
-std::vector<std::string> splitCharacters(llvm::StringRef line) {
-  std::vector<std::string> characters;
-  while (!line.empty()) {
-    Character character = decodeCharacter(line);
-    unsigned length = character.length ? character.length : 1;
-    bool isControl = character.code < 0x20 && line.front() != '\t';
-    bool isHidden = character.length == 0 || isControl ||
-                    (character.code >= 0x7F && character.code < 0xA0) ||
-                    (character.code >= 0x2000 && character.code <= 0x200F) ||
-                    (character.code >= 0x2028 && character.code <= 0x202E) ||
-                    (character.code >= 0x2060 && character.code <= 0x206F) ||
-                    character.code == 0xFEFF;
-    characters.push_back(isHidden ? "?" : line.take_front(length).str());
-    line = line.drop_front(length);
-  }
-  return characters;
+std::string takeCharacter(llvm::StringRef &line) {
+  Character character = decodeCharacter(line);
+  llvm::StringRef bytes =
+      line.take_front(character.length ? character.length : 1);
+  line = line.drop_front(bytes.size());
+  // Control characters, and those that reorder or hide what is around them.
+  struct Range {
+    uint32_t first, last;
+  };
+  static constexpr Range hidden[] = {
+      {0, 8},           {10, 0x1F},       {0x7F, 0x9F},    {0x200B, 0x200F},
+      {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}};
+  bool isHidden = character.length == 0;
+  for (const Range &range : hidden)
+    isHidden |= character.code >= range.first && character.code <= range.last;
+  return isHidden ? "?" : bytes.str();
 }
 
 } // namespace decay::dsl

@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace decay::dsl {
 
@@ -27,9 +26,9 @@ Character decodeCharacter(llvm::StringRef text);
 /// "lambda" for λ and Λ, empty for what is no Greek letter.
 llvm::StringRef greekName(uint32_t code);
 
-/// The characters of a line for display: control characters and bytes that are
-/// not UTF-8 become '?'.
-std::vector<std::string> splitCharacters(llvm::StringRef line);
+/// Takes the first character from a line that is not empty, for display:
+/// control and invisible characters and bytes that are not UTF-8 are '?'.
+std::string takeCharacter(llvm::StringRef &line);
 
 } // namespace decay::dsl
 

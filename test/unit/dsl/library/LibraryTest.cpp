@@ -247,8 +247,9 @@ TEST(Library, ListShowsEveryDesignAndSetting) {
   std::string list = describeLibrary();
   for (const std::string &name : libraryDesignNames())
     EXPECT_NE(list.find("\n  " + name), std::string::npos) << name;
-  EXPECT_NE(list.find("p = 0.99   of (0, 1)"), std::string::npos);
-  EXPECT_NE(list.find("granularity = scalar (only)"), std::string::npos);
+  EXPECT_NE(list.find("p 0.99 in (0, 1)"), std::string::npos);
+  EXPECT_NE(list.find("      granularity scalar, position none|rope"),
+            std::string::npos);
 }
 
 /// The page of the language: its code blocks are designs, and its table of
