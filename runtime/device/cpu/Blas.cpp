@@ -2,6 +2,8 @@
 
 #include "runtime/device/cpu/Blas.h"
 
+#include "runtime/device/cpu/Processor.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -10,16 +12,9 @@ namespace decay::runtime {
 namespace {
 constexpr const char *libraryName = "libopenblas.so.0";
 
-bool hasAvx512() {
-  return __builtin_cpu_supports("avx512f") &&
-         __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
-}
-
 Result<Blas> open() {
   // The library reads both when it is loaded; with one thread it starts none.
-  if (hasAvx512())
+  if (detectHost().has_avx512)
     setenv("OPENBLAS_CORETYPE", "SkylakeX", /*overwrite=*/0);
   setenv("OPENBLAS_NUM_THREADS", "1", /*overwrite=*/1);
   void *library = dlopen(libraryName, RTLD_NOW | RTLD_LOCAL);
