@@ -32,6 +32,9 @@ void setAttributes(llvm::Module &module) {
       continue;
     // No unwind tables: nothing here throws.
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // One copy of each core: it is called once for a chunk of tokens.
+    if (!function.getName().starts_with("decay_"))
+      function.addFnAttr(llvm::Attribute::NoInline);
     if (const Variant *variant = variantOf(function.getName())) {
       function.addFnAttr("target-cpu", variant->processor);
       function.addFnAttr("prefer-vector-width",
@@ -68,7 +71,12 @@ llvm::Error checkSelfContained(const llvm::Module &module) {
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PassBuilder builder(&machine);
+  // The loops are vectorised and tiled already; doing it again would only cost
+  // time and registers.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = tuning.LoopInterleaving = false;
+  llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
