@@ -15,6 +15,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace decay {
@@ -33,8 +34,13 @@ void backward(mlir::OpPassManager &passes) {
 void chunk(mlir::OpPassManager &passes) {
   // Sweeps over chunks: what is carried, what is kept, what is computed again.
   passes.addPass(createDecayToChunk());
+  // What no sweep reads goes first, or loops would be made for it.
+  passes.addPass(mlir::createCanonicalizerPass());
   // One loop for a token's whole formula: nothing of the decay reaches memory.
   passes.addNestedPass<chunk::KernelOp>(createFusePointwise());
+  // Formulas that met in one loop share their exponentials.
+  passes.addPass(mlir::createCSEPass());
+  passes.addPass(mlir::createCanonicalizerPass());
 }
 
 constexpr Phase commonPhases[] = {
