@@ -33,7 +33,7 @@ double usefulWork(BenchDirection direction, int64_t K, int64_t V) {
 }
 
 namespace {
-/// The operands of a package's entries, made once and called again and again.
+/// The operands that training needs, made once and called again and again.
 class BenchCall {
 public:
   BenchCall(const KernelLibrary &library, Device &device, const DecayDims &dims)
@@ -73,12 +73,20 @@ private:
 };
 } // namespace
 
+/// What a training step hands over: no state before the first token, none
+/// kept after the last one, gradients of all that is learned.
+static bool isNeeded(const KernelOperandInfo &info) {
+  bool ofState =
+      info.name.starts_with("d_initial_") || info.name.starts_with("d_final_");
+  return !info.optional || (info.name.starts_with("d_") && !ofState);
+}
+
 Status BenchCall::prepare(KernelRole role) {
   DECAY_RETURN_IF_ERROR(KernelLibrary::checkDims(role, dims));
   std::mt19937 generator(42);
   std::uniform_real_distribution<float> uniform(-1, 1);
   for (const KernelOperandInfo &info : library.operands(role)) {
-    if (find(info.name))
+    if (!isNeeded(info) || find(info.name))
       continue;
     Tensor tensor = {info.name, {}};
     tensor.values.resize(static_cast<size_t>(
@@ -103,6 +111,8 @@ Status BenchCall::prepareAll(const std::vector<KernelRole> &roles) {
 Status BenchCall::launch(KernelRole role) {
   std::vector<KernelOperand> operands;
   for (const KernelOperandInfo &info : library.operands(role)) {
+    if (!isNeeded(info))
+      continue;
     std::vector<float> &values = find(info.name)->values;
     operands.push_back(
         {info.name, values.data(), static_cast<int64_t>(values.size())});

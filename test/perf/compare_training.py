@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Tokens per second of one training step: `decay train` against the same model in PyTorch, eager, on the CPU.
 
-    compare_training.py --config demo.toml --vocabulary 4096 [--timing RUN/timing.jsonl] [--threads 2] [--steps 10] [--json]
+    compare_training.py --config demo.toml --vocabulary 4096 --decay build/bin/decay [--threads 2] [--steps 10] [--json]
 
 The model is the Decay Linear Transformer of the configuration's sizes with simple_decay (vector) mixed chunk by chunk
-(chunkwise.py); the step is forward, cross entropy, backward, clipping and a fused AdamW. RUN/timing.jsonl is what
-`decay train --config demo.toml` leaves behind; without it only PyTorch is timed.
+(chunkwise.py); the step is forward, cross entropy, backward, clipping and a fused AdamW. Decay's side is
+`decay bench step` at the same sizes, or with --timing what a run of `decay train` left in its timing.jsonl.
 """
 import argparse
 import json
 import statistics
+import subprocess
 import time
 import tomllib
 
@@ -92,7 +93,19 @@ def pytorch_rate(sizes, options):
     return sizes["batch"] * sizes["sequence"] / statistics.median(times[2:]), parameters
 
 
-def decay_rate(path):
+def decay_rate(sizes, options):
+    """Tokens per second of Decay's step, in a process of its own."""
+    if options.timing:
+        return logged_rate(options.timing)
+    arguments = {"--width": sizes["width"], "--layers": sizes["layers"], "--heads": sizes["heads"],
+                 "--batch": sizes["batch"], "--seq-len": sizes["sequence"], "--vocabulary": options.vocabulary,
+                 "--multiple-of": sizes["inner"], "--threads": options.threads, "--repeats": options.steps}
+    words = [str(word) for pair in arguments.items() for word in pair]
+    done = subprocess.run([options.decay, "bench", "step", *words, "--json"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["tokens_per_second"]
+
+
+def logged_rate(path):
     """The median of what a run logged, its first line left out."""
     with open(path, encoding="utf-8") as lines:
         rates = [json.loads(line).get("tokens_per_second") for line in lines]
@@ -115,23 +128,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="TOML of decay train")
     parser.add_argument("--vocabulary", type=int, required=True, help="tokens of the data set's tokenizer")
-    parser.add_argument("--timing", help="timing.jsonl of a run with that configuration")
+    side = parser.add_mutually_exclusive_group(required=True)
+    side.add_argument("--decay", help="the program, to time its `bench step`")
+    side.add_argument("--timing", help="timing.jsonl of a run with that configuration")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sizes = read_sizes(options.config)
     theirs, parameters = pytorch_rate(sizes, options)
-    ours = decay_rate(options.timing) if options.timing else None
+    ours = decay_rate(sizes, options)
     report = {"sizes": sizes, "parameters": parameters, "threads": options.threads, "torch": torch.__version__,
-              "pytorch": theirs, "decay": ours, "times": ours / theirs if ours else None}
+              "pytorch": theirs, "decay": ours, "times": ours / theirs}
     if options.json:
         print(json.dumps(report, indent=2))
         return
     print(f"{parameters / 1e6:.1f}M parameters, {sizes}, {options.threads} threads")
     print(f"PyTorch {torch.__version__}, eager: {theirs:,.0f} tokens/s")
-    if ours:
-        print(f"decay train: {ours:,.0f} tokens/s, {ours / theirs:.2f} times")
+    print(f"decay train: {ours:,.0f} tokens/s, {ours / theirs:.2f} times")
 
 
 main()

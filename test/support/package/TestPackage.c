@@ -77,8 +77,9 @@ static const DecayOperandInfo forward_operands[] = {
     {"initial_state", "N H W V", DECAY_F32, DECAY_READ, 1},
     {"o", "B T H V", DECAY_F32, DECAY_WRITE, 0},
     {"final_state", "N H W V", DECAY_F32, DECAY_WRITE, 1},
+    {"lambda", "B T H K", DECAY_F32, DECAY_WRITE, 1},
 };
-enum { Q, KEY, VALUE, F, DELTA, INITIAL, O, FINAL };
+enum { Q, KEY, VALUE, F, DELTA, INITIAL, O, FINAL, LAMBDA };
 
 static const DecayOperandInfo backward_operands[] = {
     {"q", "B T H K", DECAY_F32, DECAY_READ, 0},
@@ -177,6 +178,9 @@ static void forwardItem(const Item *item, float *state) {
       rowOf(item, O, V, t)[v] = sum;
     }
   }
+  for (int64_t t = 0; t < item->length && item->operands[LAMBDA].data; ++t)
+    for (int64_t k = 0; k < K; ++k)
+      rowOf(item, LAMBDA, K, t)[k] = lambdaAt(item, t, k);
   float *final = stateOf(item, FINAL);
   if (final)
     memcpy(final, state, sizeof(float) * K * V);
@@ -343,10 +347,10 @@ static int32_t initParameters(const DecayOperand *operands,
 }
 
 static const DecayEntry entries[] = {
-    {"forward", 8, forward_operands, forwardWorkspace, forward},
+    {"forward", 9, forward_operands, forwardWorkspace, forward},
     {DEFECT == DEFECT_TWICE ? "forward" : "backward", 14, backward_operands,
      backwardWorkspace, DEFECT == DEFECT_INCOMPLETE ? 0 : backward},
-    {"step", 8, forward_operands, forwardWorkspace, forward},
+    {"step", 9, forward_operands, forwardWorkspace, forward},
     {"init_parameters", 1, parameter_operands, noWorkspace, initParameters},
 };
 

@@ -80,8 +80,8 @@ TEST_F(Bench, ReportsWhatWasAskedFor) {
   const Json &shortest = (*report)["lengths"][0];
   EXPECT_EQ(shortest["T"], 10);
   EXPECT_EQ(shortest["threads"], 2);
-  // q, k, f: 2 heads of 8; v, o: the same; delta; two states of 2 x 8 x 8.
-  EXPECT_EQ(shortest["tensor_bytes"], 4 * (5 * 10 * 16 + 16 + 2 * 128));
+  // q, k, f: 2 heads of 8; v, o: the same; delta.
+  EXPECT_EQ(shortest["tensor_bytes"], 4 * (5 * 10 * 16 + 16));
 }
 
 TEST_F(Bench, WritesATable) {

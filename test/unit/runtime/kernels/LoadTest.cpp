@@ -23,7 +23,7 @@ TEST(Load, ReadsTableAndManifest) {
     EXPECT_TRUE(library->has(role)) << toString(role);
   std::span<const KernelOperandInfo> operands =
       library->operands(KernelRole::Forward);
-  ASSERT_EQ(operands.size(), 8u);
+  ASSERT_EQ(operands.size(), 9u);
   EXPECT_EQ(operands[5].name, "initial_state");
   EXPECT_TRUE(operands[5].optional);
   EXPECT_FALSE(operands[5].written);
