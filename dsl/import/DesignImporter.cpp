@@ -57,7 +57,7 @@ private:
   Value importScan(const Node &node);
   Value importPrevious(const Node &node);
   Value fromStart(const Node &scan, Value relative);
-  Value importRandom(const Node &node, Axis width);
+  Value importRandom(const Node &node);
   Value importLambda();
   Value importKey(NodeId id);
 
@@ -93,6 +93,8 @@ private:
   std::vector<ir::ScanOp> scans;
   /// Draws so far of the parameter at hand, and its ordinal.
   int64_t draws = 0, ordinal = 0;
+  /// Its type: each of its elements is a draw of its own.
+  FieldType drawn;
 };
 
 void Importer::findValueSide() {
@@ -234,7 +236,7 @@ Value Importer::importNode(const Node &node, Axis width) {
   }
   case NodeKind::Uniform:
   case NodeKind::Normal:
-    return importRandom(node, width);
+    return importRandom(node);
   }
   llvm_unreachable("a kind of node without an operation");
 }
@@ -271,12 +273,12 @@ Value Importer::importPrevious(const Node &node) {
   return fromStart(scan, scans[scan.index].getExclusive());
 }
 
-Value Importer::importRandom(const Node &node, Axis width) {
+Value Importer::importRandom(const Node &node) {
   // One stream per parameter; should an initialiser draw more than once, the
   // high half tells the draws apart.
   int64_t stream = ordinal | (draws++ << 32);
   return ir::RandomOp::create(
-      builder, at(node.place), field(axesOf(node.axes, width)),
+      builder, at(node.place), drawn,
       node.kind == NodeKind::Uniform ? "uniform" : "normal", stream,
       values[node.operands[0]], values[node.operands[1]]);
 }
@@ -337,6 +339,7 @@ void Importer::importInitialisers() {
   llvm::SmallVector<Value> returned;
   for (auto [index, parameter] : llvm::enumerate(design.parameters)) {
     ordinal = static_cast<int64_t>(index);
+    drawn = results[index].type;
     draws = 0;
     Value value = valueOf(parameter.initialiser);
     unsigned axes = results[index].type.getAxes();

@@ -165,7 +165,7 @@ TEST(DesignImporter, crossLayerBoundAndItsInitialiser) {
                           {b.constant(0), b.constant(1)},
                           0,
                           -1,
-                          layered,
+                          {},
                           {}});
   NodeId theta = b.parameter("theta", layered, uniform);
   NodeId softmax =
@@ -178,7 +178,11 @@ TEST(DesignImporter, crossLayerBoundAndItsInitialiser) {
   EXPECT_TRUE(imported.says("decay.across_layers \"softmax\""))
       << imported.text;
   EXPECT_TRUE(imported.says("decay.at_layer")) << imported.text;
+  // A draw for each element, whatever the axes of its bounds.
   EXPECT_TRUE(imported.says("decay.random \"uniform\" stream 0"))
+      << imported.text;
+  EXPECT_TRUE(imported.says("!decay.field<>, !decay.field<>) -> "
+                            "!decay.field<layer, head, channel>"))
       << imported.text;
 }
 
