@@ -7,10 +7,20 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
 namespace decay::cpu {
+
+/// Loop strength reduction takes half the time of code generation and makes the
+/// cores no faster. LLVM has no other switch for it.
+static void skipStrengthReduction() {
+  llvm::cl::Option *option =
+      llvm::cl::getRegisteredOptions().lookup("disable-lsr");
+  bool refused = !option || option->addOccurrence(1, "disable-lsr", "true");
+  assert(!refused && "LLVM has renamed an option");
+}
 
 std::unique_ptr<llvm::TargetMachine> createMachine() {
   static const llvm::Target *target = [] {
@@ -18,6 +28,7 @@ std::unique_ptr<llvm::TargetMachine> createMachine() {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    skipStrengthReduction();
     std::string error;
     const llvm::Target *found = llvm::TargetRegistry::lookupTarget(
         llvm::Triple("x86_64-unknown-linux-gnu"), error);

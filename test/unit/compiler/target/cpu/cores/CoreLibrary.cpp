@@ -1,6 +1,9 @@
 //===- CoreLibrary.cpp - Every core of a variant, compiled in process -----===//
 #include "CoreLibrary.h"
 
+#include "compiler/target/cpu/codegen/Codegen.h"
+#include "compiler/target/cpu/codegen/Machine.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -15,9 +18,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -58,7 +60,8 @@ static void lower(ModuleOp module) {
   assert(!failed && "cores do not lower to LLVM");
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+static void optimize(llvm::Module &module, const Variant &variant,
+                     llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
@@ -68,8 +71,12 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   tuning.LoopVectorization = tuning.SLPVectorization = false;
   tuning.LoopUnrolling = tuning.LoopInterleaving = false;
   for (llvm::Function &function : module)
-    if (!function.isDeclaration())
+    if (!function.isDeclaration()) {
       function.addFnAttr(llvm::Attribute::NoInline);
+      function.addFnAttr("target-cpu", variant.processor);
+      function.addFnAttr("prefer-vector-width",
+                         std::to_string(variant.lanes * 32));
+    }
   llvm::PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
@@ -78,18 +85,6 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.crossRegisterProxies(loops, functions, components, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
       .run(module, modules);
-}
-
-static SmallString<0> generate(llvm::Module &module,
-                               llvm::TargetMachine &machine,
-                               llvm::CodeGenFileType kind) {
-  SmallString<0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
-  bool failed = machine.addPassesToEmitFile(passes, stream, nullptr, kind);
-  assert(!failed && "the target writes no such file");
-  passes.run(module);
-  return bytes;
 }
 
 static void buildModule(ModuleOp module, const Variant &variant) {
@@ -115,25 +110,17 @@ CoreLibrary::CoreLibrary(const Variant &variant) : variant(variant) {
   lower(*module);
   llvm::LLVMContext llvmContext;
   auto translated = translateModuleToLLVMIR(*module, llvmContext);
-  auto target =
-      llvm::cantFail(llvm::orc::JITTargetMachineBuilder::detectHost());
-  target.setCPU(variant.processor).setFeatures("");
-  target.setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
-  auto machine = llvm::cantFail(target.createTargetMachine());
+  auto machine = createMachine();
   translated->setTargetTriple(machine->getTargetTriple());
   translated->setDataLayout(machine->createDataLayout());
-  optimize(*translated, *machine);
+  optimize(*translated, variant, *machine);
   auto copy = llvm::CloneModule(*translated);
-  SmallString<0> object =
-      generate(*translated, *machine, llvm::CodeGenFileType::ObjectFile);
+  auto object = llvm::MemoryBuffer::getMemBufferCopy(
+      llvm::cantFail(emitMachineForm(*translated, MachineForm::Object)));
   compileSeconds = double(std::clock() - start) / CLOCKS_PER_SEC;
-  assembly = generate(*copy, *machine, llvm::CodeGenFileType::AssemblyFile)
-                 .str()
-                 .str();
-  jit = llvm::cantFail(
-      llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target).create());
-  llvm::cantFail(jit->addObjectFile(
-      std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(object))));
+  assembly = llvm::cantFail(emitMachineForm(*copy, MachineForm::Assembly));
+  jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+  llvm::cantFail(jit->addObjectFile(std::move(object)));
 }
 
 void *CoreLibrary::address(const std::string &name) const {
