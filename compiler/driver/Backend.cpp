@@ -9,7 +9,6 @@
 
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/SmallString.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -60,10 +59,8 @@ std::string Compilation::text() {
 llvm::Error Compilation::keepSnapshot(const Phase &phase) {
   if (snapshots.empty())
     return llvm::Error::success();
-  if (std::error_code error = llvm::sys::fs::create_directories(snapshots))
-    return llvm::createStringError(error, "cannot make the directory '" +
-                                              snapshots +
-                                              "': " + error.message());
+  if (llvm::Error error = makeDirectory(snapshots))
+    return error;
   llvm::SmallString<128> path(snapshots);
   llvm::sys::path::append(
       path,
@@ -103,10 +100,8 @@ llvm::Expected<std::string> emitLevel(const Frontend &frontend,
 
 llvm::Error makePackage(const Frontend &frontend, llvm::StringRef directory,
                         llvm::StringRef snapshots) {
-  if (std::error_code error = llvm::sys::fs::create_directories(directory))
-    return llvm::createStringError(error, "cannot make the directory '" +
-                                              directory +
-                                              "': " + error.message());
+  if (llvm::Error error = makeDirectory(directory))
+    return error;
   Compilation compilation(frontend, snapshots);
   if (llvm::Error error = compilation.lower())
     return error;

@@ -42,6 +42,14 @@ EmitOutcome emitDesign(const CompileRequest &request, const std::string &level,
 CompileOutcome compileWithSnapshots(const CompileRequest &request,
                                     const std::string &snapshots);
 
+/// Checks every message about the design against the comments in its file,
+///
+///     # expected-error@-1:15 {{message; expected: ...; fix: ...}}
+///
+/// (also expected-warning; the line counts from the comment's). Exit code 1 and
+/// a list of what differs, if anything does.
+EmitOutcome verifyDiagnostics(const CompileRequest &request);
+
 /// describeLibrary for programs: an array of designs with their settings, in
 /// JSON.
 std::string describeLibraryAsJson();

@@ -4,6 +4,7 @@
 #include "compiler/driver/Fingerprint.h"
 #include "compiler/package/PackageWriter.h"
 #include "dsl/check/Check.h"
+#include "dsl/syntax/Lexer.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -39,13 +40,11 @@ static llvm::Expected<NamedSource> readFile(llvm::StringRef path,
   if (status.type() != llvm::sys::fs::file_type::regular_file)
     return llvm::createStringError("cannot read '" + path +
                                    "': it is no regular file");
-  if (status.getSize() > longestSource)
-    return userError("'" + path + "' has " + llvm::Twine(status.getSize()) +
-                         " bytes",
-                     "a design file has at most " + llvm::Twine(longestSource));
-  auto text = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                          /*RequiresNullTerminator=*/false,
-                                          /*IsVolatile=*/true);
+  // Of a file that is too long, enough for the checker to say so.
+  uint64_t size =
+      std::min<uint64_t>(status.getSize(), dsl::maximumInputBytes + 1);
+  auto text =
+      llvm::MemoryBuffer::getFileSlice(path, size, 0, /*IsVolatile=*/true);
   if (!text)
     return cannot(text.getError());
   return NamedSource{{path.str(), (*text)->getBuffer().str()}, design.str()};

@@ -9,9 +9,6 @@
 
 namespace decay {
 
-/// The most bytes that a design file may have.
-inline constexpr uint64_t longestSource = 64 * 1024;
-
 /// What the user got wrong, ready to print; every other llvm::Error is the
 /// world's.
 class UserError final : public llvm::ErrorInfo<UserError> {

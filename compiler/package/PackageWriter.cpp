@@ -55,6 +55,14 @@ std::string existingHash(const PackagePaths &paths) {
   return manifest["hash"].get<std::string>();
 }
 
+llvm::Error makeDirectory(llvm::StringRef path) {
+  std::error_code error = llvm::sys::fs::create_directories(path);
+  if (!error && !llvm::sys::fs::is_directory(path))
+    error = std::make_error_code(std::errc::not_a_directory);
+  return error ? worldError(error, "cannot make the directory '" + path + "'")
+               : llvm::Error::success();
+}
+
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::StringRef bytes) {
   llvm::SmallString<128> model(path);
   model += ".%%%%%%%%.tmp";
@@ -107,9 +115,9 @@ std::string packageHeader(const PackageDescription &package) {
 
 llvm::Error writePackage(const PackageDescription &package,
                          llvm::StringRef library, const PackagePaths &paths) {
-  llvm::StringRef directory = llvm::sys::path::parent_path(paths.library);
-  if (std::error_code error = llvm::sys::fs::create_directories(directory))
-    return worldError(error, "cannot make the directory '" + directory + "'");
+  if (llvm::Error error =
+          makeDirectory(llvm::sys::path::parent_path(paths.library)))
+    return error;
   // The old manifest must not vouch for a mixture of old and new files.
   if (std::error_code error = llvm::sys::fs::remove(paths.manifest))
     return worldError(error,

@@ -29,6 +29,9 @@ std::string existingHash(const PackagePaths &paths);
 llvm::Error writePackage(const PackageDescription &package,
                          llvm::StringRef library, const PackagePaths &paths);
 
+/// Makes a directory and those above it, if it is not there.
+llvm::Error makeDirectory(llvm::StringRef path);
+
 /// Writes one file whole or not at all.
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::StringRef bytes);
 

@@ -21,5 +21,5 @@ def llvm_tool(name):
 tools = os.path.join(config.decay_build, "compiler", "tools")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(tools, "decayc"), os.path.join(tools, "decay-opt"), config.environment.get("PATH", "")])
-for tool in ("FileCheck", "not", "llvm-nm", "llvm-readelf", "split-file"):
+for tool in ("FileCheck", "count", "not", "llvm-nm", "llvm-readelf", "split-file"):
     config.substitutions.append((rf"\b{tool}\b(?=\s)", llvm_tool(tool)))

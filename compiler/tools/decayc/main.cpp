@@ -39,6 +39,18 @@ int emit(const Options &options) {
                           : writeOutput(options.output, outcome.output);
 }
 
+int verify(const Options &options) {
+  int exitCode = 0;
+  for (const std::string &design : options.designs) {
+    CompileRequest request = options.request;
+    request.design = design;
+    EmitOutcome outcome = verifyDiagnostics(request);
+    fmt::print(stderr, "{}", outcome.diagnostics);
+    exitCode = std::max(exitCode, outcome.exitCode);
+  }
+  return exitCode;
+}
+
 int compile(const Options &options) {
   nlohmann::ordered_json made = nlohmann::ordered_json::array();
   int exitCode = 0;
@@ -77,6 +89,8 @@ int run(int argumentCount, char **arguments) {
   if (options->list)
     return writeOutput("", options->json ? describeLibraryAsJson()
                                          : describeLibrary());
+  if (options->verifyDiagnostics)
+    return verify(*options);
   return options->emit == "package" ? compile(*options) : emit(*options);
 }
 
