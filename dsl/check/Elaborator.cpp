@@ -18,6 +18,9 @@ void Elaborator::declare(const std::vector<const Statement *> &lines) {
     if (!isNamed)
       continue;
     llvm::StringRef meaning = reservedMeaning(line->subject.name);
+    bool isOperand = line->kind != Line::Define && line->kind != Line::Set;
+    if (meaning.empty() && isOperand)
+      meaning = operandMeaning(line->subject.name);
     if (!meaning.empty()) {
       diagnostics.report(Kind::ReservedName, line->subject.place,
                          {line->subject.spelled, meaning.str()});
@@ -27,7 +30,7 @@ void Elaborator::declare(const std::vector<const Statement *> &lines) {
         llvm::is_contained({"lambda", "q", "k", "v"}, line->subject.name);
     if (isOutput && line->kind != Line::Define && line->kind != Line::Project) {
       diagnostics.report(Kind::ReservedName, line->subject.place,
-                         {line->subject.spelled, "an output"});
+                         {line->subject.spelled, "one of the outputs"});
       continue;
     }
     if (line->isLog && line->subject.name != "lambda")

@@ -208,12 +208,14 @@ void Lexer::lexString() {
   unsigned columns = 2;
   for (llvm::StringRef text = inside; !text.empty(); ++columns) {
     Character character = decodeCharacter(text);
-    if (character.length == 0) {
-      SourcePlace bad{place.line, place.column + columns - 1};
-      std::string byte =
-          "0x" + llvm::utohexstr(static_cast<uint8_t>(text.front()));
-      diagnostics.report(DiagnosticKind::InvalidUtf8, bad, {byte});
-    }
+    SourcePlace bad{place.line, place.column + columns - 1};
+    std::string hex =
+        llvm::utohexstr(static_cast<uint8_t>(text.front()), false, 2);
+    if (character.length == 0)
+      diagnostics.report(DiagnosticKind::InvalidUtf8, bad, {"0x" + hex});
+    else if (character.code < 0x20 || character.code == 0x7F)
+      diagnostics.report(DiagnosticKind::UnknownCharacter, bad,
+                         {"U+00" + hex, "delete it"});
     text = text.drop_front(std::max(1u, character.length));
   }
   push(Token::Kind::String, inside.str(), line.take_front(end + 1));

@@ -133,16 +133,22 @@ llvm::StringRef reservedMeaning(llvm::StringRef name) {
   static constexpr llvm::StringRef numbers[] = {"head", "heads", "layer",
                                                 "layers"};
   if (isFunctionName(name))
-    return "a function";
+    return "a function of the language";
   if (llvm::is_contained(numbers, name))
-    return "a number";
+    return "a number of the language";
   static constexpr llvm::StringRef others[] = {"design", "variant", "of", "in",
                                                "from"};
   if (llvm::is_contained(others, name) ||
       llvm::is_contained(statementWords(), name) || findGuardWord(name) ||
       name == "no_weight_decay")
-    return "a word";
+    return "a word of the language";
   return {};
+}
+
+llvm::StringRef operandMeaning(llvm::StringRef name) {
+  bool isTaken = name == "o" || name == "state" || name.starts_with("d_") ||
+                 name.starts_with("initial_") || name.starts_with("final_");
+  return isTaken ? "an operand of every compiled package" : "";
 }
 
 llvm::ArrayRef<llvm::StringRef> statementWords() {

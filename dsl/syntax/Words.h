@@ -51,8 +51,11 @@ std::vector<std::string> functionNames();
 /// The function that a word was probably meant to be, or empty.
 std::string nearestFunction(llvm::StringRef name);
 
-/// What a built-in word is ("a keyword", "a function", "a number"), or empty.
+/// What a built-in word is ("a function of the language"), or empty.
 llvm::StringRef reservedMeaning(llvm::StringRef name);
+
+/// An operand of a compiled package has the name: what it is, or empty.
+llvm::StringRef operandMeaning(llvm::StringRef name);
 
 /// The words that begin a line.
 llvm::ArrayRef<llvm::StringRef> statementWords();
