@@ -18,8 +18,7 @@ def llvm_tool(name):
     return found
 
 
-tools = os.path.join(config.decay_build, "compiler", "tools")
-config.environment["PATH"] = os.pathsep.join(
-    [os.path.join(tools, "decayc"), os.path.join(tools, "decay-opt"), config.environment.get("PATH", "")])
+tools = os.path.join(config.decay_build, "bin")
+config.environment["PATH"] = os.pathsep.join([tools, config.environment.get("PATH", "")])
 for tool in ("FileCheck", "count", "not", "llvm-nm", "llvm-readelf", "split-file"):
     config.substitutions.append((rf"\b{tool}\b(?=\s)", llvm_tool(tool)))

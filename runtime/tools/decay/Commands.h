@@ -22,6 +22,7 @@ void addTrainCommand(CLI::App &app, Action &action);
 void addEvalCommand(CLI::App &app, Action &action);
 void addGenerateCommand(CLI::App &app, Action &action);
 void addInspectCommand(CLI::App &app, Action &action);
+void addCompareCommand(CLI::App &app, Action &action);
 void addBenchCommand(CLI::App &app, Action &action);
 
 } // namespace decay::runtime

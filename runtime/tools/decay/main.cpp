@@ -14,6 +14,7 @@ static constexpr const char *examples =
   decay eval run                                perplexity and bits per byte of the test files
   decay generate run "Once upon a time"         text, one token at a time
   decay inspect run -o plots                    what λ does in each layer
+  decay compare run other --text books          designs side by side
 `decay COMMAND --help` says more. `decayc --list` shows the designs.)";
 
 int main(int argc, char **argv) {
@@ -29,6 +30,7 @@ int main(int argc, char **argv) {
   addEvalCommand(app, action);
   addGenerateCommand(app, action);
   addInspectCommand(app, action);
+  addCompareCommand(app, action);
   addBenchCommand(app, action);
   try {
     app.parse(argc, argv);
