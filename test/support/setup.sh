@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, test, demo); does
+# Installs the Debian packages of the groups named (build, test); does
 # nothing when all are there. Needs root or sudo only when something is missing.
 #   test/support/setup.sh build test
 set -euo pipefail
