@@ -3,18 +3,89 @@
 #include "runtime/core/Config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #define TOML_EXCEPTIONS 0
+// The parser asserts on some texts which it refuses in its next line: bad input
+// must never end the program.
+#define TOML_ASSERT(expression) static_assert(true)
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
 namespace decay::runtime {
 namespace {
-TextPlace placeOf(const toml::source_region &region) {
-  return {region.begin.line, region.begin.column};
+constexpr size_t mostBytes = size_t{1} << 20;
+
+// Version 3.3 of the parser runs into undefined behaviour wherever it asks
+// whether a letter such as é is white space. So it is only shown ASCII: bytes
+// above, and '~' itself, are written as '~' and two hex digits, which changes
+// nothing but the contents of strings and comments.
+constexpr char mark = '~';
+
+bool isHidden(char c) {
+  return c == mark || static_cast<unsigned char>(c) >= 128;
+}
+
+std::string hide(std::string_view text) {
+  std::string out;
+  for (char c : text)
+    if (isHidden(c))
+      out += fmt::format("{}{:02x}", mark, static_cast<unsigned char>(c));
+    else
+      out += c;
+  return out;
+}
+
+std::string unhide(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto c = static_cast<unsigned char>(text[i]);
+    if (text[i] == mark && i + 2 < text.size()) {
+      std::from_chars(&text[i + 1], &text[i + 1] + 2, c, 16);
+      i += 2;
+    }
+    out += static_cast<char>(c);
+  }
+  return out;
+}
+
+/// A place in the hidden text, as one in the text.
+TextPlace placeIn(const toml::source_region &region, std::string_view text) {
+  size_t start = 0;
+  for (size_t line = 1; line < region.begin.line; ++line)
+    start = text.find('\n', start) + 1;
+  size_t column = 1;
+  for (size_t seen = 1; seen < region.begin.column; ++column) {
+    size_t at = start + column - 1;
+    seen += at < text.size() && isHidden(text[at]) ? 3 : 1;
+  }
+  return {region.begin.line, column};
+}
+
+/// Refuses letters that only strings and comments may hold, because the parser
+/// would complain about their hidden form.
+Status checkCharacters(std::string_view text, std::string_view name) {
+  if (text.size() > mostBytes)
+    return Status::user(fmt::format("{}: {} bytes, at most {} are allowed",
+                                    name, text.size(), mostBytes));
+  char inside = 0; // '#', a quote, or 0 outside comments and strings
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '\n' || (inside == c && c != '#'))
+      inside = 0;
+    else if (inside == '"' && c == '\\')
+      ++i;
+    else if (inside == 0 && (c == '"' || c == '\'' || c == '#'))
+      inside = c;
+    else if (inside == 0 && static_cast<unsigned char>(c) >= 128)
+      return errorAt(name, text, placeOf(text, i),
+                     "only strings on one line and comments may hold letters "
+                     "other than ASCII's; put quotes around it");
+  }
+  return {};
 }
 
 template <typename T, typename Stored>
@@ -36,14 +107,16 @@ std::optional<Config::Value> valueOf(const toml::node &node) {
   if (const auto *value = node.as_floating_point())
     return value->get();
   if (const auto *value = node.as_string())
-    return value->get();
+    return unhide(value->get());
   const toml::array *array = node.as_array();
   if (!array)
     return std::nullopt;
   std::vector<std::string> strings;
   if (array->is_homogeneous<std::string>() || array->empty())
-    if (readArray<std::string>(*array, strings))
+    if (readArray<std::string>(*array, strings)) {
+      std::ranges::transform(strings, strings.begin(), unhide);
       return strings;
+    }
   std::vector<double> numbers;
   for (const toml::node &element : *array)
     if (!element.is_number())
@@ -80,9 +153,10 @@ Result<Config> Config::parse(std::string_view text, std::string_view name) {
 }
 
 Status Config::add(std::string_view text, std::string_view name) {
-  toml::parse_result parsed = toml::parse(text);
+  DECAY_RETURN_IF_ERROR(checkCharacters(text, name));
+  toml::parse_result parsed = toml::parse(hide(text));
   if (!parsed)
-    return errorAt(name, text, placeOf(parsed.error().source()),
+    return errorAt(name, text, placeIn(parsed.error().source(), text),
                    parsed.error().description());
   int source = static_cast<int>(sources.size());
   sources.push_back({std::string(name), std::string(text)});
@@ -96,19 +170,20 @@ Status Config::add(std::string_view text, std::string_view name) {
     auto [prefix, table] = pending.back();
     pending.pop_back();
     for (auto &&[key, node] : *table) {
-      std::string full = prefix + std::string(key.str());
+      std::string full = prefix + unhide(key.str());
       if (const toml::table *inner = node.as_table()) {
         pending.push_back({full + ".", inner});
         continue;
       }
       std::optional<Value> value = valueOf(node);
       if (!value)
-        return errorAt(name, text, placeOf(node.source()),
+        return errorAt(name, text, placeIn(node.source(), text),
                        fmt::format("'{}': expected a bool, a number, a string "
                                    "or an array of strings or numbers",
                                    full));
       settings.insert_or_assign(
-          full, Setting{std::move(*value), placeOf(node.source()), source});
+          full,
+          Setting{std::move(*value), placeIn(node.source(), text), source});
     }
   }
   return {};

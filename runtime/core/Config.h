@@ -30,8 +30,8 @@ public:
 
   Config() = default;
 
-  /// TOML of bools, numbers, strings and arrays of strings or numbers, in
-  /// tables. `name` is what messages call the text.
+  /// TOML of bools, numbers, strings and arrays of strings or
+  /// numbers, in tables. `name` is what messages call the text.
   static Result<Config> parse(std::string_view text, std::string_view name);
 
   /// "train.steps=500": replaces or adds one setting. The value is TOML; a

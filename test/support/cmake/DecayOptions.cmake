@@ -18,6 +18,10 @@ if(DECAY_SANITIZE)
 else()
   set(optimise "-O2")
 endif()
+if(DECAY_FUZZ)
+  # What the fuzzers steer by: which branches an input reaches, in every library.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 # Assertions stay on: they are how our own mistakes show.
 set(CMAKE_CXX_FLAGS_RELEASE "${optimise}")
 set(CMAKE_C_FLAGS_RELEASE "${optimise}")

@@ -107,6 +107,40 @@ TEST(Config, RefusesBrokenToml) {
   EXPECT_FALSE(Config::parse("a = 1979-05-27\n", "t.toml").ok());
 }
 
+TEST(Config, OtherAlphabetsStandInStringsAndComments) {
+  auto parsed = Config::parse(
+      "name = \"λ~ 7e\\n\" # é~\nt = ['ü', '~c3']\n\"κ.\" = 1\n", "t.toml");
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  std::string name;
+  std::vector<std::string> list;
+  int64_t one = 0;
+  EXPECT_TRUE(parsed->read("name", name).ok());
+  EXPECT_TRUE(parsed->read("t", list).ok());
+  EXPECT_TRUE(parsed->read("κ.", one).ok());
+  EXPECT_EQ(name, "λ~ 7e\n");
+  EXPECT_EQ(list, (std::vector<std::string>{"ü", "~c3"}));
+  EXPECT_EQ(one, 1);
+  Config c = config();
+  EXPECT_TRUE(c.set("train.name=λ model").ok());
+  EXPECT_TRUE(c.read("train.name", name).ok());
+  EXPECT_EQ(name, "λ model");
+}
+
+TEST(Config, PlacesCountBytesAfterOtherAlphabets) {
+  Config c = *Config::parse("t = { s = \"λ~\", n = \"x\" }\n", "t.toml");
+  int64_t n = 0;
+  EXPECT_EQ(c.read("t.n", n).message().find("t.toml:1:22: error: "), 0u)
+      << c.read("t.n", n).message();
+  EXPECT_EQ(Config::parse("a = 1\nλ = 2\n", "t.toml").status().message(),
+            "t.toml:2:1: error: only strings on one line and comments may hold "
+            "letters other than ASCII's; put quotes around it\n"
+            "  2 | λ = 2\n"
+            "    | ^");
+  EXPECT_FALSE(Config::parse("a = \"\\é\"\n", "t.toml").ok());
+  EXPECT_FALSE(Config::parse("a = 1\"é\"\n", "t.toml").ok());
+  EXPECT_FALSE(Config::parse(std::string(2 << 20, '#'), "t.toml").ok());
+}
+
 TEST(Config, CanonicalTextForgetsOrder) {
   Config a = *Config::parse("x = 1\n[t]\ny = 2.5\nz = \"q\"\n", "a");
   Config b = *Config::parse("t.z = \"q\"\nt.y = 2.5\nx = 1\n", "b");

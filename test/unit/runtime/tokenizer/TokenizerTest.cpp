@@ -49,6 +49,12 @@ std::vector<Token> encodeSlowly(const Tokenizer &tokenizer,
   return all;
 }
 
+#if __has_feature(address_sanitizer)
+constexpr double mostSeconds = 10;
+#else
+constexpr double mostSeconds = 1;
+#endif
+
 /// Of processor time, so that a busy machine does not matter.
 double secondsToEncode(const Tokenizer &tokenizer, const std::string &text) {
   std::clock_t start = std::clock();
@@ -112,11 +118,11 @@ TEST(Tokenizer, WorstCasesTakeUnderASecond) {
   std::string joiners;
   while (joiners.size() < size)
     joiners += "\xe2\x80\x8d";
-  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, 'a')), 1);
-  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, ' ')), 1);
-  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, '\0')), 1);
-  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, '\xff')), 1);
-  EXPECT_LT(secondsToEncode(tokenizer, joiners), 1);
+  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, 'a')), mostSeconds);
+  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, ' ')), mostSeconds);
+  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, '\0')), mostSeconds);
+  EXPECT_LT(secondsToEncode(tokenizer, std::string(size, '\xff')), mostSeconds);
+  EXPECT_LT(secondsToEncode(tokenizer, joiners), mostSeconds);
 }
 
 TEST(Tokenizer, FileRoundTrip) {
