@@ -41,7 +41,7 @@ const Setting settings[] = {
     {"model.granularity", &C::granularity, 0, 0, Resume::Fixed,
      "vector or scalar"},
     {"model.sharing", &C::sharing, 0, 0, Resume::Fixed,
-     "true: k follows from the decay"},
+     "on: k follows from the decay"},
     {"model.position", &C::position, 0, 0, Resume::Fixed,
      "none, rope, lrpe_cosine or tpe"},
     {"model.compat", &C::compat, 0, 0, Resume::Fixed, "published or authors"},
@@ -143,12 +143,12 @@ struct Printer {
   }
 };
 
-/// model.sharing is a word of the design's, but people write it as a bool.
+/// Designs say on and off; people also write true and false.
 Status readSharing(Config &config, std::string &word) {
   bool wanted = false;
   if (config.has("model.sharing") &&
       config.read("model.sharing", wanted).ok()) {
-    word = wanted ? "true" : "false";
+    word = wanted ? "on" : "off";
     return {};
   }
   return config.read("model.sharing", word);

@@ -35,6 +35,12 @@ constexpr ShortFlag shortFlags[] = {
 
 Result<TrainConfig> readConfig(const TrainOptions &options,
                                const std::vector<std::string> &overrides) {
+  for (const std::string &given : overrides)
+    if (!given.starts_with("--") || given.find('.') == std::string::npos)
+      return Status::user(fmt::format(
+          "'{}' is no argument of `decay train`; settings are written "
+          "--section.key=value",
+          given));
   std::string text;
   if (!options.file.empty()) {
     DECAY_ASSIGN_OR_RETURN(text, readFile(options.file, size_t(1) << 20));
@@ -50,14 +56,8 @@ Result<TrainConfig> readConfig(const TrainOptions &options,
       list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", one);
     DECAY_RETURN_IF_ERROR(config.set(fmt::format("model.set=[{}]", list)));
   }
-  for (const std::string &given : overrides) {
-    if (given.rfind("--", 0) != 0 || given.find('.') == std::string::npos)
-      return Status::user(
-          fmt::format("'{}' is no argument of `decay train`; settings are "
-                      "written --section.key=value",
-                      given));
+  for (const std::string &given : overrides)
     DECAY_RETURN_IF_ERROR(config.set(given.substr(2)));
-  }
   return TrainConfig::read(config);
 }
 
@@ -150,7 +150,7 @@ void addTrainCommand(CLI::App &app, Action &action) {
                       "Library design or .decay file");
   command->add_option("--granularity", options->granularity,
                       "vector or scalar");
-  command->add_flag("--sharing{true}", options->sharing,
+  command->add_flag("--sharing{on}", options->sharing,
                     "k follows from the decay");
   command->add_option("--position", options->position,
                       "none, rope, lrpe_cosine or tpe");

@@ -73,7 +73,7 @@ TEST(TrainConfig, designSettingsKeepTheirOrder) {
   ASSERT_TRUE(settings.ok());
   std::vector<std::pair<std::string, std::string>> expected{
       {"granularity", "scalar"},
-      {"sharing", "true"},
+      {"sharing", "on"},
       {"p", "0.9"},
       {"q", "1=2"}};
   EXPECT_EQ(*settings, expected);

@@ -1,0 +1,97 @@
+"""Every command of `decay` once, a design of one's own, and what bad input is told."""
+import json
+
+import support
+
+OWN_DESIGN = """design own_decay
+  summary "The network says after how many tokens a memory has halved"
+  project f
+  learn h = log(log_uniform(4, 400))
+  log λ = -log(2) * sigmoid(-(f + h))
+"""
+
+
+class Commands(support.DecayTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = cls.folder / "run"
+        cls.check_run(cls.train_command(cls, cls.model, "--sample.interval=30", "--sample.tokens=8", steps=60))
+
+    def test_loss_falls_and_the_log_says_so(self):
+        log = support.lines(self.model / "train.jsonl")
+        losses = [line["loss"] for line in log if "loss" in line]
+        self.assertEqual(len(losses), 60)
+        self.assertLess(losses[-1], losses[0] - 1)
+        self.assertTrue([line for line in log if "validation_bits_per_byte" in line])
+        self.assertTrue([line for line in log if "sample" in line])
+        self.assertTrue(support.lines(self.model / "timing.jsonl")[-1]["tokens_per_second"] > 0)
+
+    def test_eval(self):
+        result = json.loads(self.check_run(["eval", self.model, "--json"]))
+        self.assertEqual(result["step"], 60)
+        self.assertLess(result["bits_per_byte"], 8)
+        text = (self.folder / "texts" / "test" / "000.txt")
+        self.assertEqual(result["bytes"], text.stat().st_size)
+        again = json.loads(self.check_run(["eval", self.model, "--text", text, "--json", "--batch=3"]))
+        self.assertAlmostEqual(again["nats"], result["nats"], delta=1e-3 * result["nats"])
+
+    def test_generate(self):
+        command = ["generate", self.model, "The ", "-n", "12", "--seed", "3"]
+        first = self.check_run(command)
+        self.assertTrue(first.startswith("The "))
+        self.assertEqual(first, self.check_run(command))
+        greedy = json.loads(self.check_run(["generate", self.model, "The ", "--greedy", "-n", "5", "--json"]))
+        self.assertEqual(greedy["prompt"], "The ")
+
+    def test_inspect(self):
+        plots = self.folder / "plots"
+        result = json.loads(self.check_run(["inspect", self.model, "-o", plots, "--json", "-n", "100"]))
+        self.assertEqual(len(result["lambda"]), 2)
+        for layer in result["lambda"]:
+            self.assertTrue(0 <= layer["least"] <= layer["low"] <= layer["median"] <= layer["high"] <= layer["most"] <= 1)
+        self.assertIn("<svg", (plots / "lambda.svg").read_text())
+
+    def test_bench_step(self):
+        result = json.loads(self.check_run(["bench", "step", "--width=32", "--heads=2", "--layers=1", "--batch=2",
+                                            "--seq-len=32", "--vocabulary=300", "--repeats=2", "--json"]))
+        self.assertGreater(result["tokens_per_second"], 0)
+
+    def test_a_design_of_ones_own_is_one_file(self):
+        design = self.folder / "own_decay.decay"
+        design.write_text(OWN_DESIGN)
+        run = self.folder / "own"
+        self.check_run(["train", f"--design={design}", f"--training.dataset={self.data}", f"--job.dump_folder={run}",
+                        "--training.steps=20", *support.MODEL])
+        losses = [line["loss"] for line in support.lines(run / "train.jsonl") if "loss" in line]
+        self.assertLess(losses[-1], losses[0])
+        self.check_run(["generate", run, "A", "-n", "4"])
+
+    def test_bad_input_is_told_where_what_and_what_to_do(self):
+        run = self.folder / "bad"
+        base = [f"--training.dataset={self.data}", f"--job.dump_folder={run}"]
+        self.refused(["train", "--design=simple_dekay", *base], 1, "simple_decay")
+        self.refused(["train", "--design=missing.decay", *base], 3, "missing.decay")
+        self.refused(["train", self.folder / "missing.toml"], 3, "missing.toml")
+        self.refused(["train", "--training.step=3", *base], 1, "training.step")
+        self.refused(["train", "--training.batch_size=0", *base], 1, "training.batch_size")
+        self.refused(["train", "--model.num_heads=3", *base], 1, "do not divide")
+        self.refused(["train", f"--training.dataset={self.folder}/none", f"--job.dump_folder={run}"], 3, "none")
+        self.refused(["train", "stray", "words", *base], 1, "words")
+        self.refused(["eval", self.folder / "nothing"], 3, "nothing")
+        self.refused(["eval", self.model, "--split=dev"], 1, "expected train, validation or test")
+        self.refused(["generate", self.model, "--temperature=-1"], 1, "temperature")
+        self.refused(["prepare", self.folder / "nothing", "-o", self.folder / "d"], 3, "nothing")
+        broken = self.folder / "broken.toml"
+        broken.write_text("[training\nsteps = 3\n")
+        self.refused(["train", broken], 1, "broken.toml:1:")
+
+    def test_help_teaches(self):
+        for command in ("prepare", "train", "eval", "generate", "inspect", "bench"):
+            out = self.check_run([command, "--help"])
+            self.assertIn(f"decay {command}", out)
+        self.assertIn("training.steps", self.check_run(["train", "--settings"]))
+
+
+if __name__ == "__main__":
+    support.main()
