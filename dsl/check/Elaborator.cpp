@@ -5,6 +5,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <set>
+
 namespace decay::dsl {
 
 using Kind = DiagnosticKind;
@@ -192,13 +194,39 @@ NodeId Elaborator::evaluateLearn(Entity &entity) {
   parameter.axes = parameterAxes(line);
   parameter.weightDecay = line.weightDecay;
   parameter.place = line.subject.place;
-  parameter.initialiser =
-      withContext({line.subject.name, line.subject.spelled, Part::InitialValue},
-                  line.formula);
+  parameter.initialiser = withContext({line.subject.name, line.subject.spelled,
+                                       Part::InitialValue, parameter.axes},
+                                      line.formula);
+  checkInitialiser(parameter, line);
   entity.index = static_cast<int32_t>(checked.parameters.size());
   checked.parameters.push_back(parameter);
   return builder.input(NodeKind::Parameter, entity.index, parameter.axes, false,
                        line.subject.place);
+}
+
+/// The initial value must not vary over what the parameter does not.
+void Elaborator::checkInitialiser(const Parameter &parameter,
+                                  const Statement &line) {
+  if (parameter.initialiser == noNode)
+    return;
+  if (builder.node(parameter.initialiser).axes.head && !parameter.axes.head)
+    diagnostics.report(Kind::InitialiserHasHeads, line.formula->place,
+                       {line.subject.spelled});
+  if (!parameter.axes.layer)
+    return;
+  std::vector<NodeId> pending = {parameter.initialiser};
+  std::set<NodeId> seen;
+  while (!pending.empty()) {
+    NodeId id = pending.back();
+    pending.pop_back();
+    if (!seen.insert(id).second)
+      continue;
+    const Node &node = builder.node(id);
+    if (node.kind == NodeKind::LayerIndex)
+      diagnostics.report(Kind::InitialiserHasLayer, node.place,
+                         {line.subject.spelled});
+    pending.insert(pending.end(), node.operands.begin(), node.operands.end());
+  }
 }
 
 NodeId Elaborator::evaluateCarry(Entity &entity) {

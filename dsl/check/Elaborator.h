@@ -39,6 +39,7 @@ private:
     std::string name; ///< canonical, of the line
     std::string spelled;
     Part part = Part::Formula;
+    Axes axes = {}; ///< InitialValue: of the parameter
     bool hasDrawn = false;
   };
 
@@ -49,6 +50,7 @@ private:
   NodeId evaluateLine(Entity &entity);
   NodeId evaluateLearn(Entity &entity);
   NodeId evaluateCarry(Entity &entity);
+  void checkInitialiser(const Parameter &parameter, const Statement &line);
   NodeId rawProjection(const std::string &name, SourcePlace place);
   Axes parameterAxes(const Statement &line) const;
   void reportCycle(const std::string &name, SourcePlace place);

@@ -317,7 +317,7 @@ NodeId Elaborator::callDraw(const Expression &call) {
   NodeId first = evaluate(*call.operands[0]),
          second = evaluate(*call.operands[1]);
   return builder.draw(isUniform ? NodeKind::Uniform : NodeKind::Normal, first,
-                      second, call.place);
+                      second, context.axes, call.place);
 }
 
 NodeId Elaborator::callLogUniform(const Expression &call) {
@@ -337,9 +337,10 @@ NodeId Elaborator::callLogUniform(const Expression &call) {
       make("log", {evaluate(*call.operands[0])}, call.operands[0]->place);
   NodeId second =
       make("log", {evaluate(*call.operands[1])}, call.operands[1]->place);
-  NodeId value =
-      make("exp", {builder.draw(NodeKind::Uniform, first, second, call.place)},
-           call.place);
+  NodeId value = make("exp",
+                      {builder.draw(NodeKind::Uniform, first, second,
+                                    context.axes, call.place)},
+                      call.place);
   return floor ? make("max", {value, evaluate(*floor)}, call.place) : value;
 }
 

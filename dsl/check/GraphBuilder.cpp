@@ -215,13 +215,14 @@ NodeId GraphBuilder::atLayer(NodeId id, SourcePlace place) {
   return slice;
 }
 
-NodeId GraphBuilder::draw(NodeKind kind, NodeId first, NodeId second,
+NodeId GraphBuilder::draw(NodeKind kind, NodeId first, NodeId second, Axes axes,
                           SourcePlace place) {
   if (first == noNode || second == noNode)
     return noNode;
   Node node;
   node.kind = kind;
   node.operands = {first, second};
+  node.axes = axes;
   node.place = place;
   return add(std::move(node), {}, true);
 }

@@ -50,8 +50,10 @@ public:
   NodeId acrossLayers(llvm::StringRef kind, NodeId operand, SourcePlace place);
   /// Without the layer axis.
   NodeId atLayer(NodeId node, SourcePlace place);
-  /// A draw; two draws are never one node.
-  NodeId draw(NodeKind kind, NodeId first, NodeId second, SourcePlace place);
+  /// A draw for each element of a parameter with these axes; two draws are
+  /// never one node.
+  NodeId draw(NodeKind kind, NodeId first, NodeId second, Axes axes,
+              SourcePlace place);
 
   const Node &node(NodeId id) const { return nodes[id]; }
   const NodeFacts &factsOf(NodeId id) const { return facts[id]; }

@@ -160,13 +160,8 @@ TEST(DesignImporter, carryStartsAtItsConstant) {
 TEST(DesignImporter, crossLayerBoundAndItsInitialiser) {
   Builder b;
   b.keyQueryValue();
-  NodeId uniform = b.add({NodeKind::Uniform,
-                          "",
-                          {b.constant(0), b.constant(1)},
-                          0,
-                          -1,
-                          {},
-                          {}});
+  NodeId uniform = b.add(
+      {NodeKind::Uniform, "", {b.constant(0), b.constant(1)}, 0, -1, {}, {}});
   NodeId theta = b.parameter("theta", layered, uniform);
   NodeId softmax =
       b.add({NodeKind::AcrossLayers, "softmax", {theta}, 0, -1, layered, {}});

@@ -243,6 +243,18 @@ TEST(Library, ShapesFollowGranularity) {
   EXPECT_EQ(tpe.parameters[1].axes, (Axes{false, false, true, true}));
 }
 
+/// Each element of a parameter has a draw of its own.
+TEST(Library, DrawsHaveTheParametersShape) {
+  for (const char *granularity : {"vector", "scalar"}) {
+    CheckedDesign mamba2 = design("mamba2", {{"granularity", granularity}});
+    ASSERT_EQ(mamba2.parameters.size(), 2u);
+    for (const Parameter &parameter : mamba2.parameters) {
+      EXPECT_EQ(mamba2.nodes[parameter.initialiser].axes, parameter.axes);
+      EXPECT_EQ(parameter.axes.channel, granularity == std::string("vector"));
+    }
+  }
+}
+
 TEST(Library, ListShowsEveryDesignAndSetting) {
   std::string list = describeLibrary();
   for (const std::string &name : libraryDesignNames())
