@@ -46,7 +46,8 @@ enum class NodeKind : uint8_t {
   /// `name` = softmax | cumsum | first; the operand varies over layer.
   AcrossLayers,
   AtLayer, ///< operand's slice at the layer at hand: drops the layer axis
-  /// Initialisers only: one draw per element in [a, b), operands {a, b}.
+  /// Initialisers only: one draw per element in [a, b), operands {a, b}; the
+  /// axes are the parameter's.
   Uniform,
   Normal, ///< initialisers only: operands {mean, deviation}
 };
