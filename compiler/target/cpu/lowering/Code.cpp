@@ -114,6 +114,13 @@ void Code::storePart(Value value, Value pointer, Value count) {
                               floatAlignment);
 }
 
+void Code::prefetch(Value pointer, bool write) {
+  // Into the second level: the first is full of the chunk at work.
+  constexpr int32_t secondLevel = 2, data = 1;
+  mlir::LLVM::Prefetch::create(builder, place, pointer, write, secondLevel,
+                               data);
+}
+
 Value Code::splat(Value number) {
   return mlir::vector::BroadcastOp::create(builder, place, vectorType(),
                                            number);

@@ -52,6 +52,9 @@ public:
   /// Loads or stores the first `count` lanes of a vector; absent lanes read 0.
   Value loadPart(Value pointer, Value count);
   void storePart(Value value, Value pointer, Value count);
+  /// Asks for a cache line that will be read, or written, soon. Any address
+  /// will do.
+  void prefetch(Value pointer, bool write);
   Value splat(Value number);
   Value zero(mlir::Type type);
 

@@ -75,6 +75,12 @@ void ItemEmitter::fill(const Buffer &tile) {
             });
 }
 
+/// Rows of one head lie far apart, where no processor's own prefetcher follows.
+/// So each chunk asks for the rows of the next while it works.
+void ItemEmitter::prefetchNext(const Rows &rows, Value place, bool write) {
+  code.prefetch(code.at(place, code.mul(nextChunk, rows.stride)), write);
+}
+
 void ItemEmitter::emitRead(chunk::ReadOp op) {
   Buffer tile = buffer(op.getResult());
   int64_t operand = op.getOperand();
@@ -100,6 +106,8 @@ void ItemEmitter::emitRead(chunk::ReadOp op) {
       code.loop(code.integer(0), whole, lanes, [&](Value column) {
         code.store(code.load(code.vectorType(), code.at(from, column)),
                    code.at(to, column));
+        if (nextChunk && tile.type.has(Axis::Token))
+          prefetchNext(rows, code.at(from, column), false);
       });
       code.loop(whole, tile.layout.stride, lanes, [&](Value column) {
         Value left = code.sub(tile.layout.columns, column);
@@ -132,6 +140,8 @@ void ItemEmitter::emitWrite(chunk::WriteOp op) {
       code.loop(code.integer(0), whole, lanes, [&](Value column) {
         code.store(code.load(code.vectorType(), code.at(from, column)),
                    code.at(to, column));
+        if (nextChunk && tile.type.has(Axis::Token))
+          prefetchNext(rows, code.at(to, column), true);
       });
       code.when(code.less(code.integer(0), left), [&] {
         code.storePart(code.load(code.vectorType(), code.at(from, whole)),

@@ -100,6 +100,9 @@ void ItemEmitter::emitSweep(chunk::SweepOp op) {
     copy(buffer(initial).data, to.data, sizeOf(code, sizes, to.type));
   }
   Value last = code.sub(sizes.chunks, code.integer(1));
+  nextChunk = op.getDescending()
+                  ? code.sub(code.integer(0), code.integer(sizes.C))
+                  : code.integer(sizes.C);
   code.loop(sizes.chunks, [&](Value index) {
     chunkIndex = op.getDescending() ? code.sub(last, index) : index;
     chunkStart = code.mul(chunkIndex, code.integer(sizes.C));
@@ -114,7 +117,7 @@ void ItemEmitter::emitSweep(chunk::SweepOp op) {
         copy(buffer(next).data, to.data, sizeOf(code, sizes, to.type));
     }
   });
-  chunkIndex = chunkStart = tokens = Value();
+  chunkIndex = chunkStart = tokens = nextChunk = Value();
 }
 
 ItemEmitter::Buffer ItemEmitter::buffer(Value tile) {

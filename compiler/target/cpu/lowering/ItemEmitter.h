@@ -47,6 +47,7 @@ private:
   void fill(const Buffer &buffer);
   void copy(Value from, Value to, Value floats);
   Rows rowsOf(int64_t operand, const Buffer &buffer, Value data);
+  void prefetchNext(const Rows &rows, Value place, bool write);
   Value slotRow(int64_t slot, chunk::TileType type);
 
   // Pointwise.cpp
@@ -102,6 +103,8 @@ private:
   Value sequence, head, firstRow, length;
   // Inside a sweep: the chunk, its first token and its number of tokens.
   Value chunkIndex, chunkStart, tokens;
+  /// Tokens from this chunk to the one that the sweep takes next.
+  Value nextChunk;
   llvm::StringRef rotationKind;
 };
 
