@@ -89,7 +89,7 @@ def main():
     expect(last < 0.7 * first, f"the loss went from {first:.3f} to {last:.3f}: nothing was learned")
     evaluated = json.loads(run([decay, "eval", runs, "--json"])[0])
     expect(evaluated["bits_per_byte"] < 4, f"evaluation says {evaluated}")
-    generated = run([decay, "generate", runs, "--prompt", "the cat", "--tokens", 16])[0]
+    generated = run([decay, "generate", runs, "the cat", "-n", 16])[0]
     expect(len(generated) > len("the cat"), f"nothing was generated: {generated!r}")
     inspected = run([decay, "inspect", runs])[0]
     expect("0." in inspected, f"no quartiles of λ: {inspected!r}")
