@@ -16,6 +16,10 @@ constexpr double left = 64, right = 168, top = 44, bottom = 52;
 // Okabe and Ito's palette, which colour-blind readers can tell apart.
 constexpr std::array colours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                 "#e69f00", "#56b4e9", "#6b4c9a", "#7f7f7f"};
+// For the second and third line of a colour.
+constexpr std::array strokes = {
+    " stroke-width=\"1.8\"", " stroke-width=\"1.8\" stroke-dasharray=\"6 3\"",
+    " stroke-width=\"1.8\" stroke-dasharray=\"2 2\""};
 
 struct Range {
   double least = std::numeric_limits<double>::infinity();
@@ -114,10 +118,11 @@ private:
         y, anchor, extra, escaped(words));
   }
 
-  void rule(double x1, double y1, double x2, double y2, const char *colour) {
+  void rule(double x1, double y1, double x2, double y2, const char *colour,
+            const char *extra = "") {
     out += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" "
-                       "y2=\"{:.1f}\" stroke=\"{}\"/>\n",
-                       x1, y1, x2, y2, colour);
+                       "y2=\"{:.1f}\" stroke=\"{}\"{}/>\n",
+                       x1, y1, x2, y2, colour, extra);
   }
 
   void axes() {
@@ -160,12 +165,16 @@ private:
             "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>\n", x, y,
             colour);
     }
-    out += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" "
-                       "stroke-width=\"1.8\"/>\n",
-                       points, colour);
+    const char *stroke = strokes[index / colours.size() % strokes.size()];
+    out +=
+        fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\"{}/>\n",
+                    points, colour, stroke);
     out += dots;
-    double y = top + 8 + 20 * static_cast<double>(index);
-    rule(width - right + 14, y, width - right + 34, y, colour);
+    double room = height - top - bottom - 8;
+    double spacing =
+        std::min(20.0, room / static_cast<double>(plot.series.size()));
+    double y = top + 8 + spacing * static_cast<double>(index);
+    rule(width - right + 14, y, width - right + 34, y, colour, stroke);
     text(width - right + 40, y + 4, "start", series.name);
   }
 
