@@ -52,6 +52,10 @@ private:
   mlir::Value broadcast(mlir::Value tile, chunk::TileType type);
   /// λ as the recurrence takes it: per token, or over all axes of q.
   mlir::Value recurrenceLambda(mlir::Value lambda, mlir::Value q);
+  /// A λ without token axis, for each token of a chunk; made before the sweeps.
+  mlir::Value spread(mlir::Value lambda);
+  /// 1 - λ from λ's own formula, where that keeps more digits.
+  mlir::Value complement(mlir::Value lambda);
   /// Adds a tile of the chunk at hand to the accumulator of `sum`.
   void accumulate(mlir::Value sum, mlir::Value tile);
   bool perToken(mlir::Value value) const;

@@ -123,12 +123,50 @@ void KernelBuilder::convertScanGradient(ir::ScanGradientOp op) {
   entry.after = gradient.getNext();
 }
 
-Value KernelBuilder::recurrenceLambda(Value lambda, Value q) {
+Value KernelBuilder::complement(Value lambda) {
+  Value formula = lambda;
+  while (mlir::isa_and_nonnull<ir::CheckRangeOp, ir::BroadcastOp>(
+      formula.getDefiningOp()))
+    formula = formula.getDefiningOp()->getOperand(0);
+  auto map = formula.getDefiningOp<ir::MapOp>();
+  auto one = builder.getF32FloatAttr(1);
+  auto build = [&](mlir::OpBuilder &inner, mlir::ValueRange x) -> Value {
+    auto apply = [&](llvm::StringRef name, mlir::ValueRange operands) {
+      return expandPointwise(inner, lambda.getLoc(), name, operands);
+    };
+    if (map && map.getName() == "exp")
+      return apply("neg", apply("expm1", x));
+    if (map && map.getName() == "sigmoid")
+      return apply("sigmoid", apply("neg", x));
+    Value unit = mlir::arith::ConstantOp::create(inner, lambda.getLoc(), one);
+    return apply("sub", {unit, x.front()});
+  };
+  bool known = map && (map.getName() == "exp" || map.getName() == "sigmoid") &&
+               !map.getOperand(0).getDefiningOp<ir::ConstantOp>();
+  if (!known)
+    map = {};
+  Value source = known ? tile(map.getOperand(0)) : tile(lambda);
+  return pointwise(builder, lambda.getLoc(),
+                   tileOf(known ? map.getResult().getType() : lambda.getType()),
+                   source, build);
+}
+
+Value KernelBuilder::spread(Value lambda) {
+  mlir::OpBuilder::InsertionGuard guard(builder);
   Value known = tile(lambda);
+  builder.setInsertionPoint(builder.getInsertionBlock()->getParentOp());
   auto type = mlir::cast<chunk::TileType>(known.getType());
-  auto key = mlir::cast<chunk::TileType>(q.getType());
-  return broadcast(known,
-                   type.has(Axis::Channel) ? key : type.with(Axis::Token));
+  return chunk::SpreadOp::create(builder, lambda.getLoc(),
+                                 type.with(Axis::Token), known,
+                                 broadcast(complement(lambda), type));
+}
+
+Value KernelBuilder::recurrenceLambda(Value lambda, Value q) {
+  Value known = perToken(lambda) ? tile(lambda) : spread(lambda);
+  auto type = mlir::cast<chunk::TileType>(known.getType());
+  return broadcast(known, type.has(Axis::Channel)
+                              ? mlir::cast<chunk::TileType>(q.getType())
+                              : type);
 }
 
 void KernelBuilder::convertRecurrence(ir::RecurrenceOp op) {

@@ -190,6 +190,19 @@ def Chunk_RestoreOp : Chunk_Op<"restore", [Pure]> {
   let assemblyFormat = "$slot attr-dict `:` type($result)";
 }
 
+def Chunk_SpreadOp : Chunk_Op<"spread", [Pure]> {
+  let summary = "A λ that no token changes, as one number per token of a chunk";
+  let description = [{
+    fp32 holds λ to 2^-25, and after n tokens the error of λ^n is n times that: always to the same side.
+    So each token's number is rounded with what the tokens before it lost (error diffusion), and the
+    product over any stretch of a chunk is right to one rounding. `complement` is 1 - λ from its own formula.
+    λ under 1/2 is repeated as it is. Used by every sweep, so that all see the same numbers.
+  }];
+  let arguments = (ins Chunk_TileType:$lambda, Chunk_TileType:$complement);
+  let results = (outs Chunk_TileType:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
 def Chunk_RepeatPairOp : Chunk_Op<"repeat_pair", [Pure]> {
   let summary = "The same channels for both halves of lrpe_cosine";
   let arguments = (ins Chunk_TileType:$operand);

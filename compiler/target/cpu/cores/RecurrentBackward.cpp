@@ -60,7 +60,7 @@ void keepStates(Emitter &emit, const Sweep &sweep, const Slice &slice,
       Values s = loadSlice(emit, emit.at(before, offset), slice.vectors);
       Value v = emit.splat(emit.at(valueRow, row));
       for (int64_t i = 0; i < slice.vectors; ++i)
-        s[i] = emit.fma(v, k[i], emit.times(decay[i], s[i]));
+        s[i] = emit.fma(decay[i], s[i], emit.times(v, k[i]));
       storeSlice(emit, s, emit.at(after, offset));
     });
   });

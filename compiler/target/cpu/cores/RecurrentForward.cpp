@@ -38,7 +38,7 @@ void emitToken(Emitter &emit, const Sweep &sweep, Value token, Value column,
           Value q = sweep.q ? emit.splat(emit.at(sweep.q, keyAt), r) : Value();
           for (int64_t i = 0; i < vectors; ++i) {
             Value s = emit.load(tile, i * emit.lanes());
-            s = emit.fma(k, v[i], emit.times(decay, s));
+            s = emit.fma(decay, s, emit.times(k, v[i]));
             emit.store(s, tile, i * emit.lanes());
             Value *sum = q ? &next[(r % 2) * vectors + i] : nullptr;
             if (sum)

@@ -70,15 +70,23 @@ void updateTile(Emitter &emit, Value panel, const Values &factors,
       Value from = emit.at(source.first, offset), to = emit.at(target, offset);
       Value rowTotal =
           totals.byRow ? emit.splat(emit.at(totals.byRow, row), r) : Value();
+      // The old value comes last: one rounding at its size, and that one hidden
+      // among the tokens' digits, so that thousands of blocks of λ near 1 do
+      // not all round the same way.
       Values s;
-      for (int64_t i = 0; i < vectors; ++i)
-        s.push_back(emit.times(rowTotal ? rowTotal : totals.byLane[i],
-                               emit.load(from, i * emit.lanes())));
       for (int64_t t = 0; t < blockTokens; ++t) {
         Value factor = emit.splat(left, t * rowPadding + r);
-        for (int64_t i = 0; i < vectors; ++i)
-          s[i] = emit.fma(factor, factors[t * vectors + i], s[i]);
+        for (int64_t i = 0; i < vectors; ++i) {
+          Value other = factors[t * vectors + i];
+          if (t == 0)
+            s.push_back(emit.times(factor, other));
+          else
+            s[i] = emit.fma(factor, other, s[i]);
+        }
       }
+      for (int64_t i = 0; i < vectors; ++i)
+        s[i] = emit.fma(rowTotal ? rowTotal : totals.byLane[i],
+                        emit.load(from, i * emit.lanes()), s[i]);
       for (int64_t i = 0; i < vectors; ++i)
         emit.store(s[i], to, i * emit.lanes());
       offset = emit.add(offset, source.stride);

@@ -69,6 +69,7 @@ void ItemEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::ScanGradientOp made) { emitScanGradient(made); })
       .Case([&](chunk::AccumulateOp made) { emitAccumulate(made); })
       .Case([&](chunk::SumOp made) { emitSum(made); })
+      .Case([&](chunk::SpreadOp made) { emitSpread(made); })
       .Case([&](chunk::RepeatPairOp made) { emitRepeatPair(made); })
       .Case([&](chunk::CheckRangeOp made) { emitCheckRange(made); })
       .Case([&](chunk::AcrossLayersOp made) { emitAcrossLayers(made); })

@@ -61,6 +61,7 @@ private:
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitAccumulate(chunk::AccumulateOp op);
   void emitSum(chunk::SumOp op);
+  void emitSpread(chunk::SpreadOp op);
   void emitRepeatPair(chunk::RepeatPairOp op);
   void emitCheckRange(chunk::CheckRangeOp op);
   /// body(offset, type): for each column of a row, in vectors where there are
