@@ -68,9 +68,19 @@ void Elaborator::run(const std::vector<const Statement *> &lines) {
       if (line->kind != Line::Project && line->kind != Line::Set)
         evaluateEntity(found->first, line->subject.place);
   if (!entities.count("lambda"))
-    diagnostics.report(Kind::NoDecay, design.name.place, {design.name.spelled});
+    reportNoDecay();
   if (!diagnostics.hasErrors())
     finishOutputs();
+}
+
+void Elaborator::reportNoDecay() {
+  std::string fix;
+  for (const auto &[name, entity] : entities)
+    if (entity.line->kind == Line::Define &&
+        !nearestWord(name.substr(0, 6), {"lambda"}).empty())
+      fix = "write λ for '" + entity.line->subject.spelled + "'";
+  diagnostics.report(Kind::NoDecay, design.name.place,
+                     {design.name.spelled, fix});
 }
 
 NodeId Elaborator::withContext(Context inner, const ExpressionPtr &expression) {

@@ -46,6 +46,7 @@ private:
   // Elaborator.cpp: lines.
   void declare(const std::vector<const Statement *> &lines);
   void checkSharing();
+  void reportNoDecay();
   NodeId evaluateEntity(const std::string &name, SourcePlace place);
   NodeId evaluateLine(Entity &entity);
   NodeId evaluateLearn(Entity &entity);

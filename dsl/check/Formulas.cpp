@@ -125,9 +125,12 @@ NodeId Elaborator::unknownName(const Expression &expression) {
     known.push_back({word, word});
   for (const auto &[name, entity] : entities)
     known.push_back({entity.line->subject.name, entity.line->subject.spelled});
-  diagnostics.report(
-      Kind::UnknownName, expression.place,
-      {expression.spelled, nearestSpelling(expression.name, known)});
+  std::string near = nearestSpelling(expression.name, known);
+  std::string fix = near.empty() ? "add a line, for example: learn " +
+                                       expression.spelled + " = 0"
+                                 : "write '" + near + "'";
+  diagnostics.report(Kind::UnknownName, expression.place,
+                     {expression.spelled, fix});
   return noNode;
 }
 

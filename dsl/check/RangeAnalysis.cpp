@@ -381,7 +381,8 @@ void checkDecayRange(llvm::ArrayRef<Interval> ranges,
   if (wanted.isDisjoint(range)) {
     std::string fix;
     if (isLog)
-      fix = "put a minus in front of the formula";
+      fix = unit.includes(range) ? "if the formula is λ itself, write: λ = ..."
+                                 : "put a minus in front of the formula";
     else if (range.high <= 0)
       fix = "if the formula is the logarithm of λ, write: log λ = ...";
     return diagnostics.report(isLog ? Kind::LogDecayNeverInRange

@@ -63,6 +63,8 @@ ExpressionParser::parseBinary(ExpressionPtr left, llvm::StringRef name,
   Token op = stream.next();
   if (op.isSymbol("*") && stream.peek().isSymbol("*"))
     return fail(Kind::NotAnOperator, {"**", "write pow(x, y)"});
+  if (op.isSymbol("/") && stream.peek().isSymbol("/"))
+    return fail(Kind::NotAnOperator, {"//", "begin a remark with #"});
   ExpressionPtr right = (this->*parseRight)();
   if (!right)
     return nullptr;

@@ -20,13 +20,13 @@ constexpr OtherSpelling otherSpellings[] = {
     {0x22C5, "*"}, {0x2217, "*"}, {0x2215, "/"}, {0xF7, "/"},
 };
 constexpr OtherSpelling hints[] = {
-    {'^', "write pow(x, y)"},
+    {'^', "write pow(x, y), or x * x"},
     {'%', ""},
     {';', "end the line instead"},
     {'{', "write ("},
     {'}', "write )"},
     {'\'', "write a text in double quotes"},
-    {':', "write ="},
+    {':', ""},
     {'!', ""},
     {'&', ""},
     {0x221A, "write sqrt(x)"},

@@ -31,12 +31,13 @@ private:
   bool parseCarry(Statement &statement);
   bool parseWithout(Statement &statement);
   bool parseDefine(Statement &statement);
+  bool failStatement(const Token &first);
 
   bool parseRange(NumberRange &range);
   bool parseRank(int64_t &rank);
   bool parseParameterAxes(Statement &statement);
   bool expectName(Word &word, const std::string &what);
-  bool expectEquals(const std::string &after);
+  bool expectEquals(const std::string &after, const std::string &fix = "");
   bool expectNumber(double &value);
   bool expectEndOfLine();
   bool fail(Kind kind, std::initializer_list<std::string> arguments) {
@@ -87,6 +88,10 @@ bool Parser::parseHeader(DesignAst &design) {
   if (!expectName(design.name,
                   isVariant ? "for the variant" : "for the design"))
     return false;
+  if (stream.peek().isSymbol("-"))
+    return fail(
+        Kind::ExpectedEndOfLine,
+        {stream.peek().describe(), "make names of letters, digits and _"});
   if (isVariant) {
     if (!stream.peek().isName("of"))
       return fail(Kind::ExpectedOf,
@@ -192,7 +197,9 @@ bool Parser::parseAxis(Statement &statement) {
 bool Parser::parseSet(Statement &statement) {
   stream.next();
   if (!expectName(statement.subject, "after 'set'") ||
-      !expectEquals(statement.subject.spelled) ||
+      !expectEquals(statement.subject.spelled, "give its default: set " +
+                                                   statement.subject.spelled +
+                                                   " = 0.5") ||
       !expectNumber(statement.number))
     return false;
   if (!stream.peek().isName("in"))
@@ -312,7 +319,9 @@ bool Parser::parseLearn(Statement &statement) {
     return false;
   if (stream.peek().isSymbol("[") && !parseParameterAxes(statement))
     return false;
-  if (!expectEquals(statement.subject.spelled))
+  if (!expectEquals(statement.subject.spelled,
+                    "give its initial value: learn " +
+                        statement.subject.spelled + " = 0"))
     return false;
   statement.formula = expressions.parse();
   if (!statement.formula || stream.peek().kind != Token::Kind::Name)
@@ -369,6 +378,27 @@ bool Parser::parseWithout(Statement &statement) {
   return true;
 }
 
+/// No line begins so: says which was probably meant.
+bool Parser::failStatement(const Token &first) {
+  std::string spelled =
+                  first.spelled.empty() ? first.describe() : first.spelled,
+              fix;
+  if (first.kind == Token::Kind::Name) {
+    std::vector<std::string> words;
+    for (llvm::StringRef word : statementWords())
+      words.push_back(word.str());
+    std::string near = nearestWord(first.text, words);
+    if (stream.peek(1).isSymbol("["))
+      fix = "write: learn " + first.spelled + "[...] = ...";
+    else if (!near.empty())
+      fix = "write '" + near + "'";
+  } else if (first.isSymbol("/") && stream.peek(1).isSymbol("/")) {
+    spelled = "//";
+    fix = "begin a remark with #";
+  }
+  return fail(Kind::UnknownStatement, {spelled, fix});
+}
+
 bool Parser::parseDefine(Statement &statement) {
   statement.kind = Statement::Kind::Define;
   const Token first = stream.peek();
@@ -382,15 +412,7 @@ bool Parser::parseDefine(Statement &statement) {
     statement.isLog = true;
     stream.next(), stream.next();
   } else if (!isName || !stream.peek(1).isSymbol("=")) {
-    std::vector<std::string> words;
-    for (llvm::StringRef word : statementWords())
-      words.push_back(word.str());
-    std::string spelled =
-        first.spelled.empty() ? first.describe() : first.spelled;
-    std::string near = isName ? nearestWord(first.text, words) : "";
-    if (isName && stream.peek(1).isSymbol("["))
-      near = "learn " + first.spelled + "[...] = ...";
-    return fail(Kind::UnknownStatement, {spelled, near});
+    return failStatement(first);
   }
   if (!expectName(statement.subject, "to define"))
     return false;
@@ -409,9 +431,9 @@ bool Parser::expectName(Word &word, const std::string &what) {
   return true;
 }
 
-bool Parser::expectEquals(const std::string &after) {
+bool Parser::expectEquals(const std::string &after, const std::string &fix) {
   if (!stream.peek().isSymbol("="))
-    return fail(Kind::ExpectedEquals, {stream.peek().describe(), after});
+    return fail(Kind::ExpectedEquals, {stream.peek().describe(), after, fix});
   stream.next();
   return true;
 }
@@ -427,6 +449,11 @@ bool Parser::expectNumber(double &value) {
   else
     return fail(Kind::ExpectedNumber, {stream.peek().describe()});
   stream.next();
+  if (stream.peek().isSymbol("/") &&
+      stream.peek(1).kind == Token::Kind::Number && stream.peek(1).value != 0) {
+    stream.next();
+    value /= stream.next().value;
+  }
   if (isNegative)
     value = -value;
   return true;

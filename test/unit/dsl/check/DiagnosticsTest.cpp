@@ -216,7 +216,8 @@ TEST(Diagnostics, TheCaretStandsUnderTheFault) {
             "  \tλ = Δ + σx\n"
             "  \t        ^\n"
             "  expected: a projection, a learned parameter, a setting or a "
-            "definition of this design\n");
+            "definition of this design\n"
+            "  fix: add a line, for example: learn σx = 0\n");
 }
 
 TEST(Diagnostics, NoTerminalCodesAreEchoed) {
