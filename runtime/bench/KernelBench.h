@@ -36,7 +36,9 @@ struct KernelTiming {
   Timing seconds;
   double nsPerTokenHead = 0;
   double gigaflops = 0; ///< of useful work
-  double ratio = 0;     ///< to that work at the best sgemm rate; 0: unknown
+  /// Time, in times of what that work takes at the sgemm rate of the kernels
+  /// that this environment chooses, and of the fastest ones. 0: unknown.
+  double ratio = 0, ratioToFastest = 0;
   int64_t workspaceBytes = 0; ///< scratch memory of the call
   int64_t tensorBytes = 0;    ///< all its operands
 };

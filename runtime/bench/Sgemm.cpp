@@ -137,7 +137,8 @@ static Result<std::string> outputOf(std::vector<std::string> arguments,
 
 Result<std::vector<SgemmRate>>
 measureSgemmInChildren(const std::string &program, int64_t threads) {
-  std::vector<std::string> choices = {""};
+  const char *chosen = std::getenv(kernelsVariable);
+  std::vector<std::string> choices = {chosen ? chosen : "", ""};
   if (detectHost().has_avx512)
     choices.push_back("SkylakeX");
   std::vector<SgemmRate> rates;

@@ -26,8 +26,10 @@ Json toJson(const SgemmRate &rate);
 Result<SgemmRate> sgemmRateFromJson(const Json &json);
 
 /// Runs `program bench sgemm --threads N --json` for each set of kernels that
-/// this processor can run, and reads the reports. `program` is usually
-/// thisProgram().
+/// this processor can run, and reads the reports: first the set that this
+/// environment chooses (by OPENBLAS_CORETYPE, or OpenBLAS itself), then others.
+/// `program` is usually thisProgram(). To be called before a device is made,
+/// which may choose for its process.
 Result<std::vector<SgemmRate>>
 measureSgemmInChildren(const std::string &program, int64_t threads);
 
