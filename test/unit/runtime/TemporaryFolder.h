@@ -9,15 +9,19 @@
 
 namespace decay::runtime {
 
-/// Created empty, removed with all it holds.
+/// Created empty, removed with all it holds. In memory where there is such a
+/// folder, because tests that flush to a busy disk would wait for it.
 class TemporaryFolder {
 public:
   TemporaryFolder() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "decay-test-XXXXXX").string();
-    [[maybe_unused]] const char *made = mkdtemp(name.data());
-    assert(made);
-    folder = name;
+    for (const std::filesystem::path &parent :
+         {std::filesystem::path("/dev/shm"),
+          std::filesystem::temp_directory_path()}) {
+      std::string name = (parent / "decay-test-XXXXXX").string();
+      if (folder.empty() && mkdtemp(name.data()))
+        folder = name;
+    }
+    assert(!folder.empty());
   }
   ~TemporaryFolder() {
     std::error_code ignored;
