@@ -227,7 +227,7 @@ NodeId Elaborator::acrossLayers(llvm::StringRef kind, NodeId operand,
   const Node &node = builder.node(operand);
   if (node.axes.layer)
     return builder.acrossLayers(kind, operand, at.place);
-  if (node.axes.token && kind != "first") {
+  if (node.axes.token && kind == "cumsum") {
     diagnostics.report(Kind::ScanInFormula, at.place, {kind.str()});
     return noNode;
   }

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <map>
+#include <optional>
 
 namespace decay::dsl {
 namespace {
@@ -37,7 +38,8 @@ private:
   Interval relationOfAdd(const Node &node);
   Interval relationOfSub(const Node &node);
   Interval relationOfDiv(const Node &node);
-  bool isAtLeastLast(NodeId id, NodeKind count) const;
+  std::optional<double> aboveLast(NodeId id, NodeKind count) const;
+  std::optional<double> offsetOfIndex(NodeId id, NodeKind index) const;
   bool isRunningSum(NodeId prev, NodeId sum) const;
   NodeId unsliced(NodeId id) const;
   void checkDomain(const Node &node, const PointwiseOperator &card,
@@ -146,30 +148,46 @@ Interval Analyzer::rangeOfDraw(const Node &each) {
   return hull(first, second);
 }
 
-/// `id` ≥ the number of heads or layers - 1, and ≥ 0.
-bool Analyzer::isAtLeastLast(NodeId id, NodeKind count) const {
+/// The largest s that is known with `id` ≥ (the number of heads or layers - 1)
+/// + s for every number of them.
+std::optional<double> Analyzer::aboveLast(NodeId id, NodeKind count) const {
   const Node &each = node(id);
   if (each.kind == count)
-    return true;
+    return 1;
   if (each.kind != NodeKind::Operator)
-    return false;
-  auto isNumber = [&](NodeId operand, auto holds) {
-    return node(operand).kind == NodeKind::Constant &&
-           holds(node(operand).value);
+    return std::nullopt;
+  auto number = [&](NodeId operand) {
+    return node(operand).kind == NodeKind::Constant
+               ? std::optional(node(operand).value)
+               : std::nullopt;
   };
-  if (each.name == "sub")
-    return node(each.operands[0]).kind == count &&
-           isNumber(each.operands[1], [](double value) { return value <= 1; });
-  if (each.name == "add")
-    for (int side : {0, 1})
-      if (node(each.operands[side]).kind == count &&
-          isNumber(each.operands[1 - side],
-                   [](double value) { return value >= -1; }))
-        return true;
+  NodeId x = each.operands[0], y = each.operands.back();
+  if (each.name == "sub" && node(x).kind == count && number(y))
+    return 1 - *number(y);
+  if (each.name == "add" && node(x).kind == count && number(y))
+    return 1 + *number(y);
+  if (each.name == "add" && node(y).kind == count && number(x))
+    return 1 + *number(x);
+  // nullopt is less than any number.
   if (each.name == "max")
-    return isAtLeastLast(each.operands[0], count) ||
-           isAtLeastLast(each.operands[1], count);
-  return false;
+    return std::max(aboveLast(x, count), aboveLast(y, count));
+  return std::nullopt;
+}
+
+/// c where `id` is head + c or layer + c, c ≥ 0.
+std::optional<double> Analyzer::offsetOfIndex(NodeId id, NodeKind index) const {
+  const Node &each = node(id);
+  if (each.kind == index)
+    return 0;
+  if (!builder.isOperator(id, "add"))
+    return std::nullopt;
+  for (int side : {0, 1}) {
+    const Node &number = node(each.operands[1 - side]);
+    if (node(each.operands[side]).kind == index &&
+        number.kind == NodeKind::Constant && number.value >= 0)
+      return number.value;
+  }
+  return std::nullopt;
 }
 
 /// `prev` is the value before this token of the running sum `sum`.
@@ -229,14 +247,20 @@ Interval Analyzer::relationOfSub(const Node &each) {
   return Interval{0, at(unsliced(x)).high, false, true};
 }
 
-Interval Analyzer::relationOfDiv(const Node &each) {
-  NodeId x = each.operands[0], y = each.operands[1];
-  bool isIndex = (node(x).kind == NodeKind::HeadIndex &&
-                  isAtLeastLast(y, NodeKind::Heads)) ||
-                 (node(x).kind == NodeKind::LayerIndex &&
-                  isAtLeastLast(y, NodeKind::Layers));
-  if (isIndex)
-    return unit;
+Interval Analyzer::relationOfDiv(NodeId x, NodeId y) {
+  if (builder.isOperator(x, "mul"))
+    for (int side : {0, 1})
+      if (node(node(x).operands[side]).kind == NodeKind::Constant)
+        return at(node(x).operands[side]) *
+               relationOfDiv(node(x).operands[1 - side], y);
+  constexpr std::pair<NodeKind, NodeKind> indices[] = {
+      {NodeKind::HeadIndex, NodeKind::Heads},
+      {NodeKind::LayerIndex, NodeKind::Layers}};
+  for (auto [index, count] : indices) {
+    std::optional<double> offset = offsetOfIndex(x, index);
+    if (offset && aboveLast(y, count) >= offset)
+      return unit;
+  }
   if (isRunningSum(x, y) && at(node(y).operands[0]).low >= 0 &&
       at(node(y).operands[1]).low >= 0)
     return {0, 1, at(x).lowOpen || at(x).low > 0, false};
@@ -250,7 +274,7 @@ Interval Analyzer::relation(const Node &each) {
     return each.operands[0] == each.operands[1] ? Interval::point(0)
                                                 : relationOfSub(each);
   if (each.name == "div")
-    return relationOfDiv(each);
+    return relationOfDiv(each.operands[0], each.operands[1]);
   if (each.name == "mul" && each.operands[0] == each.operands[1])
     return Interval::atLeast(0);
   return Interval::everything();
@@ -273,8 +297,7 @@ void Analyzer::checkDivisor(const Node &each, const Interval &divisor) {
   if (!divisor.contains(0))
     return;
   NodeId y = each.operands[1];
-  bool isLast =
-      isAtLeastLast(y, NodeKind::Layers) || isAtLeastLast(y, NodeKind::Heads);
+  bool isLast = aboveLast(y, NodeKind::Layers) || aboveLast(y, NodeKind::Heads);
   bool isEdge = divisor.low == 0 || divisor.high == 0;
   std::string fix =
       isLast

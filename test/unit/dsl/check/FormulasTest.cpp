@@ -281,12 +281,50 @@ TEST(Formulas, PublishedFormsAreProved) {
       "  log λ = -f * f",
       "  log λ = min(f, 0)",
       "  log λ = max(logsigmoid(f) / 8, -5)",
+      "  log λ = prev(w) - w",
+      "  λ = prev(u) / u",
+      "  log λ = layer / max(layers - 1, 1) - 1",
+      "  λ = (head + 1) / heads",
+      "  λ = 1 - 0.5 * (layer + 0.5) / layers",
   };
   for (const char *line : lines) {
     Diagnostics diagnostics;
     std::optional<CheckedDesign> checked = checkFormula(line, diagnostics);
     ASSERT_TRUE(checked) << diagnostics.render();
     EXPECT_FALSE(checked->checkLambdaAtRunTime) << line;
+  }
+}
+
+/// What is false for some input is not proved; each is near a form that is.
+TEST(Formulas, FalseFormsAreNotProved) {
+  const char *lines[] = {
+      "  λ = sigmoid(f) + 1e-6",
+      "  λ = 0.1 + 0.91 * sigmoid(f)",
+      "  λ = sigmoid(a) + (1 - sigmoid(f)) * sigmoid(f)",
+      "  λ = sigmoid(a) + (1 - sigmoid(a)) * 1.001",
+      "  λ = a + (1 - a) * sigmoid(f)",
+      "  log λ = -a * softplus(f)",
+      "  log λ = logsigmoid(f) + 1e-6",
+      "  λ = 0.5 + 0.51 * tanh(f)",
+      "  λ = clamp(f, 0, 1.5)",
+      "  λ = max(f, min(1, a))",
+      "  log λ = f * a",
+      "  log λ = -(c + 1)",
+      "  log λ = prev(c) - c",
+      "  log λ = w - prev(w) - 0.9",
+      "  λ = w / (prev(w) + 1)",
+      "  log λ = (head + 1) / heads - 0.5",
+      "  λ = (head + 2) / heads",
+      "  log λ = 1e-5 - layer / max(layers - 1, 1)",
+      "  log λ = layer / max(layers - 2, 1) - 1",
+  };
+  for (const char *line : lines) {
+    Diagnostics diagnostics;
+    std::optional<CheckedDesign> checked =
+        checkFormula(std::string("  carry c = cumsum(tanh(f)) from 0\n") + line,
+                     diagnostics);
+    ASSERT_TRUE(checked) << line << '\n' << diagnostics.render();
+    EXPECT_TRUE(checked->checkLambdaAtRunTime) << line;
   }
 }
 
