@@ -37,7 +37,7 @@ private:
   Interval relation(const Node &node);
   Interval relationOfAdd(const Node &node);
   Interval relationOfSub(const Node &node);
-  Interval relationOfDiv(const Node &node);
+  Interval relationOfDiv(NodeId x, NodeId y);
   std::optional<double> aboveLast(NodeId id, NodeKind count) const;
   std::optional<double> offsetOfIndex(NodeId id, NodeKind index) const;
   bool isRunningSum(NodeId prev, NodeId sum) const;
