@@ -5,7 +5,6 @@
 #include "runtime/device/cpu/Processor.h"
 
 #include <dlfcn.h>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -43,21 +42,6 @@ static Status explainRefusal(DecayPackageQuery query) {
                   DECAY_ABI_VERSION));
 }
 
-static Result<std::shared_ptr<void>>
-openSharedLibrary(const std::string &path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error))
-    return Status::world(
-        "no such file: make it with `decayc <design> -o <folder>`");
-  // A path with a slash keeps the dynamic linker from searching elsewhere.
-  std::string absolute = std::filesystem::absolute(path, error).string();
-  void *library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library)
-    return Status::world(fmt::format(
-        "not a shared library that this machine can load ({})", dlerror()));
-  return std::shared_ptr<void>(library, [](void *open) { dlclose(open); });
-}
-
 Result<KernelLibrary> KernelLibrary::load(const std::string &path) {
   return load(path, detectHost());
 }
@@ -67,7 +51,7 @@ Result<KernelLibrary> KernelLibrary::load(const std::string &path,
   std::string context = fmt::format("package {}", path);
   KernelLibrary library;
   library.file = path;
-  Result<std::shared_ptr<void>> opened = openSharedLibrary(path);
+  Result<SharedLibrary> opened = openSharedLibrary(path);
   if (!opened.ok())
     return std::move(opened).status().within(context);
   library.handle = *opened;

@@ -9,6 +9,7 @@
 
 #include "runtime/kernels/KernelWorkspace.h"
 #include "runtime/kernels/Manifest.h"
+#include "runtime/kernels/SharedLibrary.h"
 
 #include <memory>
 #include <span>
@@ -105,8 +106,7 @@ private:
   Status describeFault(int32_t status, const DecayFault &fault) const;
 
   std::string file;
-  std::shared_ptr<void>
-      handle; ///< of the dynamic linker; closes with the last copy
+  SharedLibrary handle;
   const DecayPackage *package = nullptr;
   std::shared_ptr<const Manifest> description;
   Entry entries[4]; ///< by role

@@ -97,8 +97,7 @@ TEST(Load, RefusesWhatIsNoPackage) {
   for (const std::string &bad : {path, testing::TempDir()}) {
     Result<KernelLibrary> library = KernelLibrary::load(bad);
     ASSERT_FALSE(library.ok());
-    EXPECT_NE(library.status().message().find(
-                  "not a shared library that this machine can load"),
+    EXPECT_NE(library.status().message().find("not a whole shared library"),
               std::string::npos);
   }
   std::remove(path.c_str());
@@ -111,4 +110,21 @@ TEST(Load, RefusesALibraryWithoutTheQuery) {
   EXPECT_NE(library.status().message().find(
                 "without the symbol 'decay_package_query'"),
             std::string::npos);
+}
+
+TEST(Load, RefusesATornFileWhereverItEnds) {
+  std::ifstream file(packagePath("none"), std::ios::binary);
+  std::string whole{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_GT(whole.size(), 1000u);
+  std::string path = testing::TempDir() + "decay_torn.so";
+  for (size_t length = 0; length < whole.size(); length += 97) {
+    std::ofstream(path, std::ios::binary) << whole.substr(0, length);
+    Result<KernelLibrary> library = KernelLibrary::load(path);
+    ASSERT_FALSE(library.ok()) << length;
+    EXPECT_NE(library.status().message().find("not a whole shared library"),
+              std::string::npos);
+  }
+  std::ofstream(path, std::ios::binary) << whole.substr(0, whole.size() - 1);
+  EXPECT_FALSE(KernelLibrary::load(path).ok());
+  std::remove(path.c_str());
 }
