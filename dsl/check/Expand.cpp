@@ -228,17 +228,6 @@ std::vector<std::string> allowedValues(const FlatDesign &design,
   return values;
 }
 
-std::string spell(double value) {
-  char buffer[32];
-  for (int digits = 1; digits <= 17; ++digits) {
-    std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-    double back = 0;
-    if (!llvm::StringRef(buffer).getAsDouble(back) && back == value)
-      break;
-  }
-  return buffer;
-}
-
 bool isInside(const NumberRange &range, double value) {
   return (range.lowOpen ? value > range.low : value >= range.low) &&
          (range.highOpen ? value < range.high : value <= range.high);
@@ -329,8 +318,8 @@ void Chooser::chooseNumber(Setting &setting, const std::string &value) {
            !(std::fabs(number) <= std::numeric_limits<float>::max()))
     diagnostics.report(
         Kind::SettingOutOfRange, line->subject.place,
-        {setting.name, spell(number), describeAllowed(line->range)});
-  setting.value = spell(number);
+        {setting.name, spellNumber(number), describeAllowed(line->range)});
+  setting.value = spellNumber(number);
   choice.numbers[setting.name] = number;
 }
 
@@ -372,7 +361,7 @@ Choice defaultChoice(const FlatDesign &design) {
   }
   for (const Statement &line : design.statements)
     if (line.kind == Statement::Kind::Set) {
-      std::string value = spell(line.number);
+      std::string value = spellNumber(line.number);
       choice.numbers[line.subject.name] = line.number;
       choice.settings.push_back(
           {line.subject.name, value, value, describeAllowed(line.range)});
@@ -386,7 +375,7 @@ Choice chooseSettings(const FlatDesign &design, const SettingChoices &choices,
   for (const Statement &line : design.statements)
     if (line.kind == Statement::Kind::Set && !isInside(line.range, line.number))
       diagnostics.report(Kind::SettingOutOfRange, line.subject.place,
-                         {line.subject.spelled, spell(line.number),
+                         {line.subject.spelled, spellNumber(line.number),
                           describeAllowed(line.range)});
   Chooser chooser(design, choice, diagnostics);
   for (const auto &[name, value] : choices)

@@ -101,6 +101,9 @@ struct FileAst {
   std::vector<DesignAst> designs;
 };
 
+/// The shortest text that reads as the number: "400", "0.99", "1e-05", "inf".
+std::string spellNumber(double value);
+
 /// "(0, 1]"
 std::string describeRange(const NumberRange &range);
 

@@ -5,25 +5,11 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <charconv>
+#include <iterator>
+
 namespace decay::dsl {
 namespace {
-
-std::string number(double value) {
-  if (value > std::numeric_limits<double>::max())
-    return "inf";
-  if (value < std::numeric_limits<double>::lowest())
-    return "-inf";
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.17g", value);
-  double shorter = 0;
-  for (int digits = 1; digits < 17; ++digits) {
-    char candidate[32];
-    std::snprintf(candidate, sizeof candidate, "%.*g", digits, value);
-    if (!llvm::StringRef(candidate).getAsDouble(shorter) && shorter == value)
-      return candidate;
-  }
-  return buffer;
-}
 
 class Printer {
 public:
@@ -77,7 +63,7 @@ void Printer::print(const Statement &statement) {
   if (statement.kind == S::Summary || statement.kind == S::Cite)
     out << " \"" << statement.text << '"';
   if (statement.kind == S::Set)
-    out << " number=" << number(statement.number);
+    out << " number=" << spellNumber(statement.number);
   if (statement.range.given)
     out << " range=" << describeRange(statement.range);
   if (statement.kind == S::Project) {
@@ -100,7 +86,7 @@ void Printer::print(const Expression &expression, unsigned indent) {
   out.indent(indent);
   switch (expression.kind) {
   case Expression::Kind::Number:
-    out << number(expression.value);
+    out << spellNumber(expression.value);
     break;
   case Expression::Kind::Name:
     out << expression.name;
@@ -128,9 +114,14 @@ void Printer::print(const Expression &expression, unsigned indent) {
 
 } // namespace
 
+std::string spellNumber(double value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, std::end(buffer), value).ptr};
+}
+
 std::string describeRange(const NumberRange &range) {
-  return (range.lowOpen ? "(" : "[") + number(range.low) + ", " +
-         number(range.high) + (range.highOpen ? ")" : "]");
+  return (range.lowOpen ? "(" : "[") + spellNumber(range.low) + ", " +
+         spellNumber(range.high) + (range.highOpen ? ")" : "]");
 }
 
 std::string printAst(const FileAst &file) { return Printer().run(file); }

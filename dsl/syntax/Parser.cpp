@@ -151,6 +151,12 @@ bool Parser::parseStatement(Statement &statement) {
   statement.place = stream.peek().place;
   if (!parseGuards(statement))
     return false;
+  if (stream.peek().kind == Token::Kind::String) { // a text sums it up
+    statement.kind = Statement::Kind::Summary;
+    statement.subject = {"summary", "summary", statement.place};
+    statement.text = stream.next().text;
+    return true;
+  }
   const Row *row = llvm::find_if(
       rows, [&](const Row &each) { return stream.peek().isName(each.word); });
   if (row == std::end(rows))
