@@ -19,12 +19,12 @@ Comparison compareWithOracle(const Field &oracle, std::span<const float> got) {
       continue;
     }
     double difference = std::fabs(got[index] - wanted);
-    differences += difference * difference;
-    squares += wanted * wanted;
-    double excess = difference - tinyDifference;
-    double ratio = excess <= 0 ? 0 : excess / (unitRoundoff * bound);
+    double excess = std::max(difference - tinyDifference, 0.0);
     if (std::isnan(difference))
-      ratio = INFINITY;
+      excess = INFINITY;
+    differences += excess * excess;
+    squares += wanted * wanted;
+    double ratio = excess == 0 ? 0 : excess / (unitRoundoff * bound);
     if (ratio > result.worstRatio || result.worstIndex < 0) {
       result.worstRatio = ratio;
       result.worstIndex = static_cast<int64_t>(index);

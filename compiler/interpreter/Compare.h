@@ -20,7 +20,8 @@ struct Comparison {
   double worstRatio = 0;
   int64_t worstIndex = -1;
   double worstGot = 0, worstWanted = 0;
-  /// RMS(kernel - oracle) / RMS(oracle), over the elements with a finite bound.
+  /// RMS(kernel - oracle) / RMS(oracle), over the elements with a finite bound;
+  /// of each difference, what exceeds tiny counts.
   double rmsRatio = 0;
   /// Elements whose bound is infinite: float32 itself overflows there.
   int64_t unbounded = 0;

@@ -10,7 +10,7 @@ namespace decay::interpreter {
 struct Call {
   const Sizes &sizes;
   bool bounds;
-  std::optional<RangeFault> fault;
+  Interpretation &outcome;
 
   Field make(mlir::Type type) const {
     return makeField(mlir::cast<ir::FieldType>(type).getAxes(), sizes, bounds);

@@ -83,7 +83,8 @@ private:
 
 Interpretation interpret(mlir::func::FuncOp function, const Sizes &sizes,
                          const NamedFields &inputs, bool trackBounds) {
-  interpreter::Call call{sizes, trackBounds, std::nullopt};
+  Interpretation outcome;
+  interpreter::Call call{sizes, trackBounds, outcome};
   Frame frame;
   for (unsigned index = 0; index < function.getNumArguments(); ++index)
     frame.set(function.getArgument(index),
@@ -99,8 +100,6 @@ Interpretation interpret(mlir::func::FuncOp function, const Sizes &sizes,
     for (mlir::Value operand : op.getOperands())
       frame.release(operand);
   }
-  Interpretation outcome;
-  outcome.fault = call.fault;
   auto returned = function.front().getTerminator()->getOperands();
   for (auto [index, value] : llvm::enumerate(returned)) {
     Field &result =

@@ -24,6 +24,8 @@ struct RangeFault {
 struct Interpretation {
   NamedFields results;
   std::optional<RangeFault> fault;
+  /// The least and the largest number that `decay.check_range` saw.
+  double leastChecked = 1, largestChecked = 0;
 };
 
 /// Runs `function`, whose arguments and results carry `decay.name`. Arguments

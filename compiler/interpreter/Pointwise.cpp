@@ -168,26 +168,27 @@ Results evaluate(ir::SumOp op, Operands operands, Call &call) {
 Results evaluate(ir::CheckRangeOp op, Operands operands, Call &call) {
   const Field &lambda = *operands[0];
   Layout layout(lambda.axes, call.sizes);
-  auto stride = [&](ir::Axis axis) {
-    return layout.stride[static_cast<unsigned>(axis)];
+  auto along = [&](const std::array<int64_t, ir::axisCount> &what,
+                   ir::Axis axis) { return what[static_cast<unsigned>(axis)]; };
+  Interpretation &outcome = call.outcome;
+  auto see = [&](const Sequence &sequence, RangeFault place) {
+    int64_t token = sequence.first + place.token;
+    double value = place.value =
+        lambda.values[token * along(layout.stride, ir::Axis::Token) +
+                      place.head * along(layout.stride, ir::Axis::Head) +
+                      place.channel * along(layout.stride, ir::Axis::Channel)];
+    outcome.leastChecked = std::min(outcome.leastChecked, value);
+    outcome.largestChecked = std::max(outcome.largestChecked, value);
+    if (!(value >= 0 && value <= 1) && !outcome.fault)
+      outcome.fault = place;
   };
-  auto size = [&](ir::Axis axis) {
-    return layout.size[static_cast<unsigned>(axis)];
-  };
-  int64_t tokens = call.sizes.B * call.sizes.T;
   auto sequences = sequencesOf(call.sizes);
+  int64_t channels = along(layout.size, ir::Axis::Channel);
   for (auto [n, sequence] : llvm::enumerate(sequences))
-    for (int64_t h = 0; h < call.sizes.H; ++h)
-      for (int64_t t = 0; t < sequence.length; ++t)
-        for (int64_t c = 0; c < size(ir::Axis::Channel); ++c) {
-          assert(sequence.first + t < tokens);
-          double value =
-              lambda.values[(sequence.first + t) * stride(ir::Axis::Token) +
-                            h * stride(ir::Axis::Head) +
-                            c * stride(ir::Axis::Channel)];
-          if (!(value >= 0 && value <= 1) && !call.fault)
-            call.fault = RangeFault{static_cast<int64_t>(n), t, h, c, value};
-        }
+    for (int64_t t = 0; t < sequence.length; ++t)
+      for (int64_t h = 0; h < call.sizes.H; ++h)
+        for (int64_t c = 0; c < channels; ++c)
+          see(sequence, {static_cast<int64_t>(n), t, h, c, 0});
   return {lambda};
 }
 
