@@ -282,6 +282,11 @@ void Elaborator::reportCycle(const std::string &name, SourcePlace place) {
   diagnostics.report(Kind::Cycle, place, {spelled, way + spelled, fix});
 }
 
+std::string Elaborator::spelledName(const std::string &name) const {
+  auto entity = entities.find(name);
+  return entity == entities.end() ? name : entity->second.line->subject.spelled;
+}
+
 void Elaborator::checkDecayAxes(NodeId decay, SourcePlace place) {
   const Axes &axes = builder.node(decay).axes;
   bool isScalar = checked.granularity == Granularity::Scalar;
@@ -297,14 +302,15 @@ void Elaborator::checkDecayAxes(NodeId decay, SourcePlace place) {
     });
   const Node &leaf = builder.node(at);
   bool isParameter = leaf.kind == NodeKind::Parameter;
-  std::string name = entities
-                         .at(isParameter ? checked.parameters[leaf.index].name
-                                         : checked.projections[leaf.index].name)
-                         .line->subject.spelled;
-  diagnostics.report(Kind::DecayHasChannels, place,
-                     {name, isParameter
-                                ? "write: learn " + name + "[head] = ..."
-                                : "write: project " + name + " per_head"});
+  std::string name =
+      spelledName(isParameter ? checked.parameters[leaf.index].name
+                              : checked.projections[leaf.index].name);
+  std::string fix = "write: project " + name + " per_head";
+  if (isParameter)
+    fix = "write: learn " + name + "[head] = ...";
+  else if (name == "q" || name == "k")
+    fix = "project what λ needs per head, for example: project f";
+  diagnostics.report(Kind::DecayHasChannels, place, {name, fix});
 }
 
 void Elaborator::finishDecay() {

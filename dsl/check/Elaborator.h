@@ -55,6 +55,8 @@ private:
   NodeId rawProjection(const std::string &name, SourcePlace place);
   Axes parameterAxes(const Statement &line) const;
   void reportCycle(const std::string &name, SourcePlace place);
+  /// As the user spells it; q, k and v need no line of their own.
+  std::string spelledName(const std::string &name) const;
   void finishOutputs();
   void finishDecay();
   void checkDecayAxes(NodeId decay, SourcePlace place);

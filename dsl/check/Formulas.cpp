@@ -233,8 +233,7 @@ NodeId Elaborator::acrossLayers(llvm::StringRef kind, NodeId operand,
   }
   std::string parameter;
   if (node.kind == NodeKind::Parameter)
-    parameter =
-        entities.at(checked.parameters[node.index].name).line->subject.spelled;
+    parameter = spelledName(checked.parameters[node.index].name);
   diagnostics.report(
       Kind::AcrossLayersNeedsLayers, at.place,
       {kind.str(), parameter.empty() ? "its argument" : "'" + parameter + "'",
