@@ -115,15 +115,23 @@ TEST_F(ModelEval, stopWordsEndTheTextAndStayOut) {
   EXPECT_EQ(pieces, *cut);
 }
 
-TEST_F(ModelEval, inspectionNeedsTheOutput) {
+TEST_F(ModelEval, inspectionSummarisesEachLayer) {
   RunShape shape{1, 4};
   shape.lambda = true;
   auto model = make(shape);
   std::vector<int32_t> tokens{1, 2, 3, 4};
   auto layers = inspectLambda(*model, tokens);
-  ASSERT_FALSE(layers.ok()) << "this package was written without the output";
-  EXPECT_NE(layers.status().message().find("no output 'lambda'"),
-            std::string::npos);
+  ASSERT_TRUE(layers.ok()) << layers.status().message();
+  ASSERT_EQ(layers->size(), 2u);
+  for (const LambdaSummary &layer : *layers) {
+    EXPECT_GT(layer.least, 0);
+    EXPECT_LE(layer.least, layer.low);
+    EXPECT_LE(layer.low, layer.median);
+    EXPECT_LE(layer.median, layer.high);
+    EXPECT_LE(layer.high, layer.most);
+    EXPECT_LT(layer.most, 1);
+    EXPECT_GT(layer.deviation, 0) << "λ follows its input";
+  }
 }
 
 TEST_F(ModelEval, tableShowsEachLayer) {
