@@ -55,15 +55,15 @@ std::vector<CallShape> allShapes() {
   return shapes;
 }
 
-std::vector<CallShape> someShapes(int64_t count, int64_t longest,
-                                  Random &random) {
+std::vector<CallShape> someShapes(int64_t count, int64_t shortest,
+                                  int64_t longest, Random &random) {
   std::vector<CallShape> shapes;
   auto pick = [&](const std::vector<int64_t> &from) {
     return from[integer(random, 0, static_cast<int64_t>(from.size()) - 1)];
   };
   while (static_cast<int64_t>(shapes.size()) < count) {
     int64_t T = pick(lengths);
-    if (T <= longest)
+    if (T >= shortest && T <= longest)
       shapes.push_back(make(T, pick(widths), pick(widths), random() & 1,
                             random() & 1, random() & 1, random));
   }
