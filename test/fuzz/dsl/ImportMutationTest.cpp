@@ -43,6 +43,22 @@ TEST(ImportMutation, WhatIsTakenBecomesValid) {
   EXPECT_GT(imported, 300);
 }
 
+TEST(ImportMutation, LinesInAnyCompanyBecomeValid) {
+  mlir::MLIRContext context;
+  int imported = 0;
+  for (unsigned seed = 0; seed < 10000; ++seed) {
+    SCOPED_TRACE(seed);
+    Diagnostics diagnostics;
+    std::optional<CheckedDesign> design = checkDesign(
+        {"input.decay", randomLines(seed)}, "", settingsFor(seed), diagnostics);
+    if (!design)
+      continue;
+    ++imported;
+    expectValid(context, *design);
+  }
+  EXPECT_GT(imported, 300);
+}
+
 /// Shapes at the edge of what the language allows.
 TEST(ImportMutation, OddShapesBecomeValid) {
   const char *lines[] = {

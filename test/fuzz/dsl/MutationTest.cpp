@@ -40,6 +40,13 @@ TEST(Mutation, EachFileIsTakenOrRefusedWithAPlace) {
   EXPECT_LT(refused, 3900);
 }
 
+TEST(Mutation, LinesInAnyCompanyAreTaken) {
+  for (unsigned seed = 0; seed < 5000; ++seed) {
+    SCOPED_TRACE(seed);
+    expectTaken(randomLines(seed), seed);
+  }
+}
+
 /// Inputs as large as they may be, of the shapes that hurt parsers.
 TEST(Mutation, LargeInputsAreQuick) {
   const std::string head = "design d\n  granularity scalar\n  project f\n";
