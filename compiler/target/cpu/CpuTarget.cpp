@@ -10,6 +10,8 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
+#include <mutex>
+
 namespace decay::cpu {
 namespace {
 
@@ -36,6 +38,9 @@ constexpr MachineForm forms[] = {MachineForm::Ir, MachineForm::Assembly,
                                  MachineForm::Object};
 static_assert(std::size(forms) == std::size(cpuArtefacts));
 
+/// LLVM's switches and the linker's state are global.
+std::mutex oneAtATime;
+
 class CpuTarget final : public Target {
 public:
   llvm::StringRef name() const override { return "cpu"; }
@@ -59,12 +64,14 @@ public:
           return candidate.name == artefact;
         });
     assert(found != std::end(cpuArtefacts) && "one of artefacts()");
+    std::lock_guard<std::mutex> lock(oneAtATime);
     return emitForm(module, package, forms[found - std::begin(cpuArtefacts)]);
   }
 
   llvm::Expected<std::string>
   emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
               llvm::StringRef directory) const override {
+    std::lock_guard<std::mutex> lock(oneAtATime);
     llvm::Expected<std::string> object =
         emitForm(module, package, MachineForm::Object);
     if (!object)

@@ -2,7 +2,8 @@
 //
 // Input: a module of item functions and size functions in scf, cf, arith, math,
 // vector, func and llvm (the contract is in README.md of the CPU target). All
-// steps are in this process, and give the same bytes for the same input.
+// steps are in this process, and give the same bytes for the same input. LLVM's
+// switches and the linker's state are global: one package at a time.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_COMPILER_TARGET_CPU_CODEGEN_CODEGEN_H

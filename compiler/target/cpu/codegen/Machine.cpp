@@ -14,12 +14,14 @@
 namespace decay::cpu {
 
 /// Loop strength reduction takes half the time of code generation and makes the
-/// cores no faster. LLVM has no other switch for it.
+/// cores no faster. LLVM has no other switch for it, and the linker puts all
+/// switches back, so it is thrown for each file.
 static void skipStrengthReduction() {
   llvm::cl::Option *option =
       llvm::cl::getRegisteredOptions().lookup("disable-lsr");
-  bool refused = !option || option->addOccurrence(1, "disable-lsr", "true");
-  assert(!refused && "LLVM has renamed an option");
+  assert(option && "LLVM has renamed an option");
+  if (option->getNumOccurrences() == 0)
+    option->addOccurrence(1, "disable-lsr", "true");
 }
 
 std::unique_ptr<llvm::TargetMachine> createMachine() {
@@ -28,7 +30,6 @@ std::unique_ptr<llvm::TargetMachine> createMachine() {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    skipStrengthReduction();
     std::string error;
     const llvm::Target *found = llvm::TargetRegistry::lookupTarget(
         llvm::Triple("x86_64-unknown-linux-gnu"), error);
@@ -50,6 +51,7 @@ llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
     module.print(textStream, nullptr);
     return text;
   }
+  skipStrengthReduction();
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   std::unique_ptr<llvm::TargetMachine> machine = createMachine();

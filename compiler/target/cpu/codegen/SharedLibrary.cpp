@@ -9,7 +9,6 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <mutex>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -78,9 +77,6 @@ llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
                              inputPath.c_str()};
   std::string messages;
   llvm::raw_string_ostream stream(messages);
-  // The linker keeps its state in globals.
-  static std::mutex oneAtATime;
-  std::lock_guard<std::mutex> lock(oneAtATime);
   lld::Result result =
       lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)

@@ -103,7 +103,7 @@ TEST_F(CompileTest, OperandsFollowTheManifest) {
   };
   ASSERT_EQ(package->entry_count, 4);
   expect(package->entries[0],
-         {inputs, with("initial_"), {"o"}, with("final_")});
+         {inputs, with("initial_"), {"o"}, with("final_"), {"lambda"}});
   expect(package->entries[1], {inputs,
                                with("initial_"),
                                {"d_o"},
@@ -111,7 +111,7 @@ TEST_F(CompileTest, OperandsFollowTheManifest) {
                                gradients,
                                with("d_initial_")});
   expect(package->entries[2],
-         {inputs, with("initial_"), {"o"}, with("final_")});
+         {inputs, with("initial_"), {"o"}, with("final_"), {"lambda"}});
   EXPECT_STREQ(package->entries[3].role, "init_parameters");
   dlclose(library);
 }
