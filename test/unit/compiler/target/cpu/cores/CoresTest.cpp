@@ -225,6 +225,8 @@ class CoresOfLength : public testing::TestWithParam<int> {};
 
 TEST_P(CoresOfLength, MatchTheRecurrence) {
   int64_t n = GetParam();
+  if (allSchedules().empty())
+    GTEST_SKIP() << "this machine runs no variant";
   for (auto [K, V] : {std::pair(16, 16),
                       {16, 144},
                       {32, 64},
