@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <random>
 
 using namespace decay::runtime;
 using nlohmann::json;
@@ -142,4 +143,23 @@ TEST(Manifest, RefusesWhatIsNotJsonOrTooMuch) {
             std::string::npos);
   EXPECT_FALSE(refusal(std::string(100000, '[')).empty());
   EXPECT_FALSE(refusal(std::string(2 << 20, ' ')).empty());
+}
+
+TEST(Manifest, TakesNoHarmFromDamage) {
+  const std::string good = goodManifest().dump();
+  std::mt19937 generator(7);
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string damaged = good;
+    for (unsigned change = 0; change <= generator() % 3; ++change)
+      damaged[generator() % damaged.size()] = static_cast<char>(generator());
+    if (generator() % 4 == 0)
+      damaged.resize(generator() % damaged.size());
+    Result<Manifest> parsed = Manifest::parse(damaged);
+    refused += !parsed.ok();
+    if (!parsed.ok())
+      EXPECT_EQ(parsed.status().message().rfind("manifest", 0), 0u)
+          << parsed.status().message();
+  }
+  EXPECT_GT(refused, 1000);
 }
