@@ -31,12 +31,16 @@ configureAndBuild default build decay decayc
 
 say "compiling ${#designs[@]} designs, each to one shared library"
 runs=()
+packages=()
 for design in "${designs[@]}"; do
-  name=$(basename "$design" .decay)
-  runs+=("$demo/runs/$name")
+  name=${design##*/}
+  name=${name/.decay/}
+  name=${name//:/-}
   start=$(date +%s%N)
   library=$("$bin/decayc" "$design" -o "$demo/packages/$name")
   printf '%-14s %5d ms  %s\n' "$name" $((($(date +%s%N) - start) / 1000000)) "${library#"$root/"}"
+  runs+=("$demo/runs/$name")
+  packages+=("${library%.so}.json")
 done
 
 say "the text"
@@ -44,10 +48,32 @@ say "the text"
 [ -e "$demo/data/dataset.json" ] ||
   "$bin/decay" prepare "$demo/text" -o "$demo/data" --vocabulary=2048
 
+# As many steps as this machine makes in 7 minutes for all designs, at most 250.
+# Kept, so that the next call goes on with the same runs.
+plan="$demo/steps-for-${#designs[@]}"
+if [ ! -e "$plan" ]; then
+  rate=$("$bin/decay" bench step --design=simple_decay --width=192 --layers=4 --heads=3 \
+    --multiple-of=64 --vocabulary=2048 --batch=8 --seq-len=256 --repeats=5 --json |
+    sed -n 's/.*"tokens_per_second": \([0-9]*\).*/\1/p')
+  steps=$((rate * 420 / ${#designs[@]} / 2048 / 10 * 10))
+  steps=$((steps > 250 ? 250 : steps < 60 ? 60 : steps))
+  printf '%d\n' "$steps" >"$plan"
+  printf '%d tokens a second: %d steps of 2048 tokens for each design\n' "$rate" "$steps"
+fi
+steps=$(cat "$plan")
+
 say "training ${#designs[@]} models (a run that was stopped goes on where it was)"
 for index in "${!designs[@]}"; do
+  run=${runs[index]}
+  # A run belongs to its design, settings and text; another one begins anew.
+  key=$(cat "${packages[index]}" "$root/examples/demo.toml" "$demo/data/dataset.json" "$plan" | sha256sum)
+  if [ "$(cat "$run/key" 2>/dev/null)" != "$key" ]; then
+    rm -rf "$run"
+    mkdir -p "$run"
+    printf '%s\n' "$key" >"$run/key"
+  fi
   "$bin/decay" train "$root/examples/demo.toml" --design="${designs[index]}" \
-    --training.dataset="$demo/data" --job.dump_folder="${runs[index]}"
+    --training.steps="$steps" --training.dataset="$demo/data" --job.dump_folder="$run"
 done
 
 say "what they write after \"The state of\""
@@ -60,4 +86,5 @@ done
 
 say "evaluating on files that no model has seen; λ 1 is the median of λ in layer 1"
 "$bin/decay" compare "${runs[@]}" --text "$demo/text" -o "$demo"
-printf '\nIn %s: table.txt, summary.json, loss.svg, lambda.svg, samples/, runs/\n' "${demo#"$PWD/"}"
+printf '\nIn %s: table.txt, summary.json, loss.svg, lambda.svg, samples/, runs/ (%d s in all)\n' \
+  "${demo#"$PWD/"}" "$SECONDS"
