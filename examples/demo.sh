@@ -37,10 +37,10 @@ for design in "${designs[@]}"; do
   name=${name/.decay/}
   name=${name//:/-}
   start=$(date +%s%N)
-  library=$("$bin/decayc" "$design" -o "$demo/packages/$name")
-  printf '%-14s %5d ms  %s\n' "$name" $((($(date +%s%N) - start) / 1000000)) "${library#"$root/"}"
+  made=$("$bin/decayc" "$design" -o "$demo/packages/$name")
+  printf '%-14s %5d ms  %s\n' "$name" $((($(date +%s%N) - start) / 1000000)) "${made#"$root/"}"
   runs+=("$demo/runs/$name")
-  packages+=("${library%.so}.json")
+  packages+=("$demo/packages/$name")
 done
 
 say "the text"
@@ -66,7 +66,7 @@ say "training ${#designs[@]} models (a run that was stopped goes on where it was
 for index in "${!designs[@]}"; do
   run=${runs[index]}
   # A run belongs to its design, settings and text; another one begins anew.
-  key=$(cat "${packages[index]}" "$root/examples/demo.toml" "$demo/data/dataset.json" "$plan" | sha256sum)
+  key=$(cat "${packages[index]}"/*.json "$root/examples/demo.toml" "$demo/data/dataset.json" "$plan" | sha256sum)
   if [ "$(cat "$run/key" 2>/dev/null)" != "$key" ]; then
     rm -rf "$run"
     mkdir -p "$run"
