@@ -17,7 +17,8 @@ Tensors callPackage(const runtime::KernelLibrary &library,
                     const std::vector<std::string> &absent = {});
 
 /// Every input that the role reads: parameters from `init_parameters`, the rest
-/// random in [-1, 1), carried values in [1, 3); always the same for the same sizes.
+/// random in [-1, 1), carried values in [1, 3); always the same for the same
+/// sizes.
 Tensors randomInputs(const runtime::KernelLibrary &library,
                      runtime::KernelRole role, const DecayDims &dims);
 

@@ -42,10 +42,18 @@ static void cosine_and_sine(double angle, double *cosine, double *sine) {
   }
   s *= x;
   switch ((int64_t)turns & 3) {
-  case 0: *cosine = c, *sine = s; break;
-  case 1: *cosine = -s, *sine = c; break;
-  case 2: *cosine = -c, *sine = -s; break;
-  default: *cosine = s, *sine = -c; break;
+  case 0:
+    *cosine = c, *sine = s;
+    break;
+  case 1:
+    *cosine = -s, *sine = c;
+    break;
+  case 2:
+    *cosine = -c, *sine = -s;
+    break;
+  default:
+    *cosine = s, *sine = -c;
+    break;
   }
 }
 

@@ -72,10 +72,7 @@ TEST(TrainConfig, designSettingsKeepTheirOrder) {
   auto settings = config->designSettings();
   ASSERT_TRUE(settings.ok());
   std::vector<std::pair<std::string, std::string>> expected{
-      {"granularity", "scalar"},
-      {"sharing", "on"},
-      {"p", "0.9"},
-      {"q", "1=2"}};
+      {"granularity", "scalar"}, {"sharing", "on"}, {"p", "0.9"}, {"q", "1=2"}};
   EXPECT_EQ(*settings, expected);
 }
 
