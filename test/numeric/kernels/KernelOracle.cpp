@@ -89,8 +89,10 @@ CompiledDesign::compile(const std::string &design,
   return result;
 }
 
-NamedFields CompiledDesign::draw(const Sizes &sizes, Random &random) const {
-  return drawInputs(*module, functionOf(*module, "backward"), sizes, random);
+NamedFields CompiledDesign::draw(const Sizes &sizes, Random &random,
+                                 double parameterNoise) const {
+  return drawInputs(*module, functionOf(*module, "backward"), sizes, random,
+                    parameterNoise);
 }
 
 static DecayDims dimsOf(const Sizes &sizes) {

@@ -46,8 +46,9 @@ public:
           const dsl::CheckedDesign &checked, const std::string &folder,
           std::string &problem);
 
-  /// Random inputs of all operands, for `change` to be made special.
-  NamedFields draw(const Sizes &sizes, Random &random) const;
+  /// Random inputs of all operands; see drawInputs.
+  NamedFields draw(const Sizes &sizes, Random &random,
+                   double parameterNoise = 0.1) const;
 
   /// forward and backward with these inputs, element by element.
   Verdict judge(const CallShape &shape, const NamedFields &inputs) const;

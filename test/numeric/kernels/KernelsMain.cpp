@@ -46,8 +46,14 @@ Verdict judgeCase(const LibraryCase &libraryCase, size_t index,
   auto shapes = options.full ? allShapes() : someShapes(3, 1, 100, random);
   if (!options.full)
     shapes.push_back(someShapes(1, 500, 4097, random).front());
-  for (const CallShape &shape : shapes)
-    verdict.merge(design->judge(shape, design->draw(shape.sizes, random)));
+  for (const CallShape &shape : shapes) {
+    Verdict noisy = design->judge(shape, design->draw(shape.sizes, random));
+    verdict.merge(noisy);
+    // Noise can lead a λ that is a parameter out of [0, 1].
+    if (noisy.refusals)
+      verdict.merge(design->judge(
+          shape, design->draw(shape.sizes, random, /*parameterNoise=*/0)));
+  }
   Sizes few{.B = 2, .T = 20, .H = 2, .K = 16, .V = 24, .layers = 4, .seed = 9};
   verdict.merge(design->judgeInitialisers(few));
   verdict.merge(design->judgeSteps(few, design->draw(few, random)));

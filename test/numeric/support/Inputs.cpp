@@ -30,7 +30,8 @@ static double draw(llvm::StringRef role, Random &random) {
 }
 
 NamedFields drawInputs(mlir::ModuleOp module, mlir::func::FuncOp function,
-                       const Sizes &sizes, Random &random) {
+                       const Sizes &sizes, Random &random,
+                       double parameterNoise) {
   NamedFields inputs;
   if (mlir::func::FuncOp initialisers = functionOf(module, "init_parameters"))
     inputs = interpret(initialisers, sizes, {}).results;
@@ -45,7 +46,8 @@ NamedFields drawInputs(mlir::ModuleOp module, mlir::func::FuncOp function,
                                              makeField(type.getAxes(), sizes));
     for (double &value : place->second.values) {
       double noise = draw(text("decay.role"), random);
-      value = static_cast<float>(drawn ? noise : value + 0.1 * noise);
+      value =
+          static_cast<float>(drawn ? noise : value + parameterNoise * noise);
     }
   }
   return inputs;

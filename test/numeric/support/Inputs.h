@@ -19,10 +19,12 @@ double normal(Random &random);
 int64_t integer(Random &random, int64_t low, int64_t high);
 
 /// What a call of a design is given: projections and gradients are normal,
-/// parameters their initial values and a little noise, states and carries
-/// uniform in [0, 1). All are float32 numbers, so that a kernel sees the same.
+/// parameters their initial values and normal noise of this size, states and
+/// carries uniform in [0, 1). All are float32 numbers, so that a kernel sees
+/// the same.
 NamedFields drawInputs(mlir::ModuleOp module, mlir::func::FuncOp function,
-                       const Sizes &sizes, Random &random);
+                       const Sizes &sizes, Random &random,
+                       double parameterNoise = 0.1);
 
 mlir::func::FuncOp functionOf(mlir::ModuleOp module, llvm::StringRef name);
 
