@@ -13,6 +13,7 @@ BREACHES = {
     "passes": ("compiler/a/Passes.td", 'def Fold : Pass<"decay-fold-twice"> {}\n'),
     "length": ("dsl/a/A.cpp", "int x;\n" * 601),
     "listed": ("dsl/a/Unlisted.cpp", "int x;\n"),
+    "shown": ("examples/my_decay.decay", "design unseen\n"),
     "readmes": ("dsl/a/b/A.h", "int x;\n"),
 }
 

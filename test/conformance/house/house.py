@@ -101,7 +101,18 @@ def readmes(root):
                 yield f"{readme.relative_to(root)}:1: longer than 40 lines"
 
 
-RULES = {rule.__name__: rule for rule in (layers, targets, passes, length, listed, readmes)}
+def shown(root):
+    """The design that the README shows is the one that the demo trains."""
+    example = root / "examples" / "my_decay.decay"
+    if not example.exists():
+        return
+    lines = [line for line in example.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    page = root / "README.md"
+    if not page.exists() or "\n".join("    " + line for line in lines) not in page.read_text(encoding="utf-8"):
+        yield f"{example.relative_to(root)}:1: README.md does not show this text"
+
+
+RULES = {rule.__name__: rule for rule in (layers, targets, passes, length, listed, readmes, shown)}
 
 
 def main():
