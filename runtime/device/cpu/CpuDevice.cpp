@@ -81,6 +81,16 @@ private:
   }
 };
 
+/// What the system can give without swapping; without limit if it does not say.
+size_t availableMemory() {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  for (size_t kibibytes = 0; file >> word;)
+    if (word == "MemAvailable:" && file >> kibibytes)
+      return kibibytes * 1024;
+  return SIZE_MAX;
+}
+
 class CpuDevice final : public Device {
 public:
   CpuDevice(const Blas &blas, int64_t workers) : blas(blas), pool(workers) {
@@ -107,6 +117,9 @@ public:
       return nullptr;
     size_t whole =
         std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+    // The system promises more than it has, and kills who takes the promise up.
+    if (whole > size_t{64} << 20 && whole > availableMemory())
+      return nullptr;
     void *memory = std::aligned_alloc(alignment, whole);
     if (memory)
       std::memset(memory, 0, whole);

@@ -86,6 +86,23 @@ class Commands(support.DecayTest):
         broken.write_text("[training\nsteps = 3\n")
         self.refused(["train", broken], 1, "broken.toml:1:")
 
+    def test_training_that_blows_up_says_so(self):
+        run = self.folder / "blown"
+        train = self.train_command(run, "--training.max_skipped=3")
+        train = [word.replace("lr=0.003", "lr=1e30") if word.startswith("--optimizer") else word for word in map(str, train)]
+        with self.subTest("skipped, counted, then ended"):
+            self.refused(train, 1, "3 updates in a row were skipped", "lower optimizer.lr")
+            skipped = [line for line in support.lines(run / "train.jsonl") if "why" in line]
+            self.assertEqual([line["skipped"] for line in skipped], [1, 2, 3])
+            self.assertIn("first gradient", skipped[0]["why"])
+        support.shutil.rmtree(run)
+        with self.subTest("not skipped"):
+            self.refused([*train, "--training.skip_nan_inf=false"], 1, "training.skip_nan_inf = true")
+
+    def test_a_model_that_memory_cannot_hold_is_refused(self):
+        self.refused(self.train_command(self.folder / "huge", "--training.batch_size=65536", "--training.seq_len=100000"),
+                     3, "memory", "GiB")
+
     def test_help_teaches(self):
         for command in ("prepare", "train", "eval", "generate", "inspect", "bench"):
             out = self.check_run([command, "--help"])
