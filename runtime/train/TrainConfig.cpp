@@ -83,7 +83,7 @@ const Setting settings[] = {
      "skip updates with NaN or Inf"},
     {"training.max_skipped", &C::mostSkipped, 1, many, Resume::Free,
      "stop after so many skipped in a row"},
-    {"optimizer.lr", &C::rate, 0, 1e3, Resume::Fixed,
+    {"optimizer.lr", &C::rate, 0, 1e30, Resume::Fixed,
      "peak learning rate of AdamW"},
     {"optimizer.beta1", &C::beta1, 0, 0.999999, Resume::Fixed, "first moment"},
     {"optimizer.beta2", &C::beta2, 0, 0.999999, Resume::Fixed, "second moment"},
