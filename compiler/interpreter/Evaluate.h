@@ -33,6 +33,13 @@ inline constexpr double underflowBound = 0x1p-126 / 0x1p-24;
 /// Infinite where float32 overflows.
 double roundedBound(double value, double inherited);
 
+/// What the sum of `count` rounded terms is off by, as a multiple of the sum of
+/// their absolute values: √n in any order but for the least of odds (Higham and
+/// Mary, "A new approach to probabilistic rounding error analysis", 2019).
+inline double sumRounding(int64_t count) {
+  return std::sqrt(static_cast<double>(count));
+}
+
 // Pointwise.cpp
 Results evaluate(ir::ConstantOp op, Operands operands, Call &call);
 Results evaluate(ir::IndexOp op, Operands operands, Call &call);

@@ -104,13 +104,14 @@ static void read(const State &s, Row q, int64_t W, int64_t V, double *o,
   }
   if (!bound)
     return;
+  double order = sumRounding(W);
   for (int64_t i = 0; i < W; ++i) {
     const double *values = s.values.data() + i * V;
     const double *bounds = s.bounds.data() + i * V;
     const double *absolute = s.absolute.data() + i * V;
     double query = std::fabs(q.values[i]), doubt = q.bound(i);
     for (int64_t j = 0; j < V; ++j)
-      bound[j] += query * (bounds[j] + absolute[j]) +
+      bound[j] += query * (bounds[j] + order * absolute[j]) +
                   doubt * std::fabs(values[j]) + underflowBound;
   }
 }

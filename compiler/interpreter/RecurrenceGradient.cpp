@@ -22,14 +22,15 @@ struct Dot {
 Dot dot(const State &s, int64_t from, Row x, int64_t count) {
 #pragma clang fp reassociate(on)
   Dot result;
+  double order = sumRounding(count);
   for (int64_t j = 0; j < count; ++j)
     result.value += s.values[from + j] * x.values[j];
   if (s.bounds.empty())
     return result;
   for (int64_t j = 0; j < count; ++j)
-    result.bound +=
-        std::fabs(x.values[j]) * (s.bounds[from + j] + s.absolute[from + j]) +
-        x.bound(j) * std::fabs(s.values[from + j]);
+    result.bound += std::fabs(x.values[j]) *
+                        (s.bounds[from + j] + order * s.absolute[from + j]) +
+                    x.bound(j) * std::fabs(s.values[from + j]);
   return result;
 }
 
@@ -37,13 +38,14 @@ Dot dot(const State &s, int64_t from, Row x, int64_t count) {
 Dot dot(const State &a, const State &b, int64_t from, int64_t count) {
 #pragma clang fp reassociate(on)
   Dot result;
+  double order = sumRounding(count);
   for (int64_t j = from; j < from + count; ++j)
     result.value += a.values[j] * b.values[j];
   if (a.bounds.empty())
     return result;
   for (int64_t j = from; j < from + count; ++j)
     result.bound += a.absolute[j] * b.bounds[j] + a.bounds[j] * b.absolute[j] +
-                    a.absolute[j] * b.absolute[j];
+                    order * a.absolute[j] * b.absolute[j];
   return result;
 }
 
@@ -141,11 +143,12 @@ void Sweep::valueGradient(int64_t token, int64_t head, const State &D) {
       out.dV.values[from + j] += k.values[i] * D.values[i * V + j];
   if (!track)
     return;
+  double order = sumRounding(W);
   for (int64_t i = 0; i < W; ++i)
     for (int64_t j = 0; j < V; ++j)
       out.dV.bounds[from + j] +=
           std::fabs(k.values[i]) *
-              (D.bounds[i * V + j] + D.absolute[i * V + j]) +
+              (D.bounds[i * V + j] + order * D.absolute[i * V + j]) +
           k.bound(i) * std::fabs(D.values[i * V + j]) + underflowBound;
 }
 

@@ -103,11 +103,12 @@ void ItemEmitter::emitRandom(chunk::RandomOp op) {
         made = apply(
             "add", {a, apply("mul", {apply("sub", {b, a}), words.uniform(0)})});
       } else {
-        // Box and Muller; 1 - u is in (0, 1].
+        // Box and Muller; u + 2^-24 is in (0, 1], and exact.
         Value radius = apply(
             "sqrt",
             apply("mul", {code.number(-2),
-                          apply("log1p", apply("neg", words.uniform(0)))}));
+                          apply("log", apply("add", {words.uniform(0),
+                                                     code.number(0x1p-24)}))}));
         Value turn = apply("mul", {code.number(2 * std::numbers::pi_v<float>),
                                    words.uniform(1)});
         Value cosine = mlir::math::CosOp::create(builder, code.place, turn);
