@@ -138,9 +138,10 @@ void CompiledDesign::compare(const std::string &where,
     one.unbounded = comparison.unbounded;
     one.worstRatio = comparison.worstRatio;
     one.worstRatioAt = one.worstRmsAt = name + ", " + where;
-    one.worstRms = comparison.rmsRatio;
+    bool hasRms = judgeRms && one.elements >= fewestForRms;
+    one.worstRms = hasRms ? comparison.rmsRatio : 0;
     bool accepted = comparison.accepted() &&
-                    (!judgeRms || comparison.rmsRatio <= largestRms);
+                    (!hasRms || comparison.rmsRatio <= largestRms);
     if (!accepted)
       one.faults.push_back(where + ": " + name + ": " + comparison.str());
     verdict.merge(one);
