@@ -138,10 +138,10 @@ void CompiledDesign::compare(const std::string &where,
     one.unbounded = comparison.unbounded;
     one.worstRatio = comparison.worstRatio;
     one.worstRatioAt = one.worstRmsAt = name + ", " + where;
-    bool hasRms = judgeRms && one.elements >= fewestForRms;
+    bool hasRms = one.elements >= fewestForRms;
     one.worstRms = hasRms ? comparison.rmsRatio : 0;
-    bool accepted = comparison.accepted() &&
-                    (!hasRms || comparison.rmsRatio <= largestRms);
+    bool accepted =
+        comparison.accepted() && (!judgeRms || one.worstRms <= largestRms);
     if (!accepted)
       one.faults.push_back(where + ": " + name + ": " + comparison.str());
     verdict.merge(one);

@@ -12,9 +12,9 @@ namespace decay::test {
 
 /// RMS(kernel - oracle) / RMS(oracle) that a library design may have.
 inline constexpr double largestRms = 3e-6;
-/// A mean over fewer numbers says how far their sums cancel (the gradient of one
-/// scalar per head, say), not how well they were computed: those are judged by
-/// their bounds alone.
+/// A mean over fewer numbers says how far their sums cancel (the gradient of
+/// one scalar per head, say), not how well they were computed: those are judged
+/// by their bounds alone.
 inline constexpr int64_t fewestForRms = 16;
 
 /// How a call is made.
