@@ -47,7 +47,7 @@ TEST(Config, CommandLineReplaces) {
   Config c = config();
   EXPECT_TRUE(c.set("train.steps=7").ok());
   EXPECT_TRUE(c.set("train.name=large model").ok());
-  EXPECT_TRUE(c.set("data.path=/tmp/x y").ok());
+  EXPECT_TRUE(c.set("data.path=runs/x y").ok());
   EXPECT_TRUE(c.set("data.list=[1, 2.5]").ok());
   int64_t steps = 0;
   std::string name, path;
@@ -58,7 +58,7 @@ TEST(Config, CommandLineReplaces) {
   EXPECT_TRUE(c.read("data.list", list).ok());
   EXPECT_EQ(steps, 7);
   EXPECT_EQ(name, "large model");
-  EXPECT_EQ(path, "/tmp/x y");
+  EXPECT_EQ(path, "runs/x y");
   EXPECT_EQ(list, (std::vector<double>{1, 2.5}));
   EXPECT_FALSE(c.set("steps").ok());
   EXPECT_FALSE(c.set("a b=1").ok());
