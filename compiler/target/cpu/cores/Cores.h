@@ -10,11 +10,11 @@
 // With scalar decay λ and dλ are [C].
 //
 //     core_forward_<schedule>_<granularity>_<variant>
-//         (q, k, v, λ, S, o, work, n, K, V)
+//         (q, k, v, λ, S, o, n, K, V, work)
 //     core_state_<schedule>_<granularity>_<variant>
-//         (k, v, λ, S, work, n, K, V)
+//         (k, v, λ, S, n, K, V, work)
 //     core_backward_<schedule>_<granularity>_<variant>
-//         (q, k, v, λ, S, dS, do, dq, dk, dv, dλ, work, n, K, V)
+//         (q, k, v, λ, S, dS, do, dq, dk, dv, dλ, n, K, V, work)
 //
 // forward and state update S in place. backward reads S, the state before the
 // chunk; dS is the gradient of the state after the chunk and becomes that of
