@@ -1,6 +1,7 @@
 //===- CudaTarget.cpp - Hopper GPUs ---------------------------------------===//
 #include "compiler/target/Target.h"
 #include "compiler/target/cuda/codegen/Codegen.h"
+#include "compiler/target/cuda/codegen/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -60,7 +61,7 @@ public:
   void registerDialects(mlir::DialectRegistry &registry) const override {
     registerCodegenDialects(registry);
   }
-  void registerPasses() const override {}
+  void registerPasses() const override { registerCudaCodegenPasses(); }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return descriptions;
