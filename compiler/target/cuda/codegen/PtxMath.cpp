@@ -150,7 +150,7 @@ Value reciprocal(Numbers n, Value x) {
   return n.instruction("llvm.nvvm.rcp.approx.ftz.f", x);
 }
 
-/// 3 u for |y| in [2^-126, 2^126]. Beyond it the result is 0 (or NaN for an
+/// 3 u for |y| in [2^-126, 2^126). Beyond it the result is 0 (or NaN for an
 /// infinite x), below it infinite.
 Value divide(Numbers n, Value x, Value y) {
   llvm::APFloat constant(0.0f);
@@ -209,7 +209,7 @@ std::pair<Value, Value> reduceAngle(Numbers n, Value x, double magic,
   return {rest, n.bits(shifted)};
 }
 
-/// 2 u absolute for |x| below 4e6.
+/// 2 u absolute for |x| below 1e6.
 template <int64_t quarter> Value sine32(Numbers n, Value x) {
   auto [rest, turns] = reduceAngle(
       n, x, 0x1.8p23, {0x1.921fb6p0, -0x1.777a5cp-25, -0x1.ee59dap-50});
