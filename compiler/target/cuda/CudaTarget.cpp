@@ -1,5 +1,6 @@
 //===- CudaTarget.cpp - Hopper GPUs ---------------------------------------===//
 #include "compiler/target/Target.h"
+#include "compiler/target/cuda/codegen/Codegen.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -18,26 +19,85 @@ void addLoweringPasses(mlir::OpPassManager &passes) {
 constexpr Phase cudaPhases[] = {
     {"blocks", "a kernel per entry and head dims: what each thread does",
      addLoweringPasses},
+    {"nvvm", "the kernels in MLIR's LLVM and NVVM dialects", addNvvmPasses},
 };
+
+using Kernels = llvm::ArrayRef<KernelCode>;
+
+/// All kernels' PTX, a comment with the kernel's name before each.
+std::string joinPtx(Kernels kernels) {
+  std::string text;
+  for (const KernelCode &kernel : kernels)
+    text += "// kernel " + kernel.name + "\n" + kernel.ptx;
+  return text;
+}
+
+/// All kernels' ELF files, before each a line "cubin NAME BYTES".
+std::string joinCubins(Kernels kernels) {
+  std::string bytes;
+  for (const KernelCode &kernel : kernels)
+    bytes += "cubin " + kernel.name + " " +
+             std::to_string(kernel.cubin.size()) + "\n" + kernel.cubin;
+  return bytes;
+}
+
+struct Artefact {
+  TargetArtefact description;
+  KernelForm form;
+  std::string (*write)(Kernels kernels);
+};
+constexpr Artefact cudaArtefacts[] = {
+    {{"ptx", "PTX of each kernel, after a comment with its name", false},
+     KernelForm::Ptx,
+     joinPtx},
+    {{"cubin", "machine code of each kernel, after a line 'cubin NAME BYTES'",
+      true},
+     KernelForm::Cubin,
+     joinCubins},
+    {{"report", "registers, shared memory, spills and occupancy of each kernel",
+      false},
+     KernelForm::Cubin,
+     formatReport},
+};
+constexpr TargetArtefact descriptions[] = {cudaArtefacts[0].description,
+                                           cudaArtefacts[1].description,
+                                           cudaArtefacts[2].description};
+static_assert(std::size(descriptions) == std::size(cudaArtefacts));
 
 class CudaTarget final : public Target {
 public:
   llvm::StringRef name() const override { return "cuda"; }
-  void registerDialects(mlir::DialectRegistry &registry) const override {}
+  void registerDialects(mlir::DialectRegistry &registry) const override {
+    registerCodegenDialects(registry);
+  }
   void registerPasses() const override { registerCudaLoweringPasses(); }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
-  llvm::ArrayRef<TargetArtefact> artefacts() const override { return {}; }
+  llvm::ArrayRef<TargetArtefact> artefacts() const override {
+    return descriptions;
+  }
 
   llvm::Expected<std::string> emit(mlir::ModuleOp module,
                                    const PackageDescription &package,
                                    llvm::StringRef artefact) const override {
-    return llvm::createStringError("this target writes no code yet");
+    const auto *found =
+        llvm::find_if(cudaArtefacts, [&](const Artefact &candidate) {
+          return candidate.description.name == artefact;
+        });
+    assert(found != std::end(cudaArtefacts) && "one of artefacts()");
+    auto kernels = emitKernels(module, found->form);
+    if (!kernels)
+      return kernels.takeError();
+    if (found->form == KernelForm::Cubin && kernels->front().cubin.empty())
+      return llvm::createStringError(
+          "this level needs ptxas, which is not here: set DECAY_PTXAS to the "
+          "program or its folder");
+    return found->write(*kernels);
   }
 
   llvm::Expected<std::string>
   emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
               llvm::StringRef directory) const override {
-    return llvm::createStringError("this target writes no code yet");
+    return llvm::createStringError("this target writes no packages yet");
   }
 };
 

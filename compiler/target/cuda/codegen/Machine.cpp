@@ -1,0 +1,87 @@
+//===- Machine.cpp - From LLVM IR to PTX ---------------------------------===//
+#include "compiler/target/cuda/codegen/Machine.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/IR/CallingConv.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/IPO/Internalize.h"
+
+namespace decay::cuda {
+namespace {
+
+constexpr llvm::StringLiteral tripleName = "nvptx64-nvidia-cuda";
+/// The oldest PTX with all that Hopper has: any driver that knows the card
+/// takes it.
+constexpr llvm::StringLiteral ptxFeature = "+ptx80";
+
+std::unique_ptr<llvm::TargetMachine> createMachine() {
+  static const llvm::Target *target = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    std::string error;
+    const llvm::Target *found =
+        llvm::TargetRegistry::lookupTarget(llvm::Triple(tripleName), error);
+    assert(found && "LLVM is built with its NVPTX back end");
+    return found;
+  }();
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      llvm::Triple(tripleName), processorName, ptxFeature, options,
+      std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  // Whoever wrote the kernel has unrolled what must be, and counts registers.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = tuning.LoopInterleaving = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
+} // namespace
+
+void prepareForMachine(llvm::Module &module) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine();
+  module.setTargetTriple(machine->getTargetTriple());
+  module.setDataLayout(machine->createDataLayout());
+}
+
+llvm::Expected<std::string> emitPtx(llvm::Module &module) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine();
+  // Shared memory's array has no size of its own, which only a declaration may.
+  llvm::internalizeModule(module, [](const llvm::GlobalValue &value) {
+    auto *function = llvm::dyn_cast<llvm::Function>(&value);
+    return function &&
+           function->getCallingConv() == llvm::CallingConv::PTX_Kernel;
+  });
+  optimise(module, *machine);
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr,
+                                   llvm::CodeGenFileType::AssemblyFile))
+    return llvm::createStringError("LLVM cannot emit PTX");
+  passes.run(module);
+  return bytes.str().str();
+}
+
+} // namespace decay::cuda
