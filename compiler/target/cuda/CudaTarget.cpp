@@ -2,14 +2,24 @@
 #include "compiler/target/Target.h"
 #include "compiler/target/cuda/codegen/Codegen.h"
 #include "compiler/target/cuda/codegen/Passes.h"
+#include "compiler/target/cuda/lowering/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 
 namespace decay::cuda {
 namespace {
 
+void addLoweringPasses(mlir::OpPassManager &passes) {
+  passes.addPass(createLowerBlocks());
+  passes.addPass(mlir::createCanonicalizerPass());
+  passes.addPass(mlir::createCSEPass());
+}
+
 constexpr Phase cudaPhases[] = {
+    {"blocks", "a kernel per entry and head dims: what each thread does",
+     addLoweringPasses},
     {"nvvm", "the kernels in MLIR's LLVM and NVVM dialects", addNvvmPasses},
 };
 
@@ -61,7 +71,10 @@ public:
   void registerDialects(mlir::DialectRegistry &registry) const override {
     registerCodegenDialects(registry);
   }
-  void registerPasses() const override { registerCudaCodegenPasses(); }
+  void registerPasses() const override {
+    registerCudaCodegenPasses();
+    registerCudaLoweringPasses();
+  }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return descriptions;

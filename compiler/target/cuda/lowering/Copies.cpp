@@ -1,0 +1,208 @@
+//===- Copies.cpp - Between the caller's tensors and the block ------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+namespace decay::cuda {
+
+using ir::Axis;
+
+/// A tile over tokens and value channels that only matrix products read: it
+/// stays in shared memory as it came.
+bool KernelEmitter::isPlainRows(chunk::ReadOp op) {
+  return op.getType().has(Axis::Token) && op.getType().has(Axis::Value);
+}
+
+void KernelEmitter::planStreams(chunk::SweepOp op) {
+  Value piece = thread;
+  for (auto read : op.getBody().front().getOps<chunk::ReadOp>()) {
+    chunk::TileType type = read.getType();
+    if (!type.has(Axis::Token) ||
+        !(type.has(Axis::Channel) || type.has(Axis::Value)))
+      continue;
+    Stream stream;
+    stream.operand = read.getOperand();
+    stream.width = type.has(Axis::Value) ? shape.V : shape.K;
+    stream.shared = reserve(BlockShape::tileBytes(stream.width));
+    stream.stride = strideOf(stream.operand);
+    int64_t rowPieces = stream.width / 8;
+    Value row = code.divide(piece, code.integer(rowPieces));
+    Value within = code.bitAnd(piece, rowPieces - 1);
+    Value elements = code.add(code.mul(head, stream.width),
+                              code.shiftLeft(within, 3));
+    Value bytes = code.add(
+        code.mul(code.add(firstRow, code.extend(row)), stream.stride),
+        code.extend(code.mul(elements, bfloatBytes)));
+    stream.source = code.at(dataOf(stream.operand), bytes);
+    streams.push_back(stream);
+  }
+}
+
+/// Rows behind the sequence's end become zeros and are not read.
+void KernelEmitter::copyChunk(const Stream &stream, Value first) {
+  int64_t rowPieces = stream.width / 8;
+  int64_t pieces = chunkTokens * rowPieces;
+  int64_t rowsAtOnce = shape.threads() / rowPieces;
+  Value row = code.divide(thread, code.integer(rowPieces));
+  Value within = code.bitAnd(thread, rowPieces - 1);
+  for (int64_t from = 0; from < pieces; from += shape.threads()) {
+    int64_t skipped = from / shape.threads() * rowsAtOnce;
+    Value token = code.add(code.add(first, row), skipped);
+    Value exists = code.less(token, length);
+    Value to = rowOffset(code.add(row, skipped), within, stream.width);
+    Value step = code.extend(
+        code.choose(exists, code.add(first, skipped), code.integer(0)));
+    Value source = code.at(stream.source, code.mul(step, stream.stride));
+    // A thread whose row does not exist points at row 0, wherever it starts.
+    source = code.choose(exists, source, dataOf(stream.operand));
+    code.copyAsync(code.shared(to, stream.shared), source,
+                   code.choose(exists, code.integer(16), code.integer(0)));
+  }
+}
+
+void KernelEmitter::copyColumns(Value first) {
+  for (const Stream &stream : streams)
+    if (stream.width == shape.K && !shapeOf(stream.operand).contains('V'))
+      copyChunk(stream, first);
+  code.commitCopies();
+  columnsAreAsked = true;
+}
+
+void KernelEmitter::copyRows(Value first) {
+  for (const Stream &stream : streams)
+    if (shapeOf(stream.operand).contains('V'))
+      copyChunk(stream, first);
+  code.commitCopies();
+}
+
+/// Byte offset of 16 bytes of a row-wise tile: the row's pieces are swizzled,
+/// so that the same piece of eight rows lies in eight different places.
+Value KernelEmitter::rowOffset(Value row, Value piece, int64_t width) {
+  Value mixed = code.bitXor(piece, code.bitAnd(row, 7));
+  return code.add(code.mul(row, width * bfloatBytes), code.shiftLeft(mixed, 4));
+}
+
+void KernelEmitter::emitRead(chunk::ReadOp op) {
+  Tile made;
+  chunk::TileType type = op.getType();
+  if (type.has(Axis::Token)) {
+    const Stream &stream =
+        *llvm::find_if(streams, [&](const Stream &candidate) {
+          return candidate.operand == int64_t(op.getOperand());
+        });
+    if (isPlainRows(op)) {
+      made.kind = Tile::Kind::rows;
+      made.shared = stream.shared;
+    } else {
+      made.kind = Tile::Kind::columns;
+      made.numbers = loadColumns(stream);
+    }
+  } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
+    made.kind = Tile::Kind::state;
+    made.numbers = loadState(op.getOperand());
+  } else {
+    Value place = numberPlace(op.getOperand(), Value());
+    made.numbers = code.choose(
+        code.isNull(dataOf(op.getOperand())),
+        [&]() -> Values { return {code.number(0)}; },
+        [&]() -> Values { return {code.load(code.f32(), place)}; });
+  }
+  tiles[op.getResult()] = made;
+}
+
+/// Where an operand without tokens has this thread's number.
+Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
+  llvm::StringRef axes = shapeOf(operand);
+  Value index = code.integer(0);
+  auto along = [&](char axis, Value place, Value size) {
+    if (axes.contains(axis))
+      index = code.add(code.mul(index, size), place);
+  };
+  Value H = code.truncate(field(LaunchField::H));
+  along('N', sequence, code.integer(1));
+  if (layer)
+    along('L', layer, code.integer(1));
+  along('H', head, H);
+  along('K', channel, code.integer(shape.K));
+  return code.at(dataOf(operand),
+                 code.mul(code.extend(index), code.wide(floatBytes)));
+}
+
+/// Byte offset of two neighbouring numbers of the state in this thread.
+Value KernelEmitter::stateOffset(int64_t tileRow, int64_t tileColumn,
+                                 int64_t half) {
+  Value row = code.add(code.add(code.mul(columnWarp, 32),
+                                code.shiftRight(lane, 2)),
+                       tileRow * 16 + half * 8);
+  Value place = code.add(code.add(code.mul(group, shape.stateColumns()),
+                                  code.shiftLeft(code.bitAnd(lane, 3), 1)),
+                         tileColumn * 8);
+  Value item = code.add(
+      code.mul(sequence, code.truncate(field(LaunchField::H))), head);
+  Value element =
+      code.add(code.extend(code.add(code.mul(row, shape.V), place)),
+               code.mul(code.extend(item),
+                        code.wide(shape.columns() * shape.V)));
+  return code.mul(element, code.wide(floatBytes));
+}
+
+Values KernelEmitter::loadState(int64_t operand) {
+  Value data = dataOf(operand);
+  return code.choose(
+      code.isNull(data),
+      [&] { return Values(shape.stateNumbers(), code.number(0)); },
+      [&] {
+        Values numbers;
+        for (int64_t row = 0; row < 2; ++row)
+          for (int64_t place = 0; place < shape.stateTiles(); ++place)
+            for (int64_t half = 0; half < 2; ++half) {
+              Value pair =
+                  code.load(code.vector(2, code.f32()),
+                            code.at(data, stateOffset(row, place, half)));
+              for (int64_t each = 0; each < 2; ++each)
+                numbers.push_back(mlir::LLVM::ExtractElementOp::create(
+                    builder, code.place, pair, code.integer(each)));
+            }
+        return numbers;
+      });
+}
+
+void KernelEmitter::storeState(const Values &state, int64_t operand) {
+  Value data = dataOf(operand);
+  code.when(code.notNull(data), [&] {
+    int64_t next = 0;
+    for (int64_t row = 0; row < 2; ++row)
+      for (int64_t place = 0; place < shape.stateTiles(); ++place)
+        for (int64_t half = 0; half < 2; ++half) {
+          Value pair = mlir::LLVM::PoisonOp::create(
+              builder, code.place, code.vector(2, code.f32()));
+          for (int64_t each = 0; each < 2; ++each)
+            pair = mlir::LLVM::InsertElementOp::create(
+                builder, code.place, pair, state[next++], code.integer(each));
+          code.store(pair, code.at(data, stateOffset(row, place, half)));
+        }
+  });
+}
+
+void KernelEmitter::emitWrite(chunk::WriteOp op) {
+  const Tile &from = tile(op.getTile());
+  int64_t operand = op.getOperand();
+  switch (from.kind) {
+  case Tile::Kind::columns:
+    return storeColumns(from.numbers, operand);
+  case Tile::Kind::state:
+    return storeState(from.numbers, operand);
+  case Tile::Kind::rows:
+    // Matrix products write their rows themselves.
+    return;
+  case Tile::Kind::thread: {
+    Value owner = code.equal(group, 0);
+    code.when(code.both(owner, code.notNull(dataOf(operand))), [&] {
+      code.store(from.numbers.front(), numberPlace(operand, Value()));
+    });
+    return;
+  }
+  case Tile::Kind::layers:
+    llvm_unreachable("written layer by layer");
+  }
+}
+
+} // namespace decay::cuda

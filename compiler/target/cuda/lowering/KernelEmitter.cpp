@@ -1,0 +1,200 @@
+//===- KernelEmitter.cpp - The frame of a kernel --------------------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace decay::cuda {
+
+using ir::Axis;
+namespace LLVM = mlir::LLVM;
+namespace NVVM = mlir::NVVM;
+
+KernelEmitter::KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
+                             mlir::OpBuilder &builder)
+    : kernel(kernel), shape(shape), builder(builder),
+      code(builder, kernel.getLoc()) {}
+
+mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
+  mlir::OpBuilder::InsertionGuard guard(builder);
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(builder.getContext()), {code.pointer()});
+  std::string name = ("decay_" + kernel.getSymName() + "_" +
+                      llvm::Twine(shape.K) + "_" + llvm::Twine(shape.V))
+                         .str();
+  function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
+  setLaunchParameter(function, kernel.getOperands().size());
+  builder.setInsertionPointToStart(function.addEntryBlock(builder));
+  launch = function.getArgument(0);
+  emitItem();
+  emitBlock(kernel.getBody().front());
+  LLVM::ReturnOp::create(builder, kernel.getLoc(), mlir::ValueRange{});
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                    builder.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                    builder.getDenseI32ArrayAttr(
+                        {static_cast<int32_t>(shape.threads())}));
+  KernelLaunch how;
+  how.entry = kernel.getSymName().str();
+  how.headDims = {shape.K, shape.V};
+  how.threads = shape.threads();
+  how.sharedBytes = sharedBytes;
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(shape.threads() > 256 ? 1 : 2));
+  how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
+  setKernelLaunch(function, how);
+  return function;
+}
+
+/// Which sequence and head; a packed sequence's rows follow from cu_seqlens.
+void KernelEmitter::emitItem() {
+  thread = NVVM::ThreadIdXOp::create(builder, code.place, code.i32());
+  head = NVVM::BlockIdXOp::create(builder, code.place, code.i32());
+  sequence = NVVM::BlockIdYOp::create(builder, code.place, code.i32());
+  lane = code.bitAnd(thread, warpLanes - 1);
+  // The same in all lanes, and the compiler shall know it.
+  warp = NVVM::ShflOp::create(builder, code.place, code.i32(),
+                              code.integer(-1), code.shiftRight(thread, 5),
+                              code.integer(0), code.integer(0x1f),
+                              NVVM::ShflKind::idx, mlir::UnitAttr());
+  group = code.bitAnd(warp, groupCount - 1);
+  columnWarp = code.shiftRight(warp, 2);
+  column = code.add(code.mul(columnWarp, warpLanes), lane);
+  channel = shape.pairs == 1 ? column : code.bitAnd(column, shape.K - 1);
+
+  Value packed = field(LaunchField::CuSeqlens);
+  Value T = field(LaunchField::T);
+  Values rows = code.choose(
+      code.notNull(packed),
+      [&]() -> Values {
+        Value place = code.at(packed, code.mul(sequence, 8));
+        Value from = code.load(code.i64(), place);
+        Value to = code.load(code.i64(), code.at(place, int64_t(8)));
+        return {from, code.sub(to, from)};
+      },
+      [&]() -> Values { return {code.mul(code.extend(sequence), T), T}; });
+  firstRow = rows[0];
+  length = code.truncate(rows[1]);
+}
+
+Value KernelEmitter::field(LaunchField which) {
+  int64_t offset = launchFieldOffset(which, kernel.getOperands().size());
+  bool isPointer =
+      which == LaunchField::CuSeqlens || which == LaunchField::Workspace;
+  return code.load(isPointer ? code.pointer(1) : code.i64(),
+                   code.at(launch, offset));
+}
+
+llvm::StringRef KernelEmitter::shapeOf(int64_t operand) {
+  return mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[operand])
+      .getAs<mlir::StringAttr>("shape")
+      .getValue();
+}
+
+Value KernelEmitter::dataOf(int64_t operand) {
+  return code.load(code.pointer(1),
+                   code.at(launch, operand * launchOperandBytes));
+}
+
+Value KernelEmitter::strideOf(int64_t operand) {
+  Value elements =
+      code.load(code.i64(), code.at(launch, operand * launchOperandBytes + 8));
+  return code.mul(elements, code.wide(bfloatBytes));
+}
+
+int64_t KernelEmitter::reserve(int64_t bytes) {
+  int64_t start = sharedBytes;
+  sharedBytes += (bytes + 127) / 128 * 128;
+  return start;
+}
+
+Tile &KernelEmitter::tile(Value value) {
+  assert(tiles.count(value) && "tiles are made in order");
+  return tiles[value];
+}
+
+Values KernelEmitter::flat(mlir::ValueRange values) {
+  Values numbers;
+  for (Value value : values)
+    llvm::append_range(numbers, tile(value).numbers);
+  return numbers;
+}
+
+/// The same tiles, made of other numbers.
+void KernelEmitter::bind(mlir::ValueRange values, mlir::ValueRange numbers) {
+  for (Value value : values) {
+    Tile &made = tiles[value];
+    size_t count = made.numbers.size();
+    made.numbers.assign(numbers.begin(), numbers.begin() + count);
+    numbers = numbers.drop_front(count);
+  }
+}
+
+void KernelEmitter::emitBlock(mlir::Block &block) {
+  for (mlir::Operation &op : block) {
+    code.place = op.getLoc();
+    emitOperation(op);
+  }
+}
+
+void KernelEmitter::emitOperation(mlir::Operation &op) {
+  llvm::TypeSwitch<mlir::Operation *>(&op)
+      .Case([&](chunk::SweepOp made) { emitSweep(made); })
+      .Case([&](chunk::ReadOp made) { emitRead(made); })
+      .Case([&](chunk::WriteOp made) { emitWrite(made); })
+      .Case([&](chunk::PointwiseOp made) { emitPointwise(made); })
+      .Case([&](chunk::IndexOp made) { emitIndex(made); })
+      .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
+      .Case<chunk::YieldOp>([](mlir::Operation *) {})
+      .Default([](mlir::Operation *unknown) {
+        llvm::errs() << *unknown << "\n";
+        llvm_unreachable("an operation of the chunk dialect without code");
+      });
+}
+
+void KernelEmitter::emitSweep(chunk::SweepOp op) {
+  mlir::Block &body = op.getBody().front();
+  planStreams(op);
+  regions.levels = reserve(4 * BlockShape::tileBytes(shape.columns()));
+  regions.wide = reserve(4 * BlockShape::tileBytes(shape.columns()));
+  regions.weights = reserve(BlockShape::tileBytes(chunkTokens));
+  regions.totals = reserve(groupCount * shape.columns() * floatBytes);
+  regions.chunkTotal = reserve(shape.columns() * floatBytes);
+  regions.diagonal = reserve(shape.columnWarps() * chunkTokens * floatBytes);
+
+  // The upper triangle of A is zero from here on.
+  Value zeros = LLVM::ZeroOp::create(builder, code.place,
+                                     code.vector(4, code.i32()));
+  int64_t pieces = BlockShape::tileBytes(chunkTokens) / 16;
+  for (int64_t from = 0; from < pieces; from += shape.threads())
+    code.when(code.less(thread, pieces - from), [&] {
+      code.storeShared(zeros, code.mul(thread, 16),
+                       regions.weights + from * 16);
+    });
+
+  copyColumns(code.integer(0));
+  for (auto [argument, initial] :
+       llvm::zip(body.getArguments(), op.getInitial()))
+    tiles[argument] = tile(initial);
+  Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
+  Values last = code.loop(
+      chunks, flat(op.getInitial()),
+      [&](Value index, mlir::ValueRange carried) -> Values {
+        bind(body.getArguments(), carried);
+        firstToken = code.shiftLeft(index, 6);
+        nextToken = code.add(firstToken, chunkTokens);
+        tokens = code.sub(length, firstToken);
+        hasNext = code.less(nextToken, length);
+        columnsAreAsked = false;
+        // The chunk's columns are here, and nobody is still at the last one.
+        code.waitCopies(0);
+        code.barrier();
+        copyRows(firstToken);
+        emitBlock(body);
+        return flat(body.getTerminator()->getOperands());
+      });
+  for (auto [result, initial] : llvm::zip(op.getResults(), op.getInitial()))
+    tiles[result] = tile(initial);
+  bind(op.getResults(), last);
+  streams.clear();
+}
+
+} // namespace decay::cuda

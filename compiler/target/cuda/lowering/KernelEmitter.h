@@ -1,0 +1,140 @@
+//===- KernelEmitter.h - One chunk.kernel as one GPU kernel ----*- C++ -*-===//
+#ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_KERNELEMITTER_H
+#define DECAY_COMPILER_TARGET_CUDA_LOWERING_KERNELEMITTER_H
+
+#include "compiler/dialect/chunk/ChunkDialect.h"
+#include "compiler/target/cuda/Launches.h"
+#include "compiler/target/cuda/lowering/BlockShape.h"
+#include "compiler/target/cuda/lowering/Lanes.h"
+
+#include <functional>
+#include <optional>
+
+namespace decay::cuda {
+
+/// Where the numbers of a chunk tile are.
+struct Tile {
+  enum class Kind {
+    thread,  ///< one number a thread: it has no token axis
+    columns, ///< 16 numbers a thread: the tokens of its group (BlockShape.h)
+    rows,    ///< bf16 in shared memory, a swizzled row per token
+    state,   ///< accumulators of matrix products, [columns, V]
+    layers   ///< one number for each layer, made when asked for
+  } kind = Kind::thread;
+  Values numbers;
+  int64_t shared = 0;                  ///< rows: offset in shared memory
+  std::function<Value(Value)> atLayer; ///< layers: i32 -> f32
+};
+
+/// Emits `@decay_<entry>_<K>_<V>` from a chunk.kernel with a sweep; each
+/// construct has its file.
+class KernelEmitter {
+public:
+  KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
+                mlir::OpBuilder &builder);
+
+  mlir::LLVM::LLVMFuncOp emit();
+
+private:
+  /// An operand of the launch that a sweep reads chunk by chunk.
+  struct Stream {
+    int64_t operand;
+    int64_t width;  ///< elements of a row
+    int64_t shared; ///< its tile in shared memory
+    Value source;   ///< this thread's first 16 bytes in the first chunk
+    Value stride;   ///< bytes between rows, i64
+  };
+
+  // KernelEmitter.cpp
+  void emitBlock(mlir::Block &block);
+  void emitOperation(mlir::Operation &op);
+  void emitSweep(chunk::SweepOp op);
+  void emitItem();
+  Value field(LaunchField field);
+  llvm::StringRef shapeOf(int64_t operand);
+  Value dataOf(int64_t operand);
+  /// Bytes between the rows of an operand with tokens, i64.
+  Value strideOf(int64_t operand);
+  /// Takes `bytes` of shared memory for the whole kernel.
+  int64_t reserve(int64_t bytes);
+  Tile &tile(Value value);
+  Values flat(mlir::ValueRange tiles);
+  void bind(mlir::ValueRange tiles, mlir::ValueRange numbers);
+  bool isPlainRows(chunk::ReadOp op);
+
+  // Copies.cpp
+  void planStreams(chunk::SweepOp op);
+  void copyChunk(const Stream &stream, Value firstToken);
+  void copyColumns(Value firstToken);
+  void copyRows(Value firstToken);
+  void emitRead(chunk::ReadOp op);
+  void emitWrite(chunk::WriteOp op);
+  Values loadState(int64_t operand);
+  void storeState(const Values &state, int64_t operand);
+  Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
+  Value numberPlace(int64_t operand, Value layer);
+
+  // Columns.cpp
+  void emitPointwise(chunk::PointwiseOp op);
+  Value cloneNumber(chunk::PointwiseOp op, int64_t result, int64_t token);
+  Values loadColumns(const Stream &stream);
+  void storeColumns(const Values &numbers, int64_t operand);
+  Value isValid(int64_t token);
+  void emitIndex(chunk::IndexOp op);
+
+  // Tree.cpp
+  struct Tree {
+    Values query;   ///< q ∘ pre, this thread's 16 tokens
+    Values key;     ///< k ∘ suf
+    Values totals;  ///< of the group, then of all four groups
+  };
+  void emitRecurrence(chunk::RecurrenceOp op);
+  void storeCore(llvm::ArrayRef<Value> numbers, int64_t region);
+  Tree startTree(const Values &query, const Values &key, const Values &lambda);
+  void storeDiagonal(const Values &query, const Values &key);
+  void finishTree(Tree &tree);
+
+  // Products.cpp
+  Value coreOffset(Value group, bool tokensAreRows);
+  Value rowOffset(Value row, Value chunk, int64_t width);
+  void multiplyLevels();
+  void multiplyHalves();
+  void storeStateRows(const Values &state, int64_t region);
+  Values multiplyOutput(const Tile &v);
+  Values updateState(const Values &state, const Tile &v);
+  void storeOutput(const Values &output, int64_t operand);
+  std::optional<int64_t> outputOperand(Value o);
+
+  chunk::KernelOp kernel;
+  BlockShape shape;
+  mlir::OpBuilder &builder;
+  Lanes code;
+  mlir::LLVM::LLVMFuncOp function;
+  llvm::DenseMap<Value, Tile> tiles;
+  int64_t sharedBytes = 0;
+
+  // The item, and who this thread is.
+  Value launch, head, sequence, firstRow /*i64*/, length;
+  Value thread, lane, warp, group, columnWarp, column, channel;
+
+  // Inside a sweep.
+  std::vector<Stream> streams;
+  Value firstToken, tokens; ///< of the chunk at hand, and how many it has
+  Value nextToken;          ///< of the chunk that comes after it
+  Value hasNext;
+  bool columnsAreAsked = false;
+
+  // Regions of shared memory that the recurrence uses.
+  struct Regions {
+    int64_t levels = 0;   ///< scaled operands of levels 1, 2, 4, 8; the state
+    int64_t wide = 0;     ///< of levels 16, 32 and of q and k to the chunk's ends
+    int64_t weights = 0;  ///< A, bf16 [64, 64]
+    int64_t totals = 0;   ///< fp32 [4, columns]
+    int64_t chunkTotal = 0; ///< fp32 [columns]
+    int64_t diagonal = 0; ///< fp32 [columnWarps, 64]
+  } regions;
+};
+
+} // namespace decay::cuda
+
+#endif // DECAY_COMPILER_TARGET_CUDA_LOWERING_KERNELEMITTER_H

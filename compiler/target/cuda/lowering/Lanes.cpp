@@ -1,0 +1,279 @@
+//===- Lanes.cpp - What one thread does, in few words ---------------------===//
+#include "compiler/target/cuda/lowering/Lanes.h"
+
+namespace decay::cuda {
+
+namespace arith = mlir::arith;
+namespace LLVM = mlir::LLVM;
+namespace NVVM = mlir::NVVM;
+namespace scf = mlir::scf;
+
+namespace {
+constexpr unsigned sharedSpace = 3;
+}
+
+mlir::Type Lanes::pointer(unsigned space) {
+  return LLVM::LLVMPointerType::get(builder.getContext(), space);
+}
+
+mlir::VectorType Lanes::vector(int64_t count, mlir::Type element) {
+  return mlir::VectorType::get({count}, element);
+}
+
+Value Lanes::integer(int64_t value) {
+  return arith::ConstantOp::create(
+      builder, place,
+      builder.getI32IntegerAttr(static_cast<int32_t>(value)));
+}
+Value Lanes::wide(int64_t value) {
+  return arith::ConstantOp::create(builder, place,
+                                   builder.getI64IntegerAttr(value));
+}
+Value Lanes::number(float value) {
+  return arith::ConstantOp::create(builder, place,
+                                   builder.getF32FloatAttr(value));
+}
+Value Lanes::add(Value x, Value y) {
+  return builder.createOrFold<arith::AddIOp>(place, x, y);
+}
+Value Lanes::sub(Value x, Value y) {
+  return builder.createOrFold<arith::SubIOp>(place, x, y);
+}
+Value Lanes::mul(Value x, Value y) {
+  return builder.createOrFold<arith::MulIOp>(place, x, y);
+}
+Value Lanes::divide(Value x, Value y) {
+  return builder.createOrFold<arith::DivUIOp>(place, x, y);
+}
+Value Lanes::add(Value x, int64_t y) { return y ? add(x, integer(y)) : x; }
+Value Lanes::mul(Value x, int64_t y) { return mul(x, integer(y)); }
+Value Lanes::bitAnd(Value x, int64_t y) {
+  return builder.createOrFold<arith::AndIOp>(place, x, integer(y));
+}
+Value Lanes::bitOr(Value x, Value y) {
+  return builder.createOrFold<arith::OrIOp>(place, x, y);
+}
+Value Lanes::bitXor(Value x, Value y) {
+  return builder.createOrFold<arith::XOrIOp>(place, x, y);
+}
+Value Lanes::bitXor(Value x, int64_t y) {
+  return y ? bitXor(x, integer(y)) : x;
+}
+Value Lanes::shiftLeft(Value x, int64_t bits) {
+  return builder.createOrFold<arith::ShLIOp>(place, x, integer(bits));
+}
+Value Lanes::shiftRight(Value x, int64_t bits) {
+  return shiftRight(x, integer(bits));
+}
+Value Lanes::shiftRight(Value x, Value bits) {
+  return builder.createOrFold<arith::ShRUIOp>(place, x, bits);
+}
+Value Lanes::smaller(Value x, Value y) {
+  return builder.createOrFold<arith::MinUIOp>(place, x, y);
+}
+Value Lanes::extend(Value x) {
+  return arith::ExtUIOp::create(builder, place, i64(), x);
+}
+Value Lanes::truncate(Value x) {
+  return arith::TruncIOp::create(builder, place, i32(), x);
+}
+Value Lanes::compare(arith::CmpIPredicate predicate, Value x, Value y) {
+  return builder.createOrFold<arith::CmpIOp>(place, predicate, x, y);
+}
+Value Lanes::equal(Value x, Value y) {
+  return compare(arith::CmpIPredicate::eq, x, y);
+}
+Value Lanes::equal(Value x, int64_t y) { return equal(x, integer(y)); }
+Value Lanes::less(Value x, Value y) {
+  return compare(arith::CmpIPredicate::slt, x, y);
+}
+Value Lanes::less(Value x, int64_t y) { return less(x, integer(y)); }
+Value Lanes::atLeast(Value x, int64_t y) {
+  return compare(arith::CmpIPredicate::sge, x, integer(y));
+}
+Value Lanes::both(Value x, Value y) {
+  return builder.createOrFold<arith::AndIOp>(place, x, y);
+}
+Value Lanes::either(Value x, Value y) { return bitOr(x, y); }
+Value Lanes::choose(Value condition, Value then, Value otherwise) {
+  return builder.createOrFold<arith::SelectOp>(place, condition, then,
+                                               otherwise);
+}
+Value Lanes::fadd(Value x, Value y) {
+  return arith::AddFOp::create(builder, place, x, y);
+}
+Value Lanes::fsub(Value x, Value y) {
+  return arith::SubFOp::create(builder, place, x, y);
+}
+Value Lanes::fmul(Value x, Value y) {
+  return arith::MulFOp::create(builder, place, x, y);
+}
+Value Lanes::fma(Value x, Value y, Value z) {
+  return mlir::math::FmaOp::create(builder, place, x, y, z);
+}
+
+Value Lanes::pack(Value low, Value high) {
+  mlir::Type pair = vector(2, builder.getBF16Type());
+  Value both = NVVM::ConvertF32x2ToBF16x2Op::create(
+      builder, place, pair, high, low, Value(), NVVM::FPRoundingMode::RN);
+  return LLVM::BitcastOp::create(builder, place, i32(), both);
+}
+Value Lanes::unpackLow(Value pair) {
+  return arith::BitcastOp::create(builder, place, f32(), shiftLeft(pair, 16));
+}
+Value Lanes::unpackHigh(Value pair) {
+  return arith::BitcastOp::create(builder, place, f32(),
+                                  bitAnd(pair, 0xffff0000));
+}
+Value Lanes::widen(Value half) {
+  Value word = arith::ExtUIOp::create(builder, place, i32(), half);
+  return unpackLow(word);
+}
+Value Lanes::narrow(Value value) {
+  Value half = arith::TruncFOp::create(builder, place, builder.getBF16Type(),
+                                       value);
+  return arith::BitcastOp::create(builder, place, i16(), half);
+}
+
+Value Lanes::shared(Value offset, int64_t constant) {
+  Value base = LLVM::AddressOfOp::create(builder, place, pointer(sharedSpace),
+                                         "dyn");
+  if (offset)
+    base = at(base, offset);
+  return at(base, constant);
+}
+Value Lanes::at(Value pointer, Value byteOffset) {
+  return LLVM::GEPOp::create(builder, place, pointer.getType(),
+                             builder.getI8Type(), pointer,
+                             llvm::ArrayRef<LLVM::GEPArg>{byteOffset});
+}
+Value Lanes::at(Value pointer, int64_t bytes) {
+  if (bytes == 0)
+    return pointer;
+  return LLVM::GEPOp::create(
+      builder, place, pointer.getType(), builder.getI8Type(), pointer,
+      llvm::ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
+}
+
+static unsigned bytesOf(mlir::Type type) {
+  if (auto vector = mlir::dyn_cast<mlir::VectorType>(type))
+    return vector.getNumElements() * bytesOf(vector.getElementType());
+  return type.isIntOrFloat() ? type.getIntOrFloatBitWidth() / 8 : 8;
+}
+
+Value Lanes::load(mlir::Type type, Value from) {
+  return LLVM::LoadOp::create(builder, place, type, from, bytesOf(type));
+}
+void Lanes::store(Value value, Value to) {
+  LLVM::StoreOp::create(builder, place, value, to, bytesOf(value.getType()));
+}
+Value Lanes::loadShared(mlir::Type type, Value offset, int64_t constant) {
+  return load(type, shared(offset, constant));
+}
+void Lanes::storeShared(Value value, Value offset, int64_t constant) {
+  store(value, shared(offset, constant));
+}
+Value Lanes::isNull(Value pointer) {
+  Value bits = LLVM::PtrToIntOp::create(builder, place, i64(), pointer);
+  return compare(arith::CmpIPredicate::eq, bits, wide(0));
+}
+Value Lanes::notNull(Value pointer) {
+  Value bits = LLVM::PtrToIntOp::create(builder, place, i64(), pointer);
+  return compare(arith::CmpIPredicate::ne, bits, wide(0));
+}
+
+void Lanes::copyAsync(Value to, Value from, Value bytes) {
+  NVVM::CpAsyncOp::create(builder, place, to, from, 16,
+                          NVVM::LoadCacheModifierKind::CG, bytes);
+}
+void Lanes::commitCopies() {
+  NVVM::CpAsyncCommitGroupOp::create(builder, place);
+}
+void Lanes::waitCopies(int64_t groupsLeft) {
+  NVVM::CpAsyncWaitGroupOp::create(builder, place, groupsLeft);
+}
+
+void Lanes::barrier() { NVVM::Barrier0Op::create(builder, place); }
+void Lanes::warpBarrier() {
+  NVVM::SyncWarpOp::create(builder, place, integer(-1));
+}
+Value Lanes::exchange(Value value, int64_t laneMask) {
+  return NVVM::ShflOp::create(builder, place, value.getType(), integer(-1),
+                              value, integer(laneMask), integer(0x1f),
+                              NVVM::ShflKind::bfly, mlir::UnitAttr());
+}
+
+static NVVM::LdStMatrixShapeAttr eightByEight(mlir::MLIRContext *context) {
+  return NVVM::LdStMatrixShapeAttr::get(context, 8, 8);
+}
+
+Fragment Lanes::loadMatrix(Value offset, int64_t constant, bool transposed) {
+  llvm::SmallVector<mlir::Type> words(4, i32());
+  auto four = LLVM::LLVMStructType::getLiteral(builder.getContext(), words);
+  Value loaded = NVVM::LdMatrixOp::create(
+      builder, place, four, shared(offset, constant), 4,
+      transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+      eightByEight(builder.getContext()), NVVM::LdStMatrixEltType::B16);
+  Fragment fragment;
+  for (int64_t index = 0; index < 4; ++index)
+    fragment[index] =
+        LLVM::ExtractValueOp::create(builder, place, loaded, index);
+  return fragment;
+}
+
+void Lanes::storeMatrix(const Fragment &fragment, Value offset,
+                        int64_t constant, bool transposed) {
+  NVVM::StMatrixOp::create(
+      builder, place, shared(offset, constant), mlir::ValueRange(fragment),
+      transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+      eightByEight(builder.getContext()), NVVM::LdStMatrixEltType::B16);
+}
+
+void Lanes::multiply(const Fragment &a, Value b0, Value b1,
+                     llvm::MutableArrayRef<Value> sum) {
+  llvm::SmallVector<mlir::Type> numbers(4, f32());
+  auto four = LLVM::LLVMStructType::getLiteral(builder.getContext(), numbers);
+  Value made = NVVM::MmaOp::create(
+      builder, place, four, mlir::ValueRange(a), mlir::ValueRange{b0, b1},
+      mlir::ValueRange(sum), llvm::ArrayRef<int64_t>{16, 8, 16}, std::nullopt,
+      std::nullopt,
+      std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                     NVVM::MMALayout::col});
+  for (int64_t index = 0; index < 4; ++index)
+    sum[index] = LLVM::ExtractValueOp::create(builder, place, made, index);
+}
+
+Values Lanes::loop(Value count, mlir::ValueRange carried,
+                   llvm::function_ref<Values(Value, mlir::ValueRange)> body) {
+  auto made = scf::ForOp::create(
+      builder, place, integer(0), count, integer(1), carried,
+      [&](mlir::OpBuilder &, mlir::Location, Value index,
+          mlir::ValueRange values) {
+        scf::YieldOp::create(builder, place, body(index, values));
+      });
+  return Values(made.getResults());
+}
+
+void Lanes::when(Value condition, llvm::function_ref<void()> then) {
+  scf::IfOp::create(builder, place, condition,
+                    [&](mlir::OpBuilder &, mlir::Location) {
+                      then();
+                      scf::YieldOp::create(builder, place);
+                    });
+}
+
+Values Lanes::choose(Value condition, llvm::function_ref<Values()> then,
+                     llvm::function_ref<Values()> otherwise) {
+  auto made = scf::IfOp::create(
+      builder, place, condition,
+      [&](mlir::OpBuilder &, mlir::Location) {
+        scf::YieldOp::create(builder, place, then());
+      },
+      [&](mlir::OpBuilder &, mlir::Location) {
+        scf::YieldOp::create(builder, place, otherwise());
+      });
+  return Values(made.getResults());
+}
+
+} // namespace decay::cuda

@@ -1,0 +1,121 @@
+//===- Lanes.h - What one thread does, in few words ------------*- C++ -*-===//
+#ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_LANES_H
+#define DECAY_COMPILER_TARGET_CUDA_LOWERING_LANES_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Builders.h"
+
+#include <array>
+
+namespace decay::cuda {
+
+using mlir::Value;
+using Values = llvm::SmallVector<Value>;
+
+/// One warp's share of a 16 x 16 bf16 matrix, as ldmatrix.x4 gives it.
+using Fragment = std::array<Value, 4>;
+
+/// A builder at a place, with the operations that kernels are made of. Integers
+/// are i32 unless a name says otherwise; shared-memory offsets count bytes.
+class Lanes {
+public:
+  Lanes(mlir::OpBuilder &builder, mlir::Location place)
+      : builder(builder), place(place) {}
+
+  mlir::OpBuilder &builder;
+  mlir::Location place;
+
+  mlir::Type i1() { return builder.getI1Type(); }
+  mlir::Type i16() { return builder.getI16Type(); }
+  mlir::Type i32() { return builder.getI32Type(); }
+  mlir::Type i64() { return builder.getI64Type(); }
+  mlir::Type f32() { return builder.getF32Type(); }
+  mlir::Type pointer(unsigned space = 0);
+  mlir::VectorType vector(int64_t count, mlir::Type element);
+
+  // Numbers.
+  Value integer(int64_t value);
+  Value wide(int64_t value);
+  Value number(float value);
+  Value add(Value x, Value y);
+  Value sub(Value x, Value y);
+  Value mul(Value x, Value y);
+  Value divide(Value x, Value y); ///< unsigned
+  Value add(Value x, int64_t y);
+  Value mul(Value x, int64_t y);
+  Value bitAnd(Value x, int64_t y);
+  Value bitOr(Value x, Value y);
+  Value bitXor(Value x, Value y);
+  Value bitXor(Value x, int64_t y);
+  Value shiftLeft(Value x, int64_t bits);
+  Value shiftRight(Value x, int64_t bits); ///< unsigned
+  Value shiftRight(Value x, Value bits);
+  Value smaller(Value x, Value y); ///< unsigned
+  Value extend(Value x);           ///< i32 -> i64, unsigned
+  Value truncate(Value x);         ///< i64 -> i32
+  Value equal(Value x, Value y);
+  Value equal(Value x, int64_t y);
+  Value less(Value x, Value y); ///< signed
+  Value less(Value x, int64_t y);
+  Value atLeast(Value x, int64_t y); ///< signed
+  Value both(Value x, Value y);
+  Value either(Value x, Value y);
+  Value choose(Value condition, Value then, Value otherwise);
+  Value fadd(Value x, Value y);
+  Value fsub(Value x, Value y);
+  Value fmul(Value x, Value y);
+  Value fma(Value x, Value y, Value z);
+
+  // bf16 in i32 registers: the element of the lower address is the low half.
+  Value pack(Value low, Value high);
+  Value unpackLow(Value pair);
+  Value unpackHigh(Value pair);
+  Value widen(Value half);   ///< the i16 of a bf16 -> f32
+  Value narrow(Value value); ///< f32 -> the i16 of a bf16
+
+  // Memory. `offset` may be null; `constant` counts bytes.
+  Value shared(Value offset, int64_t constant = 0);
+  Value loadShared(mlir::Type type, Value offset, int64_t constant = 0);
+  void storeShared(Value value, Value offset, int64_t constant = 0);
+  Value at(Value pointer, Value byteOffset); ///< byteOffset: i64 or i32
+  Value at(Value pointer, int64_t bytes);
+  Value load(mlir::Type type, Value pointer);
+  void store(Value value, Value pointer);
+  Value isNull(Value pointer);
+  Value notNull(Value pointer);
+  /// 16 bytes from global to shared memory; `bytes` of them, the rest zeros.
+  void copyAsync(Value to, Value from, Value bytes);
+  void commitCopies();
+  void waitCopies(int64_t groupsLeft);
+
+  // Threads.
+  void barrier();
+  void warpBarrier();
+  Value exchange(Value value, int64_t laneMask); ///< with lane ^ laneMask
+
+  // Matrices of one warp.
+  Fragment loadMatrix(Value offset, int64_t constant, bool transposed);
+  void storeMatrix(const Fragment &fragment, Value offset, int64_t constant,
+                   bool transposed);
+  /// sum + A (16 x 16) B (16 x 8): sum is 4 f32, B is two registers.
+  void multiply(const Fragment &a, Value b0, Value b1,
+                llvm::MutableArrayRef<Value> sum);
+
+  // Control.
+  Values loop(Value count, mlir::ValueRange carried,
+              llvm::function_ref<Values(Value, mlir::ValueRange)> body);
+  void when(Value condition, llvm::function_ref<void()> then);
+  Values choose(Value condition, llvm::function_ref<Values()> then,
+                llvm::function_ref<Values()> otherwise);
+
+private:
+  Value compare(mlir::arith::CmpIPredicate predicate, Value x, Value y);
+};
+
+} // namespace decay::cuda
+
+#endif // DECAY_COMPILER_TARGET_CUDA_LOWERING_LANES_H

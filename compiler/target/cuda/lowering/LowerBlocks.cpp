@@ -1,0 +1,43 @@
+//===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Passes.h"
+
+namespace decay::cuda {
+
+#define GEN_PASS_DEF_LOWERBLOCKS
+#include "compiler/target/cuda/lowering/Passes.h.inc"
+
+namespace {
+
+/// Head dims that packages serve.
+constexpr std::pair<int64_t, int64_t> headDims[] = {{64, 64}, {128, 128}};
+
+struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
+  void runOnOperation() override {
+    mlir::ModuleOp module = getOperation();
+    mlir::OpBuilder builder(module.getBodyRegion());
+    builder.setInsertionPointToEnd(module.getBody());
+    auto kernels = llvm::to_vector(module.getOps<chunk::KernelOp>());
+    auto gpu = mlir::gpu::GPUModuleOp::create(builder, module.getLoc(),
+                                              kernelModuleName);
+    builder.setInsertionPointToStart(gpu.getBody());
+    auto bytes = mlir::LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
+    mlir::LLVM::GlobalOp::create(
+        builder, module.getLoc(), bytes, /*isConstant=*/false,
+        mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
+        /*alignment=*/1024, /*addrSpace=*/3);
+    for (chunk::KernelOp kernel : kernels) {
+      if (kernel.getSymName() == "forward")
+        for (auto [K, V] : headDims) {
+          builder.setInsertionPointToEnd(gpu.getBody());
+          KernelEmitter(kernel, {K, V, 1}, builder).emit();
+          setWorkspace(gpu, kernel.getSymName(),
+                       {{"fault", *parseExtent("1"), faultSlotBytes}});
+        }
+      kernel.erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace decay::cuda

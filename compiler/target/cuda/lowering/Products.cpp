@@ -1,0 +1,316 @@
+//===- Products.cpp - Matrix products of a chunk --------------------------===//
+//
+// mma.sync m16n8k16 throughout. In a fragment of a 16 x 16 matrix a lane has
+// row lane / 4 (and 8 further down), columns 2 (lane mod 4) and the next (and 8
+// further on). The same four registers of an X, rows being tokens, serve as
+// left operand and, in pairs (0, 2) and (1, 3), as the right one.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+namespace decay::cuda {
+
+using Sums = llvm::SmallVector<std::array<Value, 4>>;
+
+static Sums zeros(Lanes &code, int64_t count) {
+  Value zero = code.number(0);
+  return Sums(count, {zero, zero, zero, zero});
+}
+
+/// This lane's address in a core region, for a 16 x 16 matrix of two blocks of
+/// tokens and 16 columns that begins at (group, column 0). Of the four 8 x 8
+/// matrices the second is further down the rows, the third further along.
+Value KernelEmitter::coreOffset(Value tokenGroup, bool tokensAreRows) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Value tokenBlock = tokensAreRows ? second : third;
+  Value columnBlock = tokensAreRows ? third : second;
+  Value within = code.add(code.mul(columnBlock, 8), code.bitAnd(lane, 7));
+  Value block = code.add(code.mul(tokenGroup, 2), tokenBlock);
+  return code.shiftLeft(
+      code.add(code.mul(block, shape.columns()), within), 4);
+}
+
+/// Offset of A[row, column] in the swizzled weights.
+static Value weightOffset(Lanes &code, Value row, Value column) {
+  Value piece = code.bitXor(code.shiftRight(column, 3), code.bitAnd(row, 7));
+  return code.add(code.mul(row, chunkTokens * bfloatBytes),
+                  code.add(code.shiftLeft(piece, 4),
+                           code.shiftLeft(code.bitAnd(column, 7), 1)));
+}
+
+/// The diagonal blocks of A: one job per group and level, a masked X Xᵀ each.
+void KernelEmitter::multiplyLevels() {
+  int64_t columns = shape.columns(), jobs = 4 * groupCount;
+  for (int64_t first = 0; first < jobs; first += shape.warps()) {
+    Value job = code.add(warp, first);
+    Value level = code.shiftRight(job, 2), own = code.bitAnd(job, 3);
+    Value offset =
+        code.add(coreOffset(own, /*tokensAreRows=*/true),
+                 code.mul(level, BlockShape::tileBytes(columns)));
+    Sums sums = zeros(code, 2);
+    for (int64_t step = 0; step < columns / 16; ++step) {
+      Fragment x =
+          code.loadMatrix(offset, regions.levels + step * 256, true);
+      code.multiply(x, x[0], x[2], sums[0]);
+      code.multiply(x, x[1], x[3], sums[1]);
+    }
+    Value start = code.mul(own, groupTokens);
+    for (int64_t place = 0; place < 2; ++place)
+      for (int64_t each = 0; each < 4; ++each) {
+        Value row = code.add(code.shiftRight(lane, 2), each / 2 * 8);
+        Value column = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
+                                place * 8 + each % 2);
+        Value apart =
+            code.shiftRight(code.bitXor(row, column), level);
+        Value belongs =
+            code.both(code.equal(apart, 1), code.less(column, row));
+        Value target = weightOffset(code, code.add(start, row),
+                                    code.add(start, column));
+        code.when(belongs, [&] {
+          code.storeShared(code.narrow(sums[place][each]), target,
+                           regions.weights);
+        });
+      }
+    // The warps of the first level also add up their group's diagonal.
+    Value owner = code.both(code.equal(level, 0), code.less(lane, groupTokens));
+    code.when(owner, [&] {
+      Value token = code.add(start, lane);
+      Value sum = code.number(0);
+      for (int64_t part = 0; part < shape.columnWarps(); ++part)
+        sum = code.fadd(
+            sum, code.loadShared(code.f32(), code.shiftLeft(token, 2),
+                                 regions.diagonal +
+                                     part * chunkTokens * floatBytes));
+      code.storeShared(code.narrow(sum), weightOffset(code, token, token),
+                       regions.weights);
+    });
+  }
+}
+
+/// The blocks of A between groups: levels 16 (two) and 32 (four).
+void KernelEmitter::multiplyHalves() {
+  constexpr int64_t jobs = 6;
+  int64_t columns = shape.columns();
+  auto emitJob = [&](Value job) {
+    Value isWide = code.atLeast(job, 2);
+    Value inWide = code.add(job, -2);
+    Value row = code.choose(
+        isWide, code.add(code.bitAnd(code.shiftRight(inWide, 1), 1), 2),
+        code.add(code.mul(job, 2), 1));
+    Value column = code.choose(isWide, code.bitAnd(inWide, 1), code.mul(job, 2));
+    Value region = code.choose(
+        isWide, code.integer(BlockShape::tileBytes(columns)), code.integer(0));
+    Value rowOffsets = code.add(coreOffset(row, true), region);
+    Value columnOffsets = code.add(coreOffset(column, true), region);
+    Sums sums = zeros(code, 2);
+    for (int64_t step = 0; step < columns / 16; ++step) {
+      Fragment a =
+          code.loadMatrix(rowOffsets, regions.wide + step * 256, true);
+      Fragment b =
+          code.loadMatrix(columnOffsets, regions.wide + step * 256, true);
+      code.multiply(a, b[0], b[2], sums[0]);
+      code.multiply(a, b[1], b[3], sums[1]);
+    }
+    for (int64_t place = 0; place < 2; ++place)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value i = code.add(code.add(code.mul(row, groupTokens),
+                                    code.shiftRight(lane, 2)),
+                           half * 8);
+        Value j = code.add(code.add(code.mul(column, groupTokens),
+                                    code.shiftLeft(code.bitAnd(lane, 3), 1)),
+                           place * 8);
+        Value pair =
+            code.pack(sums[place][2 * half], sums[place][2 * half + 1]);
+        code.storeShared(pair, weightOffset(code, i, j), regions.weights);
+      }
+  };
+  for (int64_t first = 0; first < jobs; first += shape.warps()) {
+    Value job = code.add(warp, first);
+    code.when(code.less(job, jobs), [&] { emitJob(job); });
+  }
+}
+
+/// The state as bf16 rows, one for each column of k.
+void KernelEmitter::storeStateRows(const Values &state, int64_t region) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  for (int64_t tileRow = 0; tileRow < 2; ++tileRow)
+    for (int64_t place = 0; place < shape.stateTiles(); place += 2) {
+      auto at = [&](int64_t column, int64_t half) {
+        const Value *pair =
+            &state[((tileRow * shape.stateTiles() + column) * 2 + half) * 2];
+        return code.pack(pair[0], pair[1]);
+      };
+      Fragment fragment = {at(place, 0), at(place, 1), at(place + 1, 0),
+                           at(place + 1, 1)};
+      Value row = code.add(
+          code.add(code.mul(columnWarp, 32), code.mul(second, 8)),
+          code.add(code.bitAnd(lane, 7), tileRow * 16));
+      Value piece =
+          code.add(code.add(code.mul(group, shape.stateColumns() / 8), third),
+                   place);
+      code.storeMatrix(fragment, rowOffset(row, piece, shape.V), region, false);
+    }
+}
+
+/// o = (q ∘ pre) S + A v, for one group's rows and some columns.
+Values KernelEmitter::multiplyOutput(const Tile &v) {
+  int64_t columns = shape.columns(), width = shape.outputColumns();
+  int64_t places = width / 8;
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Value rowInTile = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
+  Value firstPiece =
+      code.add(code.mul(columnWarp, width / 8), third);
+  // Rows of S or v, 16 from `row` on, times 16 output columns.
+  auto rowsTimes = [&](const Fragment &a, int64_t row, int64_t region,
+                       Sums &sums) {
+    for (int64_t place = 0; place < places; place += 2) {
+      Value offset = rowOffset(rowInTile, code.add(firstPiece, place), shape.V);
+      Fragment b = code.loadMatrix(
+          offset, region + row * shape.V * bfloatBytes, true);
+      code.multiply(a, b[0], b[1], sums[place]);
+      code.multiply(a, b[2], b[3], sums[place + 1]);
+    }
+  };
+  Sums sums = zeros(code, places);
+  int64_t queries = regions.wide + 2 * BlockShape::tileBytes(columns);
+  Value queryOffset = coreOffset(group, true);
+  for (int64_t step = 0; step < columns / 16; ++step)
+    rowsTimes(code.loadMatrix(queryOffset, queries + step * 256, true),
+              step * 16, regions.levels, sums);
+  auto flatten = [](const Sums &numbers) {
+    Values list;
+    for (const auto &four : numbers)
+      list.append(four.begin(), four.end());
+    return list;
+  };
+  Values carried = flatten(sums);
+  Value row = code.add(code.mul(group, groupTokens), rowInTile);
+  for (int64_t step = 0; step < groupCount; ++step) {
+    auto emitStep = [&]() -> Values {
+      Sums added;
+      for (size_t index = 0; index < carried.size(); index += 4)
+        added.push_back({carried[index], carried[index + 1],
+                         carried[index + 2], carried[index + 3]});
+      Value offset = rowOffset(row, code.add(third, step * 2), chunkTokens);
+      rowsTimes(code.loadMatrix(offset, regions.weights, false), step * 16,
+                v.shared, added);
+      return flatten(added);
+    };
+    // Tokens of later groups have no weight.
+    carried = step == 0 ? emitStep()
+                        : code.choose(code.atLeast(group, step), emitStep,
+                                      [&] { return carried; });
+  }
+  return carried;
+}
+
+/// S <- tot S + (k ∘ suf)ᵀ v, for 32 rows and some columns.
+Values KernelEmitter::updateState(const Values &state, const Tile &v) {
+  int64_t columns = shape.columns(), tilesInRow = shape.stateTiles();
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Sums sums;
+  for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
+    Value factors[2];
+    for (int64_t half = 0; half < 2; ++half) {
+      Value row = code.add(code.add(code.mul(columnWarp, 32),
+                                    code.shiftRight(lane, 2)),
+                           tileRow * 16 + half * 8);
+      factors[half] = code.loadShared(code.f32(), code.shiftLeft(row, 2),
+                                      regions.chunkTotal);
+    }
+    for (int64_t place = 0; place < tilesInRow; ++place) {
+      const Value *four = &state[(tileRow * tilesInRow + place) * 4];
+      sums.push_back({code.fmul(four[0], factors[0]),
+                      code.fmul(four[1], factors[0]),
+                      code.fmul(four[2], factors[1]),
+                      code.fmul(four[3], factors[1])});
+    }
+  }
+  int64_t keys = regions.wide + 3 * BlockShape::tileBytes(columns);
+  Value keyOffset = code.add(coreOffset(code.integer(0), false),
+                             code.mul(columnWarp, 32 * 16));
+  Value rowInTile = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
+  Value firstPiece =
+      code.add(code.mul(group, shape.stateColumns() / 8), third);
+  for (int64_t step = 0; step < groupCount; ++step) {
+    Fragment a[2];
+    for (int64_t tileRow = 0; tileRow < 2; ++tileRow)
+      a[tileRow] = code.loadMatrix(
+          keyOffset, keys + step * 2 * columns * 16 + tileRow * 256, false);
+    for (int64_t place = 0; place < tilesInRow; place += 2) {
+      Value offset = rowOffset(rowInTile, code.add(firstPiece, place), shape.V);
+      Fragment b = code.loadMatrix(
+          offset, v.shared + step * 16 * shape.V * bfloatBytes, true);
+      for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
+        int64_t index = tileRow * tilesInRow + place;
+        code.multiply(a[tileRow], b[0], b[1], sums[index]);
+        code.multiply(a[tileRow], b[2], b[3], sums[index + 1]);
+      }
+    }
+  }
+  Values next;
+  for (const auto &four : sums)
+    next.append(four.begin(), four.end());
+  return next;
+}
+
+/// The operand that a sweep writes the output to.
+std::optional<int64_t> KernelEmitter::outputOperand(Value o) {
+  for (mlir::Operation *user : o.getUsers())
+    if (auto write = mlir::dyn_cast<chunk::WriteOp>(user))
+      return write.getOperand();
+  return std::nullopt;
+}
+
+/// Through the warp's own corner of shared memory, so that rows go out in
+/// pieces of 16 bytes.
+void KernelEmitter::storeOutput(const Values &output, int64_t operand) {
+  int64_t width = shape.outputColumns(), pieces = width / 8;
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Value corner = code.mul(warp, groupTokens * width * bfloatBytes);
+  // Pieces are swizzled by what rows share: few pieces, several rows per 128
+  // bytes.
+  auto offsetOf = [&](Value row, Value piece) {
+    int64_t shared = std::min<int64_t>(pieces, 8);
+    Value line = code.shiftRight(code.mul(row, shared), 3);
+    Value mixed = code.bitXor(piece, code.bitAnd(line, shared - 1));
+    return code.add(code.add(corner, code.mul(row, width * bfloatBytes)),
+                    code.shiftLeft(mixed, 4));
+  };
+  Value row = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
+  for (int64_t place = 0; place < pieces; place += 2) {
+    auto at = [&](int64_t column, int64_t half) {
+      const Value *pair = &output[column * 4 + half * 2];
+      return code.pack(pair[0], pair[1]);
+    };
+    Fragment fragment = {at(place, 0), at(place, 1), at(place + 1, 0),
+                         at(place + 1, 1)};
+    code.storeMatrix(fragment, offsetOf(row, code.add(third, place)),
+                     regions.wide, false);
+  }
+  code.warpBarrier();
+  Value data = dataOf(operand), stride = strideOf(operand);
+  Value start = code.add(code.mul(head, shape.V), code.mul(columnWarp, width));
+  for (int64_t first = 0; first < groupTokens * pieces; first += warpLanes) {
+    Value index = code.add(lane, first);
+    Value from = code.divide(index, code.integer(pieces));
+    Value piece = code.bitAnd(index, pieces - 1);
+    Value token = code.add(code.mul(group, groupTokens), from);
+    Value words = code.loadShared(code.vector(4, code.i32()),
+                                  offsetOf(from, piece), regions.wide);
+    code.when(code.less(token, tokens), [&] {
+      Value position = code.add(firstRow, code.extend(code.add(firstToken, token)));
+      Value element = code.add(start, code.mul(piece, 8));
+      Value bytes = code.add(code.mul(position, stride),
+                             code.extend(code.mul(element, bfloatBytes)));
+      code.store(words, code.at(data, bytes));
+    });
+  }
+}
+
+} // namespace decay::cuda

@@ -1,0 +1,184 @@
+//===- Tree.cpp - Products of λ, and q and k scaled by them ---------------===//
+//
+// The product tree of compiler/dialect/chunk/README.md. A thread has the 16
+// tokens of its group in registers, so the levels of 1, 2, 4 and 8 tokens need
+// nothing from others; the levels of 16 and 32 and the chunk's ends need the
+// groups' totals.
+//
+// At each level a token is used once: as a query if it is in the right sibling,
+// as a key if it is in the left one. So one operand X per level holds both, and
+// the level's weights are a masked part of X Xᵀ.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+namespace decay::cuda {
+
+/// Scaled operands lie in *cores*: eight tokens of a column are 16 bytes, the
+/// columns of eight tokens follow each other. A thread writes its column in two
+/// stores; ldmatrix reads eight columns as one matrix, plain or transposed.
+void KernelEmitter::storeCore(llvm::ArrayRef<Value> numbers, int64_t region) {
+  int64_t columns = shape.columns();
+  Value offset = code.shiftLeft(
+      code.add(code.mul(group, 2 * columns), column), 4);
+  for (int64_t half = 0; half < 2; ++half) {
+    Value words = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                               code.vector(4, code.i32()));
+    for (int64_t word = 0; word < 4; ++word) {
+      int64_t token = half * 8 + word * 2;
+      words = mlir::LLVM::InsertElementOp::create(
+          builder, code.place, words,
+          code.pack(numbers[token], numbers[token + 1]), code.integer(word));
+    }
+    code.storeShared(words, offset, region + half * columns * 16);
+  }
+}
+
+/// Levels 1 to 8, inside the thread's 16 tokens.
+KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
+                                             const Values &key,
+                                             const Values &lambda) {
+  Tree tree;
+  tree.key = key;
+  for (auto [q, decay] : llvm::zip(query, lambda))
+    tree.query.push_back(code.fmul(q, decay));
+  Values totals = lambda;
+  for (int64_t level = 0; level < 4; ++level) {
+    int64_t size = int64_t(1) << level;
+    Values operand;
+    for (int64_t token = 0; token < groupTokens; ++token)
+      operand.push_back(token & size ? tree.query[token] : tree.key[token]);
+    storeCore(operand, regions.levels +
+                           level * BlockShape::tileBytes(shape.columns()));
+    for (int64_t token = 0; token < groupTokens; ++token) {
+      int64_t block = token / size;
+      Values &scaled = token & size ? tree.query : tree.key;
+      scaled[token] = code.fmul(scaled[token], totals[block ^ 1]);
+    }
+    Values merged;
+    for (size_t block = 0; block < totals.size(); block += 2)
+      merged.push_back(code.fmul(totals[block], totals[block + 1]));
+    totals = merged;
+  }
+  tree.totals = totals;
+  code.storeShared(totals.front(),
+                   code.shiftLeft(code.add(code.mul(group, shape.columns()),
+                                           column),
+                                  2),
+                   regions.totals);
+  return tree;
+}
+
+/// q · k of each token over this warp's columns, in fp32. The halves that a
+/// lane does not keep go to its partner, until each lane has one token.
+void KernelEmitter::storeDiagonal(const Values &query, const Values &key) {
+  Values sums;
+  for (auto [q, k] : llvm::zip(query, key))
+    sums.push_back(code.fmul(q, k));
+  for (int64_t mask = 16; mask > 1; mask /= 2) {
+    Value upper = code.equal(code.bitAnd(lane, mask), mask);
+    size_t half = sums.size() / 2;
+    Values kept;
+    for (size_t index = 0; index < half; ++index) {
+      Value low = sums[index], high = sums[index + half];
+      Value given = code.choose(upper, low, high);
+      Value own = code.choose(upper, high, low);
+      kept.push_back(code.fadd(own, code.exchange(given, mask)));
+    }
+    sums = kept;
+  }
+  Value sum = code.fadd(sums.front(), code.exchange(sums.front(), 1));
+  Value token = code.add(code.mul(group, groupTokens),
+                         code.shiftRight(lane, 1));
+  Value offset = code.shiftLeft(
+      code.add(code.mul(columnWarp, chunkTokens), token), 2);
+  code.when(code.equal(code.bitAnd(lane, 1), 0),
+            [&] { code.storeShared(sum, offset, regions.diagonal); });
+}
+
+/// Levels 16, 32 and the chunk, from the totals of the groups.
+void KernelEmitter::finishTree(Tree &tree) {
+  int64_t columns = shape.columns();
+  tree.totals.clear();
+  for (int64_t other = 0; other < groupCount; ++other)
+    tree.totals.push_back(
+        code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                        regions.totals + other * columns * floatBytes));
+  Value one = code.number(1);
+  // Products of the groups before and behind this one.
+  Value before = one, behind = one;
+  for (int64_t other = 0; other < groupCount; ++other) {
+    Value total = tree.totals[other];
+    if (other < groupCount - 1)
+      before = code.fmul(
+          before, code.choose(code.less(code.integer(other), group), total, one));
+    if (other > 0)
+      behind = code.fmul(
+          behind, code.choose(code.less(group, other), total, one));
+  }
+  Value isRight = code.equal(code.bitAnd(group, 1), 1);
+  Value isUpper = code.atLeast(group, 2);
+  Value factor = code.choose(
+      isUpper, code.choose(code.equal(group, 3), tree.totals[2], one),
+      code.choose(code.equal(group, 0), tree.totals[1], one));
+  int64_t bytes = BlockShape::tileBytes(columns);
+  Values sixteen, thirtyTwo, query, key;
+  for (auto [q, k] : llvm::zip(tree.query, tree.key)) {
+    sixteen.push_back(code.choose(isRight, q, k));
+    thirtyTwo.push_back(code.fmul(code.choose(isUpper, q, k), factor));
+    query.push_back(code.fmul(q, before));
+    key.push_back(code.fmul(k, behind));
+  }
+  storeCore(sixteen, regions.wide);
+  storeCore(thirtyTwo, regions.wide + bytes);
+  storeCore(query, regions.wide + 2 * bytes);
+  storeCore(key, regions.wide + 3 * bytes);
+  Value total = code.fmul(code.fmul(tree.totals[0], tree.totals[1]),
+                          code.fmul(tree.totals[2], tree.totals[3]));
+  code.when(code.equal(group, 0), [&] {
+    code.storeShared(total, code.shiftLeft(column, 2), regions.chunkTotal);
+  });
+}
+
+/// Tokens behind the sequence's end: λ = 1 and k = 0 change nothing.
+static Values masked(Lanes &code, const Values &numbers,
+                     llvm::function_ref<Value(int64_t)> isValid,
+                     float otherwise) {
+  Values made;
+  for (auto [token, number] : llvm::enumerate(numbers))
+    made.push_back(
+        code.choose(isValid(token), number, code.number(otherwise)));
+  return made;
+}
+
+void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
+  auto valid = [&](int64_t token) { return isValid(token); };
+  const Values &query = tile(op.getQ()).numbers;
+  Values key = masked(code, tile(op.getK()).numbers, valid, 0);
+  Values lambda = masked(code, tile(op.getLambda()).numbers, valid, 1);
+  storeDiagonal(query, key);
+  Tree tree = startTree(query, key, lambda);
+  code.barrier();
+  // Everyone has read the chunk's columns: the next may come.
+  copyColumns(nextToken);
+  finishTree(tree);
+  multiplyLevels();
+  code.barrier();
+  const Values state = tile(op.getState()).numbers;
+  storeStateRows(state, regions.levels);
+  multiplyHalves();
+  // All but the columns that were asked for last.
+  code.waitCopies(1);
+  code.barrier();
+  const Tile v = tile(op.getV());
+  Values output = multiplyOutput(v);
+  Tile next;
+  next.kind = Tile::Kind::state;
+  next.numbers = updateState(state, v);
+  tiles[op.getNext()] = next;
+  if (std::optional<int64_t> operand = outputOperand(op.getO()))
+    storeOutput(output, *operand);
+  tiles[op.getO()].kind = Tile::Kind::rows;
+}
+
+} // namespace decay::cuda
