@@ -1,4 +1,5 @@
 //===- CpuTarget.cpp - x86-64, AVX2 and AVX-512 --------------------------===//
+#include "compiler/package/library/PackageLibrary.h"
 #include "compiler/target/Target.h"
 #include "compiler/target/cpu/codegen/Codegen.h"
 #include "compiler/target/cpu/codegen/Passes.h"

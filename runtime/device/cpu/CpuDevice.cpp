@@ -110,6 +110,7 @@ public:
   }
 
   int64_t workers() const override { return pool.workers(); }
+  std::string_view target() const override { return "cpu"; }
 
   void *allocate(size_t bytes) override {
     constexpr size_t alignment = 64;

@@ -52,11 +52,6 @@ llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
 llvm::Error emitPackageTables(llvm::Module &module,
                               const PackageDescription &package);
 
-/// Links one object file into a stripped shared library and returns its bytes.
-/// The linker's own output lies for a moment in `directory`.
-llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
-                                              llvm::StringRef directory);
-
 } // namespace decay::cpu
 
 #endif // DECAY_COMPILER_TARGET_CPU_CODEGEN_CODEGEN_H

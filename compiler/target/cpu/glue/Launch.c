@@ -103,8 +103,12 @@ static int32_t firstFault(const GlueRun *run, DecayFault *fault) {
   const GlueItemFault *found = faultOf(run, first);
   GlueItem item = itemAt(run, first);
   if (fault)
-    *fault = (DecayFault){item.sequence, found->token, item.head,
-                          found->channel, found->value};
+    *fault = (DecayFault){.sequence = item.sequence,
+                          .token = found->token,
+                          .head = item.head,
+                          .channel = found->channel,
+                          .value = found->value,
+                          .operand = -1};
   return (int32_t)found->code;
 }
 
