@@ -27,12 +27,12 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
-      if (kernel.getSymName() == "forward")
+      if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
         for (auto [K, V] : headDims) {
           builder.setInsertionPointToEnd(gpu.getBody());
-          KernelEmitter(kernel, {K, V, 1}, builder).emit();
-          setWorkspace(gpu, kernel.getSymName(),
-                       {{"fault", *parseExtent("1"), faultSlotBytes}});
+          KernelEmitter emitter(kernel, {K, V, 1}, builder);
+          emitter.emit();
+          setWorkspace(gpu, kernel.getSymName(), emitter.workspaceParts());
         }
       kernel.erase();
     }
