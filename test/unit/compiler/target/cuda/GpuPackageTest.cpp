@@ -8,7 +8,7 @@
 #include "compiler/target/Target.h"
 #include "compiler/target/cuda/Launches.h"
 #include "runtime/abi/DecayPackage.h"
-#include "test/unit/compiler/target/cuda/FakeDriver.h"
+#include "test/support/gpu/FakeDriver.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"

@@ -1,6 +1,6 @@
 /*===- FakeDriver.h - A driver that writes down what it is asked ----------===*/
-#ifndef DECAY_TEST_UNIT_COMPILER_TARGET_CUDA_FAKEDRIVER_H
-#define DECAY_TEST_UNIT_COMPILER_TARGET_CUDA_FAKEDRIVER_H
+#ifndef DECAY_TEST_SUPPORT_GPU_FAKEDRIVER_H
+#define DECAY_TEST_SUPPORT_GPU_FAKEDRIVER_H
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,17 +15,18 @@ typedef struct FakeLaunch {
 
 typedef struct FakeDriver {
   /* What it answers. */
-  int major, minor, device, memory_device, no_context;
-  int init_result, load_result, wait_result;
+  int major, minor, device, memory_device, no_context, version, device_count;
+  int init_result, load_result, wait_result, copy_result;
   /* What it was asked. */
   int loads, shared_limit, pointer_questions, waits, launch_count;
+  int contexts, streams, events; /* alive */
   FakeLaunch launches[16];
 } FakeDriver;
 
 extern FakeDriver fake_driver;
-extern char fake_device_memory[1 << 16];
+extern char fake_device_memory[1 << 22];
 
 #ifdef __cplusplus
 }
 #endif
-#endif /* DECAY_TEST_UNIT_COMPILER_TARGET_CUDA_FAKEDRIVER_H */
+#endif /* DECAY_TEST_SUPPORT_GPU_FAKEDRIVER_H */

@@ -5,13 +5,14 @@
 // start.
 //
 //===----------------------------------------------------------------------===*/
-#include "test/unit/compiler/target/cuda/FakeDriver.h"
+#include "test/support/gpu/FakeDriver.h"
 
 #include <stdio.h>
 #include <string.h>
 
-FakeDriver fake_driver = {.minor = 0, .major = 9};
-char fake_device_memory[1 << 16] __attribute__((aligned(256)));
+FakeDriver fake_driver = {
+    .minor = 0, .major = 9, .version = 13000, .device_count = 1};
+char fake_device_memory[1 << 22] __attribute__((aligned(256)));
 
 int cuInit(unsigned flags) { return fake_driver.init_result; }
 
@@ -74,7 +75,7 @@ int cuPointerGetAttributes(unsigned count, int *attributes, void **values,
 int cuMemcpyDtoHAsync_v2(void *to, unsigned long from, unsigned long bytes,
                          void *stream) {
   memcpy(to, (void *)from, bytes);
-  return 0;
+  return fake_driver.copy_result;
 }
 
 int cuMemsetD8Async(unsigned long to, unsigned char byte, unsigned long count,
@@ -90,5 +91,89 @@ int cuStreamSynchronize(void *stream) {
 
 int cuGetErrorString(int result, const char **text) {
   *text = "what the fake driver says";
+  return 0;
+}
+
+/* What only the runtime asks. */
+
+int cuDriverGetVersion(int *version) {
+  *version = fake_driver.version;
+  return 0;
+}
+
+int cuDeviceGetCount(int *count) {
+  *count = fake_driver.device_count;
+  return 0;
+}
+
+int cuDeviceGetName(char *name, int bytes, int device) {
+  snprintf(name, bytes, "fake GPU");
+  return 0;
+}
+
+int cuDeviceTotalMem_v2(unsigned long *bytes, int device) {
+  *bytes = sizeof fake_device_memory;
+  return 0;
+}
+
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+  ++fake_driver.contexts;
+  *context = &fake_driver;
+  return 0;
+}
+
+int cuDevicePrimaryCtxRelease_v2(int device) {
+  --fake_driver.contexts;
+  return 0;
+}
+
+int cuCtxSetCurrent(void *context) { return 0; }
+
+int cuStreamCreate(void **stream, unsigned flags) {
+  ++fake_driver.streams;
+  *stream = (void *)0x5678;
+  return 0;
+}
+
+int cuStreamDestroy_v2(void *stream) {
+  --fake_driver.streams;
+  return 0;
+}
+
+static unsigned long used;
+
+int cuMemAlloc_v2(unsigned long *address, unsigned long bytes) {
+  if (bytes > sizeof fake_device_memory - used)
+    return 2;
+  *address = (unsigned long)fake_device_memory + used;
+  used += (bytes + 255) / 256 * 256;
+  return 0;
+}
+
+int cuMemFree_v2(unsigned long address) { return 0; }
+
+int cuMemcpyHtoDAsync_v2(unsigned long to, const void *from,
+                         unsigned long bytes, void *stream) {
+  memcpy((void *)to, from, bytes);
+  return fake_driver.copy_result;
+}
+
+int cuEventCreate(void **event, unsigned flags) {
+  ++fake_driver.events;
+  *event = &used;
+  return 0;
+}
+
+int cuEventDestroy_v2(void *event) {
+  --fake_driver.events;
+  return 0;
+}
+
+int cuEventRecord(void *event, void *stream) { return 0; }
+
+int cuEventSynchronize(void *event) { return fake_driver.wait_result; }
+
+int cuEventElapsedTime(float *milliseconds, void *from, void *to) {
+  *milliseconds = 1.5f;
   return 0;
 }
