@@ -86,7 +86,7 @@ static std::string hashOf(const Frontend &frontend) {
   for (const dsl::Setting &setting : frontend.design.settings)
     settings += setting.name + "=" + setting.value + "\n";
   return packageHash({compilerFingerprint(), frontend.target->name(),
-                      frontend.design.name, settings,
+                      frontend.target->tools(), frontend.design.name, settings,
                       frontend.named.source.text});
 }
 

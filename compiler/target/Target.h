@@ -44,6 +44,10 @@ public:
   virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
   virtual void registerPasses() const = 0;
 
+  /// What a package's bytes depend on that is no part of Decay: the programs
+  /// found on this machine. Part of the package's hash.
+  virtual std::string tools() const { return ""; }
+
   /// In the order in which they run.
   virtual llvm::ArrayRef<Phase> phases() const = 0;
   virtual llvm::ArrayRef<TargetArtefact> artefacts() const = 0;

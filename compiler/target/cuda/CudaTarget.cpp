@@ -1,6 +1,7 @@
 //===- CudaTarget.cpp - Hopper GPUs ---------------------------------------===//
 #include "compiler/package/library/PackageLibrary.h"
 #include "compiler/target/Target.h"
+#include "compiler/target/cuda/codegen/Assembler.h"
 #include "compiler/target/cuda/codegen/Codegen.h"
 #include "compiler/target/cuda/codegen/Library.h"
 #include "compiler/target/cuda/codegen/Passes.h"
@@ -81,6 +82,14 @@ public:
   void registerPasses() const override {
     registerCudaCodegenPasses();
     registerCudaLoweringPasses();
+  }
+  std::string tools() const override {
+    llvm::Expected<std::string> found = findAssembler();
+    if (found)
+      return found->empty() ? "" : "ptxas";
+    // Whoever needs it will say so.
+    llvm::consumeError(found.takeError());
+    return "";
   }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
