@@ -110,7 +110,15 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
       made.shared = stream.shared;
     } else {
       made.kind = Tile::Kind::columns;
-      made.numbers = loadColumns(stream);
+      if (hasGradient) {
+        made.pairs = columnPairs(stream);
+        for (Value pair : made.pairs) {
+          made.numbers.push_back(code.unpackLow(pair));
+          made.numbers.push_back(code.unpackHigh(pair));
+        }
+      } else {
+        made.numbers = loadColumns(stream);
+      }
     }
   } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
     made.kind = Tile::Kind::state;

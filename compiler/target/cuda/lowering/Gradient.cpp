@@ -231,7 +231,7 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   const Values state = tile(op.getState()).numbers;
   const Values gradient = tile(op.getDState()).numbers;
   storeDiagonal(query, key);
-  Tree tree = startTree(query, key, lambda, /*keepOperands=*/true);
+  Tree tree = startTree(query, key, lambda);
   code.barrier();
   // The raw columns are read: their place is free for weights and state.
   clearWeights();
@@ -263,18 +263,68 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   tiles[op.getDV()].kind = Tile::Kind::rows;
   code.barrier();
   copyNext();
-  TreeGradient made = adjointTree(tree, query, key, lambda);
-  auto bindColumns = [&](Value result, Values numbers) {
-    auto type = mlir::cast<chunk::TileType>(result.getType());
-    Tile columns;
-    columns.kind = Tile::Kind::columns;
-    columns.numbers =
-        type.has(ir::Axis::Channel) ? numbers : sumColumns(numbers);
-    tiles[result] = columns;
-  };
-  bindColumns(op.getDQ(), made.query);
-  bindColumns(op.getDK(), made.key);
-  bindColumns(op.getDLambda(), made.lambda);
+  emitColumnGradients(op);
+}
+
+/// The adjoint of the tree, and with it what follows in the chunk: by halves of
+/// the group where that is all pointwise, since a thread cannot hold more.
+void KernelEmitter::emitColumnGradients(chunk::RecurrenceGradientOp op) {
+  for (Value result : {op.getDQ(), op.getDK(), op.getDLambda()}) {
+    Tile &made = tiles[result];
+    made.kind = Tile::Kind::columns;
+    made.numbers.assign(groupTokens, Value());
+  }
+  Tree tree;
+  TreeGradient gradient = upperGradients(tree, op);
+  Values all = totalGradients(tree, gradient);
+  Value own = all[0];
+  for (int64_t other = 1; other < groupCount; ++other)
+    own = code.choose(code.equal(group, other), all[other], own);
+  bool byHalves = allowsHalves(op);
+  for (int64_t half : {1, 0}) {
+    firstOfRange = half * groupTokens / 2;
+    endOfRange = firstOfRange + groupTokens / 2;
+    makeColumnsAgain(op);
+    adjointHalf(half, gradient, own, op);
+    if (byHalves)
+      emitTail(op);
+  }
+  firstOfRange = 0;
+  endOfRange = groupTokens;
+  if (byHalves)
+    return;
+  auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
+  if (!type.has(ir::Axis::Channel)) {
+    Tile &made = tiles[op.getDLambda()];
+    made.numbers = sumColumns(made.numbers);
+  }
+  makeColumnsAgain(op);
+  emitTail(op);
+}
+
+static bool isTail(mlir::Operation *op) {
+  return !mlir::isa<chunk::YieldOp>(op);
+}
+
+/// Whether what follows works token by token.
+bool KernelEmitter::allowsHalves(chunk::RecurrenceGradientOp op) {
+  auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
+  if (!type.has(ir::Axis::Channel))
+    return false;
+  for (mlir::Operation *next = op->getNextNode(); next;
+       next = next->getNextNode())
+    if (!mlir::isa<chunk::PointwiseOp, chunk::AccumulateOp, chunk::WriteOp,
+                   chunk::YieldOp>(next))
+      return false;
+  return true;
+}
+
+void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op) {
+  for (mlir::Operation *next = op->getNextNode(); next && isTail(next);
+       next = next->getNextNode()) {
+    code.place = next->getLoc();
+    emitOperation(*next);
+  }
 }
 
 } // namespace decay::cuda

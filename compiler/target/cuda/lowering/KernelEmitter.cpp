@@ -134,6 +134,9 @@ void KernelEmitter::emitBlock(mlir::Block &block) {
   for (mlir::Operation &op : block) {
     code.place = op.getLoc();
     emitOperation(op);
+    // What follows it was emitted with it.
+    if (mlir::isa<chunk::RecurrenceGradientOp>(op))
+      return;
   }
 }
 
@@ -182,6 +185,7 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   regions.diagonalGradient = reserve(chunkTokens * floatBytes);
   regions.stateProducts = reserve(groupCount * columns * floatBytes);
   regions.factorGradients = reserve(3 * groupCount * columns * floatBytes);
+  regions.zero = reserve(floatBytes);
   // The raw columns are done with when the tree is built: the state's rows and
   // the weights lie over them until the next chunk is asked for.
   int64_t free = 0, start = streams.front().shared;
@@ -222,7 +226,11 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.
   code.barrier();
-  if (!hasGradient)
+  if (hasGradient)
+    code.when(code.equal(thread, 0), [&] {
+      code.storeShared(code.integer(0), Value(), regions.zero);
+    });
+  else
     clearWeights();
   nextToken = op.getDescending()
                   ? code.shiftLeft(code.add(chunks, -1), 6)

@@ -22,6 +22,8 @@ struct Tile {
     layers   ///< one number for each layer, made when asked for
   } kind = Kind::thread;
   Values numbers;
+  /// columns as they were read: bf16 pairs of tokens, to make numbers again.
+  Values pairs;
   /// thread: each group has its own part of a sum over tokens.
   bool isPartial = false;
   int64_t shared = 0;                  ///< rows: offset in shared memory
@@ -103,14 +105,13 @@ private:
   Values loadColumns(const Stream &stream);
   void storeColumns(const Values &numbers, int64_t operand);
   Value isValid(int64_t token);
+  Values columnPairs(const Stream &stream);
   void emitIndex(chunk::IndexOp op);
 
   // Tree.cpp
   struct Tree {
     Values query; ///< q ∘ pre of this thread's 16 tokens
     Values key;   ///< k ∘ suf
-    /// Of each level: the scaled operand, and the products of its blocks.
-    std::array<Values, 4> operands, blocks;
     Values totals; ///< of all four groups
     Value before, behind, factor; ///< of the chunk's ends and of level 32
     Value isRight, isUpper;
@@ -122,8 +123,7 @@ private:
   void loadTotals(Tree &tree);
   void storeChunkTotal(const Tree &tree);
   void storeCore(llvm::ArrayRef<Value> numbers, int64_t region);
-  Tree startTree(const Values &query, const Values &key, const Values &lambda,
-                 bool keepOperands);
+  Tree startTree(const Values &query, const Values &key, const Values &lambda);
   void storeDiagonal(const Values &query, const Values &key);
   void finishTree(Tree &tree);
 
@@ -144,6 +144,9 @@ private:
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
+  void emitColumnGradients(chunk::RecurrenceGradientOp op);
+  void emitTail(chunk::RecurrenceGradientOp op);
+  static bool allowsHalves(chunk::RecurrenceGradientOp op);
   void multiplyWeightGradient(const Tile &output, const Tile &v);
   void multiplyLevelGradients();
   void multiplyHalfGradients();
@@ -152,14 +155,25 @@ private:
   void shareStateProducts(const Values &state, const Values &gradient);
 
   // TreeGradient.cpp
+  /// Gradients of the group's scaled q and k, and what sums to the totals'.
   struct TreeGradient {
-    Values query, key, lambda;
+    Values query, key;
+    Value before, behind, factor;
+    std::array<Value, 2> halves;      ///< of the two blocks of eight tokens
+    std::array<Value, 2> halfTotals;  ///< their products of λ
   };
-  Values loadCore(int64_t region);
-  Values totalGradients(const Tree &tree, Value before, Value behind,
-                        Value factor);
-  TreeGradient adjointTree(const Tree &tree, const Values &query,
-                           const Values &key, const Values &lambda);
+  /// Eight tokens on their way through the levels 1, 2 and 4.
+  struct HalfTree {
+    std::array<Values, 4> operands; ///< of each level; the last of level 8
+    std::array<Values, 4> blocks;   ///< products; the last of all eight tokens
+  };
+  HalfTree startHalf(int64_t half, chunk::RecurrenceGradientOp op);
+  Values loadCore(int64_t region, int64_t half);
+  Values totalGradients(const Tree &tree, const TreeGradient &gradient);
+  TreeGradient upperGradients(Tree &tree, chunk::RecurrenceGradientOp op);
+  void adjointHalf(int64_t half, TreeGradient &gradient, Value total,
+                   chunk::RecurrenceGradientOp op);
+  void makeColumnsAgain(mlir::Operation *until);
   Values sumColumns(const Values &numbers);
 
   chunk::KernelOp kernel;
@@ -183,6 +197,8 @@ private:
   Value nextToken;          ///< of the chunk that comes after it
   Value chunkIndex;
   bool hasGradient = false;
+  /// The tokens of the group that are being worked on.
+  int64_t firstOfRange = 0, endOfRange = groupTokens;
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {
@@ -200,7 +216,7 @@ private:
     int64_t diagonalGradient = 0; ///< fp32 [64]
     int64_t stateProducts = 0;    ///< Σ_v S ∘ dS, fp32 [4, columns]
     int64_t factorGradients = 0;  ///< fp32 [3, 4, columns]
-    int64_t end = 0;
+    int64_t zero = 0;             ///< 0, which the compiler does not know
   } regions;
 };
 

@@ -1,4 +1,5 @@
 //===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
+#include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 
@@ -27,6 +28,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
+      simplifyGates(kernel);
       if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
         for (auto [K, V] : headDims) {
           builder.setInsertionPointToEnd(gpu.getBody());

@@ -1,40 +1,130 @@
 //===- TreeGradient.cpp - The adjoint of the products of λ ----------------===//
 //
 // The program of Tree.cpp backwards, number by number: multiplications and
-// sums, no division and no logarithm, so that λ = 0 is an ordinary case.
+// sums, no division and no logarithm, so that λ = 0 is an ordinary case. What
+// the levels' operands were is made again from the inputs.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
 namespace decay::cuda {
 
-/// This thread's 16 tokens of a core region.
-Values KernelEmitter::loadCore(int64_t region) {
+constexpr int64_t halfTokens = groupTokens / 2;
+
+/// Eight of this thread's tokens in a core region.
+Values KernelEmitter::loadCore(int64_t region, int64_t half) {
   int64_t columns = shape.columns();
   Value offset = code.shiftLeft(
       code.add(code.mul(group, 2 * columns), column), 4);
+  Value words = code.loadShared(code.vector(4, code.i32()), offset,
+                                region + half * columns * 16);
   Values numbers;
-  for (int64_t half = 0; half < 2; ++half) {
-    Value words = code.loadShared(code.vector(4, code.i32()), offset,
-                                  region + half * columns * 16);
-    for (int64_t word = 0; word < 4; ++word) {
-      Value pair = mlir::LLVM::ExtractElementOp::create(
-          builder, code.place, words, code.integer(word));
-      numbers.push_back(code.unpackLow(pair));
-      numbers.push_back(code.unpackHigh(pair));
-    }
+  for (int64_t word = 0; word < 4; ++word) {
+    Value pair = mlir::LLVM::ExtractElementOp::create(
+        builder, code.place, words, code.integer(word));
+    numbers.push_back(code.unpackLow(pair));
+    numbers.push_back(code.unpackHigh(pair));
   }
   return numbers;
 }
 
+/// The levels 1, 2 and 4 of a half, from its inputs: as in startTree.
+KernelEmitter::HalfTree
+KernelEmitter::startHalf(int64_t half, chunk::RecurrenceGradientOp op) {
+  Values q = masked(tile(op.getQ()).numbers, 0);
+  Values k = masked(tile(op.getK()).numbers, 0);
+  Values lambda = masked(tile(op.getLambda()).numbers, 1);
+  HalfTree tree;
+  Values query, key, totals;
+  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+    query.push_back(code.fmul(q[token], lambda[token]));
+    key.push_back(k[token]);
+    totals.push_back(lambda[token]);
+  }
+  for (int64_t level = 0; level < 4; ++level) {
+    int64_t size = int64_t(1) << level;
+    bool isRight = level == 3 && half == 1;
+    tree.blocks[level] = totals;
+    for (int64_t token = 0; token < halfTokens; ++token)
+      tree.operands[level].push_back(
+          token & size || isRight ? query[token] : key[token]);
+    if (level == 3)
+      break;
+    for (int64_t token = 0; token < halfTokens; ++token) {
+      Values &scaled = token & size ? query : key;
+      scaled[token] = code.fmul(scaled[token], totals[(token / size) ^ 1]);
+    }
+    Values merged;
+    for (size_t block = 0; block < totals.size(); block += 2)
+      merged.push_back(code.fmul(totals[block], totals[block + 1]));
+    totals = merged;
+  }
+  // The other side of level 8 is not used by it, but by the levels above.
+  tree.operands[0].append(half == 1 ? key : query);
+  return tree;
+}
+
+/// Gradients from the chunk's ends and the levels above the group.
+KernelEmitter::TreeGradient
+KernelEmitter::upperGradients(Tree &tree, chunk::RecurrenceGradientOp op) {
+  loadTotals(tree);
+  int64_t bytes = BlockShape::tileBytes(shape.columns());
+  Value zero = code.number(0);
+  TreeGradient made;
+  made.before = made.behind = made.factor = zero;
+  std::array<HalfTree, 2> halves;
+  for (int64_t half = 0; half < 2; ++half) {
+    firstOfRange = half * halfTokens;
+    endOfRange = firstOfRange + halfTokens;
+    makeColumnsAgain(op);
+    halves[half] = startHalf(half, op);
+    made.halfTotals[half] = halves[half].blocks[3].front();
+  }
+  for (int64_t half = 0; half < 2; ++half) {
+    Values x = loadCore(regions.queries, half);
+    Values y = loadCore(regions.keys, half);
+    Values sixteen = loadCore(regions.wide, half);
+    Values thirtyTwo = loadCore(regions.wide + bytes, half);
+    Value other = made.halfTotals[half ^ 1];
+    made.halves[half ^ 1] = zero;
+    for (int64_t token = 0; token < halfTokens; ++token) {
+      Value used = halves[half].operands[3][token];
+      Value unused = halves[half].operands[0][halfTokens + token];
+      // Level 8 scales the side that it uses.
+      Value scaled = code.fmul(used, other);
+      Value query = half == 1 ? scaled : unused;
+      Value key = half == 1 ? unused : scaled;
+      made.before = code.fma(x[token], query, made.before);
+      made.behind = code.fma(y[token], key, made.behind);
+      Value wide = code.choose(tree.isUpper, query, key);
+      made.factor = code.fma(thirtyTwo[token], wide, made.factor);
+      Value fromWide = code.fmul(thirtyTwo[token], tree.factor);
+      Value dQuery = code.fma(
+          x[token], tree.before,
+          code.fadd(code.choose(tree.isUpper, fromWide, zero),
+                    code.choose(tree.isRight, sixteen[token], zero)));
+      Value dKey = code.fma(
+          y[token], tree.behind,
+          code.fadd(code.choose(tree.isUpper, zero, fromWide),
+                    code.choose(tree.isRight, zero, sixteen[token])));
+      made.halves[half ^ 1] = code.fma(half == 1 ? dQuery : dKey, used,
+                                       made.halves[half ^ 1]);
+      made.query.push_back(dQuery);
+      made.key.push_back(dKey);
+    }
+  }
+  return made;
+}
+
 /// Gradients of the four groups' totals, from those of each group's factors.
-Values KernelEmitter::totalGradients(const Tree &tree, Value before,
-                                     Value behind, Value factor) {
+Values KernelEmitter::totalGradients(const Tree &tree,
+                                     const TreeGradient &gradient) {
   int64_t columns = shape.columns();
   Value place = code.shiftLeft(
       code.add(code.mul(group, columns), column), 2);
   int64_t kind = groupCount * columns * floatBytes;
-  for (auto [index, value] : llvm::enumerate(Values{before, behind, factor}))
+  Value factors[] = {gradient.before, gradient.behind, gradient.factor};
+  for (auto [index, value] : llvm::enumerate(factors))
     code.storeShared(value, place, regions.factorGradients + index * kind);
   code.barrier();
   auto of = [&](int64_t index, int64_t other) {
@@ -70,79 +160,50 @@ Values KernelEmitter::totalGradients(const Tree &tree, Value before,
   return made;
 }
 
-static Value dot(Lanes &code, const Values &x, const Values &y) {
-  Value sums[2] = {code.number(0), code.number(0)};
-  for (auto [index, pair] : llvm::enumerate(llvm::zip(x, y)))
-    sums[index % 2] =
-        code.fma(std::get<0>(pair), std::get<1>(pair), sums[index % 2]);
-  return code.fadd(sums[0], sums[1]);
-}
-
-KernelEmitter::TreeGradient
-KernelEmitter::adjointTree(const Tree &tree, const Values &query,
-                           const Values &key, const Values &lambda) {
+/// Level 8 and the levels inside a half, from 4 down to 1, to q, k and λ.
+void KernelEmitter::adjointHalf(int64_t half, TreeGradient &gradient,
+                                Value total, chunk::RecurrenceGradientOp op) {
   int64_t bytes = BlockShape::tileBytes(shape.columns());
-  // The chunk's ends and the levels above the group.
-  Values x = loadCore(regions.queries), y = loadCore(regions.keys);
-  Value before = dot(code, x, tree.query), behind = dot(code, y, tree.key);
-  Values dQuery, dKey;
-  for (auto [fromOutput, fromValue] : llvm::zip(x, y)) {
-    dQuery.push_back(code.fmul(fromOutput, tree.before));
-    dKey.push_back(code.fmul(fromValue, tree.behind));
-  }
-  Value zero = code.number(0), factor = zero;
-  Values sixteen = loadCore(regions.wide);
-  Values thirtyTwo = loadCore(regions.wide + bytes);
-  for (int64_t token = 0; token < groupTokens; ++token) {
-    Value used = code.choose(tree.isUpper, tree.query[token], tree.key[token]);
-    factor = code.fma(thirtyTwo[token], used, factor);
-    Value scaled = code.fmul(thirtyTwo[token], tree.factor);
-    dQuery[token] = code.fadd(
-        dQuery[token],
-        code.fadd(code.choose(tree.isUpper, scaled, zero),
-                  code.choose(tree.isRight, sixteen[token], zero)));
-    dKey[token] = code.fadd(
-        dKey[token],
-        code.fadd(code.choose(tree.isUpper, zero, scaled),
-                  code.choose(tree.isRight, zero, sixteen[token])));
-  }
-  Values all = totalGradients(tree, before, behind, factor);
-  Value own = all[0];
-  for (int64_t other = 1; other < groupCount; ++other)
-    own = code.choose(code.equal(group, other), all[other], own);
-
-  // The levels inside the group, from 8 down to 1.
-  Values dTotals = {own};
-  for (int64_t level = 3; level >= 0; --level) {
+  HalfTree tree = startHalf(half, op);
+  Value other = gradient.halfTotals[half ^ 1];
+  Values z = loadCore(regions.levels + 3 * bytes, half);
+  Values &side = half == 1 ? gradient.query : gradient.key;
+  for (int64_t token = 0; token < halfTokens; ++token)
+    side[firstOfRange + token] =
+        code.fma(side[firstOfRange + token], other, z[token]);
+  Values dTotals = {code.fma(total, other, gradient.halves[half])};
+  for (int64_t level = 2; level >= 0; --level) {
     int64_t size = int64_t(1) << level;
     const Values &blocks = tree.blocks[level];
     Values lower;
     for (size_t block = 0; block < blocks.size(); ++block)
       lower.push_back(code.fmul(dTotals[block / 2], blocks[block ^ 1]));
-    Values z = loadCore(regions.levels + level * bytes);
-    for (int64_t token = 0; token < groupTokens; ++token) {
-      Value &gradient = token & size ? dQuery[token] : dKey[token];
+    z = loadCore(regions.levels + level * bytes, half);
+    for (int64_t token = 0; token < halfTokens; ++token) {
+      Value &own = token & size ? gradient.query[firstOfRange + token]
+                                : gradient.key[firstOfRange + token];
       int64_t sibling = (token / size) ^ 1;
       lower[sibling] =
-          code.fma(gradient, tree.operands[level][token], lower[sibling]);
-      gradient = code.fma(gradient, blocks[sibling], z[token]);
+          code.fma(own, tree.operands[level][token], lower[sibling]);
+      own = code.fma(own, blocks[sibling], z[token]);
     }
     dTotals = lower;
   }
   // q ∘ λ and k are where the tree starts; the diagonal needs no λ.
-  TreeGradient made;
+  Values q = masked(tile(op.getQ()).numbers, 0);
+  Values k = masked(tile(op.getK()).numbers, 0);
+  Values lambda = masked(tile(op.getLambda()).numbers, 1);
   Value row = code.shiftLeft(code.mul(group, groupTokens), 2);
-  for (int64_t token = 0; token < groupTokens; ++token) {
-    Value diagonal = code.loadShared(code.f32(), row,
-                                     regions.diagonalGradient +
-                                         token * floatBytes);
-    made.query.push_back(code.fma(diagonal, key[token],
-                                  code.fmul(dQuery[token], lambda[token])));
-    made.key.push_back(code.fma(diagonal, query[token], dKey[token]));
-    made.lambda.push_back(
-        code.fma(dQuery[token], query[token], dTotals[token]));
+  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+    Value diagonal = code.loadShared(
+        code.f32(), row, regions.diagonalGradient + token * floatBytes);
+    Value dQuery = gradient.query[token], dKey = gradient.key[token];
+    tiles[op.getDQ()].numbers[token] =
+        code.fma(diagonal, k[token], code.fmul(dQuery, lambda[token]));
+    tiles[op.getDK()].numbers[token] = code.fma(diagonal, q[token], dKey);
+    tiles[op.getDLambda()].numbers[token] =
+        code.fma(dQuery, q[token], dTotals[token - firstOfRange]);
   }
-  return made;
 }
 
 /// Each token's sum over all columns, in every thread of the group.

@@ -150,8 +150,12 @@ void KernelEmitter::emitFill(chunk::FillOp op) {
 
 /// Each group adds up its own tokens; the groups meet behind the sweep.
 void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
-  Tile made = tile(op.getAccumulator());
+  // The earlier half of a group comes last, and adds to what the later left.
+  bool isSecond = firstOfRange == 0 && endOfRange < groupTokens;
+  Tile made = tile(isSecond ? Value(op.getResult()) : op.getAccumulator());
   Values numbers = masked(tile(op.getTile()).numbers, 0);
+  numbers = Values(llvm::ArrayRef(numbers).slice(firstOfRange,
+                                                 endOfRange - firstOfRange));
   while (numbers.size() > 1) {
     Values sums;
     for (size_t index = 0; index < numbers.size(); index += 2)
