@@ -228,26 +228,30 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   Values key = masked(tile(op.getK()).numbers, 0);
   Values lambda = masked(tile(op.getLambda()).numbers, 1);
   const Tile v = tile(op.getV()), output = tile(op.getDO());
-  const Values state = tile(op.getState()).numbers;
   const Values gradient = tile(op.getDState()).numbers;
   storeDiagonal(query, key);
   Tree tree = startTree(query, key, lambda);
   code.barrier();
+  forgetLanes();
   // The raw columns are read: their place is free for weights and state.
   clearWeights();
+  Values state = loadSavedState(op.getState());
+  finishTree(tree);
   storeStateRows(state, regions.state);
   shareStateProducts(state, gradient);
-  finishTree(tree);
   code.barrier();
+  forgetLanes();
   multiplyLevels();
   multiplyWeightGradient(output, v);
   multiplyHalves();
   Sums fromOutput = multiplyByState(output);
   code.barrier();
+  forgetLanes();
   multiplyLevelGradients();
   multiplyHalfGradients();
   storeStateRows(gradient, regions.state);
   code.barrier();
+  forgetLanes();
   Sums fromValue = multiplyByState(v);
   Sums valueGradient = multiplyOutput(regions.keys, regions.state, output,
                                       /*transposed=*/true);
@@ -256,42 +260,60 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   next.numbers = updateState(gradient, regions.queries, output);
   tiles[op.getDNext()] = next;
   code.barrier();
+  forgetLanes();
   storeCoreSums(fromOutput, regions.queries);
   storeCoreSums(fromValue, regions.keys);
   if (std::optional<int64_t> operand = outputOperand(op.getDV()))
     storeOutput(valueGradient, *operand, v.shared);
   tiles[op.getDV()].kind = Tile::Kind::rows;
   code.barrier();
+  forgetLanes();
   copyNext();
-  emitColumnGradients(op);
+  emitColumnGradients(tree, op);
 }
 
-/// The adjoint of the tree, and with it what follows in the chunk: by halves of
-/// the group where that is all pointwise, since a thread cannot hold more.
-void KernelEmitter::emitColumnGradients(chunk::RecurrenceGradientOp op) {
+void KernelEmitter::setRange(int64_t first, int64_t count) {
+  firstOfRange = first;
+  endOfRange = first + count;
+}
+
+/// The adjoint of the tree, and with it what follows in the chunk: by quarters
+/// of the group where that is all pointwise, since a thread cannot hold more.
+void KernelEmitter::emitColumnGradients(const Tree &forward,
+                                        chunk::RecurrenceGradientOp op) {
   for (Value result : {op.getDQ(), op.getDK(), op.getDLambda()}) {
     Tile &made = tiles[result];
     made.kind = Tile::Kind::columns;
     made.numbers.assign(groupTokens, Value());
   }
-  Tree tree;
-  TreeGradient gradient = upperGradients(tree, op);
-  Values all = totalGradients(tree, gradient);
-  Value own = all[0];
-  for (int64_t other = 1; other < groupCount; ++other)
-    own = code.choose(code.equal(group, other), all[other], own);
-  bool byHalves = allowsHalves(op);
-  for (int64_t half : {1, 0}) {
-    firstOfRange = half * groupTokens / 2;
-    endOfRange = firstOfRange + groupTokens / 2;
+  constexpr int64_t quarterTokens = groupTokens / 4;
+  Tree tree = forward;
+  tree.totals.clear();
+  loadTotals(tree);
+  Value zero = code.number(0);
+  TotalGradients totals{zero, zero, zero, zero, {}, {}};
+  totals.quarters.fill(zero);
+  totals.halves.fill(zero);
+  bool byQuarters = worksByQuarters(op);
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+    setRange(quarter * quarterTokens, quarterTokens);
     makeColumnsAgain(op);
-    adjointHalf(half, gradient, own, op);
-    if (byHalves)
-      emitTail(op);
+    adjointQuarter(tree, quarter, totals, op);
+    stashLambda(op);
+    if (byQuarters)
+      emitTail(op, Tail::beforeLambda);
   }
-  firstOfRange = 0;
-  endOfRange = groupTokens;
-  if (byHalves)
+  Value own = ownTotalGradient(tree, totals);
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+    setRange(quarter * quarterTokens, quarterTokens);
+    makeColumnsAgain(op);
+    unstashLambda(op);
+    finishLambda(tree, quarter, own, totals, op);
+    if (byQuarters)
+      emitTail(op, Tail::withLambda);
+  }
+  setRange(0, groupTokens);
+  if (byQuarters)
     return;
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
   if (!type.has(ir::Axis::Channel)) {
@@ -299,15 +321,11 @@ void KernelEmitter::emitColumnGradients(chunk::RecurrenceGradientOp op) {
     made.numbers = sumColumns(made.numbers);
   }
   makeColumnsAgain(op);
-  emitTail(op);
-}
-
-static bool isTail(mlir::Operation *op) {
-  return !mlir::isa<chunk::YieldOp>(op);
+  emitTail(op, Tail::all);
 }
 
 /// Whether what follows works token by token.
-bool KernelEmitter::allowsHalves(chunk::RecurrenceGradientOp op) {
+bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
   if (!type.has(ir::Axis::Channel))
     return false;
@@ -319,9 +337,20 @@ bool KernelEmitter::allowsHalves(chunk::RecurrenceGradientOp op) {
   return true;
 }
 
-void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op) {
-  for (mlir::Operation *next = op->getNextNode(); next && isTail(next);
-       next = next->getNextNode()) {
+/// What follows the gradient in its chunk: all, or what waits for λ's gradient,
+/// or what does not.
+void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
+  llvm::DenseSet<Value> waiting;
+  waiting.insert(op.getDLambda());
+  for (mlir::Operation *next = op->getNextNode();
+       next && !mlir::isa<chunk::YieldOp>(next); next = next->getNextNode()) {
+    bool waits = llvm::any_of(next->getOperands(), [&](Value operand) {
+      return waiting.contains(operand);
+    });
+    if (waits)
+      waiting.insert(next->result_begin(), next->result_end());
+    if (part != Tail::all && waits != (part == Tail::withLambda))
+      continue;
     code.place = next->getLoc();
     emitOperation(*next);
   }

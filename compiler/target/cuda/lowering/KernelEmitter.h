@@ -50,8 +50,6 @@ private:
     int64_t operand;
     int64_t width;  ///< elements of a row
     int64_t shared; ///< its tile in shared memory
-    Value source;   ///< this thread's first 16 bytes in the first chunk
-    Value stride;   ///< bytes between rows, i64
   };
 
   // KernelEmitter.cpp
@@ -59,6 +57,8 @@ private:
   void emitOperation(mlir::Operation &op);
   void emitSweep(chunk::SweepOp op);
   void emitItem();
+  void setLane(Value newThread);
+  void forgetLanes();
   Value field(LaunchField field);
   llvm::StringRef shapeOf(int64_t operand);
   Value dataOf(int64_t operand);
@@ -94,6 +94,7 @@ private:
   Value workspacePart(llvm::StringRef name);
   void emitSave(chunk::SaveOp op);
   void emitRestore(chunk::RestoreOp op);
+  Values loadSavedState(Value restored);
   void emitAccumulate(chunk::AccumulateOp op);
   void emitFill(chunk::FillOp op);
   void sumGroups(Tile &partial);
@@ -112,7 +113,8 @@ private:
   struct Tree {
     Values query; ///< q ∘ pre of this thread's 16 tokens
     Values key;   ///< k ∘ suf
-    Values totals; ///< of all four groups
+    Values quarters; ///< products of λ over four tokens
+    Values totals;   ///< of all four groups
     Value before, behind, factor; ///< of the chunk's ends and of level 32
     Value isRight, isUpper;
   };
@@ -144,9 +146,12 @@ private:
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
-  void emitColumnGradients(chunk::RecurrenceGradientOp op);
-  void emitTail(chunk::RecurrenceGradientOp op);
-  static bool allowsHalves(chunk::RecurrenceGradientOp op);
+  void emitColumnGradients(const Tree &forward,
+                           chunk::RecurrenceGradientOp op);
+  enum class Tail { beforeLambda, withLambda, all };
+  void emitTail(chunk::RecurrenceGradientOp op, Tail part);
+  static bool worksByQuarters(chunk::RecurrenceGradientOp op);
+  void setRange(int64_t first, int64_t count);
   void multiplyWeightGradient(const Tile &output, const Tile &v);
   void multiplyLevelGradients();
   void multiplyHalfGradients();
@@ -155,24 +160,31 @@ private:
   void shareStateProducts(const Values &state, const Values &gradient);
 
   // TreeGradient.cpp
-  /// Gradients of the group's scaled q and k, and what sums to the totals'.
-  struct TreeGradient {
-    Values query, key;
-    Value before, behind, factor;
-    std::array<Value, 2> halves;      ///< of the two blocks of eight tokens
-    std::array<Value, 2> halfTotals;  ///< their products of λ
+  /// What the quarters of a group (four tokens each) leave for its totals.
+  struct TotalGradients {
+    Value before, behind, factorOfQuery, factorOfKey;
+    std::array<Value, 4> quarters; ///< of the quarters' products
+    std::array<Value, 2> halves;   ///< of those of two quarters
   };
-  /// Eight tokens on their way through the levels 1, 2 and 4.
-  struct HalfTree {
-    std::array<Values, 4> operands; ///< of each level; the last of level 8
-    std::array<Values, 4> blocks;   ///< products; the last of all eight tokens
+  /// Four tokens on their way up the levels 1, 2, 4 and 8.
+  struct QuarterTree {
+    std::array<Values, 4> operands; ///< at each level
+    Values query, key;              ///< above them
+    Values lambda, pairs;           ///< and the products of two
   };
-  HalfTree startHalf(int64_t half, chunk::RecurrenceGradientOp op);
-  Values loadCore(int64_t region, int64_t half);
-  Values totalGradients(const Tree &tree, const TreeGradient &gradient);
-  TreeGradient upperGradients(Tree &tree, chunk::RecurrenceGradientOp op);
-  void adjointHalf(int64_t half, TreeGradient &gradient, Value total,
-                   chunk::RecurrenceGradientOp op);
+  Value halfTotal(const Tree &tree, int64_t half);
+  QuarterTree climbQuarter(const Tree &tree, int64_t quarter,
+                           chunk::RecurrenceGradientOp op);
+  Value corePlace(int64_t &region);
+  Values loadCore(int64_t region);
+  void stashLambda(chunk::RecurrenceGradientOp op);
+  void unstashLambda(chunk::RecurrenceGradientOp op);
+  void adjointQuarter(const Tree &tree, int64_t quarter,
+                      TotalGradients &totals, chunk::RecurrenceGradientOp op);
+  Value ownTotalGradient(const Tree &tree, const TotalGradients &totals);
+  void finishLambda(const Tree &tree, int64_t quarter, Value own,
+                    const TotalGradients &totals,
+                    chunk::RecurrenceGradientOp op);
   void makeColumnsAgain(mlir::Operation *until);
   Values sumColumns(const Values &numbers);
 
@@ -210,13 +222,13 @@ private:
     int64_t weights = 0;    ///< A, bf16 [64, 64]
     int64_t totals = 0;     ///< fp32 [4, columns]
     int64_t chunkTotal = 0; ///< fp32 [columns]
+    int64_t zero = 0;       ///< 0, which the compilers do not know
     int64_t diagonal = 0;   ///< fp32 [columnWarps, 64]
     // Backward alone.
     int64_t weightGradient = 0;   ///< dA, symmetric, bf16 [64, 64]
     int64_t diagonalGradient = 0; ///< fp32 [64]
     int64_t stateProducts = 0;    ///< Σ_v S ∘ dS, fp32 [4, columns]
     int64_t factorGradients = 0;  ///< fp32 [3, 4, columns]
-    int64_t zero = 0;             ///< 0, which the compiler does not know
   } regions;
 };
 

@@ -2,6 +2,7 @@
 #include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
+#include "compiler/target/cuda/lowering/SplitPointwise.h"
 
 namespace decay::cuda {
 
@@ -29,6 +30,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
       simplifyGates(kernel);
+      splitPointwise(kernel);
       if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
         for (auto [K, V] : headDims) {
           builder.setInsertionPointToEnd(gpu.getBody());

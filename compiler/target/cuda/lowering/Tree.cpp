@@ -59,6 +59,8 @@ KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
     for (size_t block = 0; block < totals.size(); block += 2)
       merged.push_back(code.fmul(totals[block], totals[block + 1]));
     totals = merged;
+    if (totals.size() == 4)
+      tree.quarters = totals;
   }
   shareTotal(totals.front());
   return tree;
@@ -164,17 +166,20 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   storeDiagonal(query, key);
   Tree tree = startTree(query, key, lambda);
   code.barrier();
+  forgetLanes();
   // Everyone has read the chunk's columns: the next may come.
   copyColumns();
   finishTree(tree);
   multiplyLevels();
   code.barrier();
+  forgetLanes();
   const Values state = tile(op.getState()).numbers;
   storeStateRows(state, regions.state);
   multiplyHalves();
   // All but the columns that were asked for last.
   code.waitCopies(1);
   code.barrier();
+  forgetLanes();
   const Tile v = tile(op.getV());
   Sums output = multiplyOutput(regions.queries, regions.state, v,
                                /*transposed=*/false);
@@ -199,6 +204,7 @@ void KernelEmitter::emitState(chunk::StateOp op) {
   }
   shareTotal(behind);
   code.barrier();
+  forgetLanes();
   copyColumns();
   loadTotals(tree);
   Values key;
@@ -208,6 +214,7 @@ void KernelEmitter::emitState(chunk::StateOp op) {
   storeChunkTotal(tree);
   code.waitCopies(1);
   code.barrier();
+  forgetLanes();
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = updateState(tile(op.getState()).numbers, regions.keys,

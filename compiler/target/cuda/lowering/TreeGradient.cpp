@@ -9,17 +9,18 @@
 
 namespace decay::cuda {
 
-constexpr int64_t halfTokens = groupTokens / 2;
-
-/// Eight of this thread's tokens in a core region.
-Values KernelEmitter::loadCore(int64_t region, int64_t half) {
+/// Where a core region has the tokens of the range, which are four.
+Value KernelEmitter::corePlace(int64_t &region) {
   int64_t columns = shape.columns();
-  Value offset = code.shiftLeft(
-      code.add(code.mul(group, 2 * columns), column), 4);
-  Value words = code.loadShared(code.vector(4, code.i32()), offset,
-                                region + half * columns * 16);
+  region += firstOfRange / 8 * columns * 16 + firstOfRange % 8 * bfloatBytes;
+  return code.shiftLeft(code.add(code.mul(group, 2 * columns), column), 4);
+}
+
+Values KernelEmitter::loadCore(int64_t region) {
+  Value offset = corePlace(region);
+  Value words = code.loadShared(code.vector(2, code.i32()), offset, region);
   Values numbers;
-  for (int64_t word = 0; word < 4; ++word) {
+  for (int64_t word = 0; word < 2; ++word) {
     Value pair = mlir::LLVM::ExtractElementOp::create(
         builder, code.place, words, code.integer(word));
     numbers.push_back(code.unpackLow(pair));
@@ -28,105 +29,149 @@ Values KernelEmitter::loadCore(int64_t region, int64_t half) {
   return numbers;
 }
 
-/// The levels 1, 2 and 4 of a half, from its inputs: as in startTree.
-KernelEmitter::HalfTree
-KernelEmitter::startHalf(int64_t half, chunk::RecurrenceGradientOp op) {
-  Values q = masked(tile(op.getQ()).numbers, 0);
-  Values k = masked(tile(op.getK()).numbers, 0);
-  Values lambda = masked(tile(op.getLambda()).numbers, 1);
-  HalfTree tree;
-  Values query, key, totals;
-  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
-    query.push_back(code.fmul(q[token], lambda[token]));
-    key.push_back(k[token]);
-    totals.push_back(lambda[token]);
+/// λ's gradient so far waits where this thread has read what it needed.
+void KernelEmitter::stashLambda(chunk::RecurrenceGradientOp op) {
+  int64_t next = firstOfRange;
+  for (int64_t region : {regions.queries, regions.keys}) {
+    Value offset = corePlace(region);
+    Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                              code.vector(2, code.f32()));
+    for (int64_t each = 0; each < 2; ++each)
+      pair = mlir::LLVM::InsertElementOp::create(
+          builder, code.place, pair, tiles[op.getDLambda()].numbers[next++],
+          code.integer(each));
+    code.storeShared(pair, offset, region);
   }
-  for (int64_t level = 0; level < 4; ++level) {
-    int64_t size = int64_t(1) << level;
-    bool isRight = level == 3 && half == 1;
-    tree.blocks[level] = totals;
-    for (int64_t token = 0; token < halfTokens; ++token)
-      tree.operands[level].push_back(
-          token & size || isRight ? query[token] : key[token]);
-    if (level == 3)
-      break;
-    for (int64_t token = 0; token < halfTokens; ++token) {
-      Values &scaled = token & size ? query : key;
-      scaled[token] = code.fmul(scaled[token], totals[(token / size) ^ 1]);
-    }
-    Values merged;
-    for (size_t block = 0; block < totals.size(); block += 2)
-      merged.push_back(code.fmul(totals[block], totals[block + 1]));
-    totals = merged;
-  }
-  // The other side of level 8 is not used by it, but by the levels above.
-  tree.operands[0].append(half == 1 ? key : query);
-  return tree;
 }
 
-/// Gradients from the chunk's ends and the levels above the group.
-KernelEmitter::TreeGradient
-KernelEmitter::upperGradients(Tree &tree, chunk::RecurrenceGradientOp op) {
-  loadTotals(tree);
-  int64_t bytes = BlockShape::tileBytes(shape.columns());
-  Value zero = code.number(0);
-  TreeGradient made;
-  made.before = made.behind = made.factor = zero;
-  std::array<HalfTree, 2> halves;
-  for (int64_t half = 0; half < 2; ++half) {
-    firstOfRange = half * halfTokens;
-    endOfRange = firstOfRange + halfTokens;
-    makeColumnsAgain(op);
-    halves[half] = startHalf(half, op);
-    made.halfTotals[half] = halves[half].blocks[3].front();
+void KernelEmitter::unstashLambda(chunk::RecurrenceGradientOp op) {
+  int64_t next = firstOfRange;
+  for (int64_t region : {regions.queries, regions.keys}) {
+    Value offset = corePlace(region);
+    Value pair = code.loadShared(code.vector(2, code.f32()), offset, region);
+    for (int64_t each = 0; each < 2; ++each)
+      tiles[op.getDLambda()].numbers[next++] =
+          mlir::LLVM::ExtractElementOp::create(builder, code.place, pair,
+                                               code.integer(each));
   }
-  for (int64_t half = 0; half < 2; ++half) {
-    Values x = loadCore(regions.queries, half);
-    Values y = loadCore(regions.keys, half);
-    Values sixteen = loadCore(regions.wide, half);
-    Values thirtyTwo = loadCore(regions.wide + bytes, half);
-    Value other = made.halfTotals[half ^ 1];
-    made.halves[half ^ 1] = zero;
-    for (int64_t token = 0; token < halfTokens; ++token) {
-      Value used = halves[half].operands[3][token];
-      Value unused = halves[half].operands[0][halfTokens + token];
-      // Level 8 scales the side that it uses.
-      Value scaled = code.fmul(used, other);
-      Value query = half == 1 ? scaled : unused;
-      Value key = half == 1 ? unused : scaled;
-      made.before = code.fma(x[token], query, made.before);
-      made.behind = code.fma(y[token], key, made.behind);
-      Value wide = code.choose(tree.isUpper, query, key);
-      made.factor = code.fma(thirtyTwo[token], wide, made.factor);
-      Value fromWide = code.fmul(thirtyTwo[token], tree.factor);
-      Value dQuery = code.fma(
-          x[token], tree.before,
-          code.fadd(code.choose(tree.isUpper, fromWide, zero),
-                    code.choose(tree.isRight, sixteen[token], zero)));
-      Value dKey = code.fma(
-          y[token], tree.behind,
-          code.fadd(code.choose(tree.isUpper, zero, fromWide),
-                    code.choose(tree.isRight, zero, sixteen[token])));
-      made.halves[half ^ 1] = code.fma(half == 1 ? dQuery : dKey, used,
-                                       made.halves[half ^ 1]);
-      made.query.push_back(dQuery);
-      made.key.push_back(dKey);
+}
+
+Value KernelEmitter::halfTotal(const Tree &tree, int64_t half) {
+  return code.fmul(tree.quarters[2 * half], tree.quarters[2 * half + 1]);
+}
+
+/// As in startTree, for the range's tokens. Behind the sequence's end λ = 1;
+/// there no gradient arrives, so that q and k do not matter.
+KernelEmitter::QuarterTree
+KernelEmitter::climbQuarter(const Tree &tree, int64_t quarter,
+                            chunk::RecurrenceGradientOp op) {
+  Values lambda = masked(tile(op.getLambda()).numbers, 1);
+  QuarterTree made;
+  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+    made.lambda.push_back(lambda[token]);
+    made.query.push_back(
+        code.fmul(tile(op.getQ()).numbers[token], lambda[token]));
+    made.key.push_back(tile(op.getK()).numbers[token]);
+  }
+  made.pairs = {code.fmul(made.lambda[0], made.lambda[1]),
+                code.fmul(made.lambda[2], made.lambda[3])};
+  for (int64_t level = 0; level < 4; ++level) {
+    int64_t size = int64_t(1) << level;
+    for (int64_t token = 0; token < 4; ++token) {
+      bool isRight = (quarter * 4 + token) & size;
+      Value &scaled = isRight ? made.query[token] : made.key[token];
+      Value sibling = level == 0   ? made.lambda[token ^ 1]
+                      : level == 1 ? made.pairs[(token / 2) ^ 1]
+                      : level == 2 ? tree.quarters[quarter ^ 1]
+                                   : halfTotal(tree, (quarter / 2) ^ 1);
+      made.operands[level].push_back(scaled);
+      scaled = code.fmul(scaled, sibling);
     }
   }
   return made;
 }
 
-/// Gradients of the four groups' totals, from those of each group's factors.
-Values KernelEmitter::totalGradients(const Tree &tree,
-                                     const TreeGradient &gradient) {
+/// Gradients of four tokens' q and k, and of λ but for what comes through the
+/// products of the quarter and more.
+void KernelEmitter::adjointQuarter(const Tree &tree, int64_t quarter,
+                                   TotalGradients &totals,
+                                   chunk::RecurrenceGradientOp op) {
+  int64_t bytes = BlockShape::tileBytes(shape.columns());
+  QuarterTree up = climbQuarter(tree, quarter, op);
+  Value zero = code.number(0), one = code.number(1);
+  Value wideQuery = code.choose(tree.isUpper, tree.factor, zero);
+  Value wideKey = code.choose(tree.isUpper, zero, tree.factor);
+  Value nearQuery = code.choose(tree.isRight, one, zero);
+  Value nearKey = code.choose(tree.isRight, zero, one);
+  Values x = loadCore(regions.queries), y = loadCore(regions.keys);
+  Values near = loadCore(regions.wide), wide = loadCore(regions.wide + bytes);
+  Values query, key;
+  for (int64_t token = 0; token < 4; ++token) {
+    totals.before = code.fma(x[token], up.query[token], totals.before);
+    totals.behind = code.fma(y[token], up.key[token], totals.behind);
+    totals.factorOfQuery =
+        code.fma(wide[token], up.query[token], totals.factorOfQuery);
+    totals.factorOfKey =
+        code.fma(wide[token], up.key[token], totals.factorOfKey);
+    query.push_back(code.fma(
+        x[token], tree.before,
+        code.fma(wide[token], wideQuery, code.fmul(near[token], nearQuery))));
+    key.push_back(code.fma(
+        y[token], tree.behind,
+        code.fma(wide[token], wideKey, code.fmul(near[token], nearKey))));
+  }
+  Values pairTotals(2, zero), lambda(4, zero);
+  for (int64_t level = 3; level >= 0; --level) {
+    int64_t size = int64_t(1) << level;
+    Values z = loadCore(regions.levels + level * bytes);
+    if (level == 0)
+      for (int64_t token = 0; token < 4; ++token)
+        lambda[token] = code.fmul(pairTotals[token / 2], up.lambda[token ^ 1]);
+    for (int64_t token = 0; token < 4; ++token) {
+      bool isRight = (quarter * 4 + token) & size;
+      Value &own = isRight ? query[token] : key[token];
+      int64_t pair = (token / 2) ^ 1;
+      Value &total = level == 3   ? totals.halves[(quarter / 2) ^ 1]
+                     : level == 2 ? totals.quarters[quarter ^ 1]
+                     : level == 1 ? pairTotals[pair]
+                                  : lambda[token ^ 1];
+      Value sibling = level == 3   ? halfTotal(tree, (quarter / 2) ^ 1)
+                      : level == 2 ? tree.quarters[quarter ^ 1]
+                      : level == 1 ? up.pairs[pair]
+                                   : up.lambda[token ^ 1];
+      total = code.fma(own, up.operands[level][token], total);
+      own = code.fma(own, sibling, z[token]);
+    }
+  }
+  // q ∘ λ and k are where the tree starts; the diagonal needs no λ.
+  Value row = code.shiftLeft(code.mul(group, groupTokens), 2);
+  for (int64_t index = 0; index < 4; ++index) {
+    int64_t token = firstOfRange + index;
+    Value diagonal = code.loadShared(
+        code.f32(), row, regions.diagonalGradient + token * floatBytes);
+    Value q = tile(op.getQ()).numbers[token], k = tile(op.getK()).numbers[token];
+    tiles[op.getDQ()].numbers[token] = code.fma(
+        diagonal, k, code.fmul(query[index], up.lambda[index]));
+    tiles[op.getDK()].numbers[token] = code.fma(diagonal, q, key[index]);
+    tiles[op.getDLambda()].numbers[token] =
+        code.fma(query[index], q, lambda[index]);
+  }
+}
+
+/// The gradient of this group's total, from those of each group's factors.
+Value KernelEmitter::ownTotalGradient(const Tree &tree,
+                                      const TotalGradients &totals) {
   int64_t columns = shape.columns();
   Value place = code.shiftLeft(
       code.add(code.mul(group, columns), column), 2);
   int64_t kind = groupCount * columns * floatBytes;
-  Value factors[] = {gradient.before, gradient.behind, gradient.factor};
+  Value factors[] = {totals.before, totals.behind,
+                     code.choose(tree.isUpper, totals.factorOfQuery,
+                                 totals.factorOfKey)};
   for (auto [index, value] : llvm::enumerate(factors))
     code.storeShared(value, place, regions.factorGradients + index * kind);
   code.barrier();
+  forgetLanes();
   auto of = [&](int64_t index, int64_t other) {
     return code.loadShared(code.f32(), code.shiftLeft(column, 2),
                            regions.factorGradients + index * kind +
@@ -157,52 +202,28 @@ Values KernelEmitter::totalGradients(const Tree &tree,
   // Level 32: the third total for the fourth group, the second for the first.
   made[2] = code.fadd(made[2], of(2, 3));
   made[1] = code.fadd(made[1], of(2, 0));
-  return made;
+  Value own = made[0];
+  for (int64_t other = 1; other < groupCount; ++other)
+    own = code.choose(code.equal(group, other), made[other], own);
+  return own;
 }
 
-/// Level 8 and the levels inside a half, from 4 down to 1, to q, k and λ.
-void KernelEmitter::adjointHalf(int64_t half, TreeGradient &gradient,
-                                Value total, chunk::RecurrenceGradientOp op) {
-  int64_t bytes = BlockShape::tileBytes(shape.columns());
-  HalfTree tree = startHalf(half, op);
-  Value other = gradient.halfTotals[half ^ 1];
-  Values z = loadCore(regions.levels + 3 * bytes, half);
-  Values &side = half == 1 ? gradient.query : gradient.key;
-  for (int64_t token = 0; token < halfTokens; ++token)
-    side[firstOfRange + token] =
-        code.fma(side[firstOfRange + token], other, z[token]);
-  Values dTotals = {code.fma(total, other, gradient.halves[half])};
-  for (int64_t level = 2; level >= 0; --level) {
-    int64_t size = int64_t(1) << level;
-    const Values &blocks = tree.blocks[level];
-    Values lower;
-    for (size_t block = 0; block < blocks.size(); ++block)
-      lower.push_back(code.fmul(dTotals[block / 2], blocks[block ^ 1]));
-    z = loadCore(regions.levels + level * bytes, half);
-    for (int64_t token = 0; token < halfTokens; ++token) {
-      Value &own = token & size ? gradient.query[firstOfRange + token]
-                                : gradient.key[firstOfRange + token];
-      int64_t sibling = (token / size) ^ 1;
-      lower[sibling] =
-          code.fma(own, tree.operands[level][token], lower[sibling]);
-      own = code.fma(own, blocks[sibling], z[token]);
-    }
-    dTotals = lower;
-  }
-  // q ∘ λ and k are where the tree starts; the diagonal needs no λ.
-  Values q = masked(tile(op.getQ()).numbers, 0);
-  Values k = masked(tile(op.getK()).numbers, 0);
-  Values lambda = masked(tile(op.getLambda()).numbers, 1);
-  Value row = code.shiftLeft(code.mul(group, groupTokens), 2);
-  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
-    Value diagonal = code.loadShared(
-        code.f32(), row, regions.diagonalGradient + token * floatBytes);
-    Value dQuery = gradient.query[token], dKey = gradient.key[token];
-    tiles[op.getDQ()].numbers[token] =
-        code.fma(diagonal, k[token], code.fmul(dQuery, lambda[token]));
-    tiles[op.getDK()].numbers[token] = code.fma(diagonal, q[token], dKey);
-    tiles[op.getDLambda()].numbers[token] =
-        code.fma(dQuery, q[token], dTotals[token - firstOfRange]);
+/// What λ's gradient gets through the products of its quarter and more.
+void KernelEmitter::finishLambda(const Tree &tree, int64_t quarter, Value own,
+                                 const TotalGradients &totals,
+                                 chunk::RecurrenceGradientOp op) {
+  int64_t half = quarter / 2;
+  Value ofHalf = code.fma(own, halfTotal(tree, half ^ 1), totals.halves[half]);
+  Value ofQuarter = code.fma(ofHalf, tree.quarters[quarter ^ 1],
+                             totals.quarters[quarter]);
+  Values all = masked(tile(op.getLambda()).numbers, 1);
+  const Value *lambda = &all[firstOfRange];
+  Value pairs[] = {code.fmul(lambda[0], lambda[1]),
+                   code.fmul(lambda[2], lambda[3])};
+  for (int64_t index = 0; index < 4; ++index) {
+    Value ofPair = code.fmul(ofQuarter, pairs[(index / 2) ^ 1]);
+    Value &made = tiles[op.getDLambda()].numbers[firstOfRange + index];
+    made = code.fma(ofPair, lambda[index ^ 1], made);
   }
 }
 
