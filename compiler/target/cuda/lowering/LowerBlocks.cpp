@@ -1,6 +1,8 @@
 //===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
+#include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
+#include "compiler/target/cuda/lowering/SplitPointwise.h"
 
 namespace decay::cuda {
 
@@ -27,6 +29,8 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
+      simplifyGates(kernel);
+      splitPointwise(kernel);
       if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
         for (auto [K, V] : headDims) {
           builder.setInsertionPointToEnd(gpu.getBody());
