@@ -31,6 +31,21 @@ private:
 
 } // namespace
 
+/// Whether no bank is asked twice, which is quicker to see than to count.
+static bool isWithoutConflict(const uint32_t (&offsets)[32], uint32_t lanes,
+                              unsigned words) {
+  uint32_t asked = 0;
+  for (uint32_t left = lanes; left; left &= left - 1) {
+    const uint32_t word = offsets[llvm::countr_zero(left)] / 4;
+    const uint32_t span = (uint32_t(1) << words) - 1;
+    const uint32_t banks = llvm::rotl(span, static_cast<int>(word % 32));
+    if (asked & banks)
+      return false;
+    asked |= banks;
+  }
+  return true;
+}
+
 Wavefronts countWavefronts(const uint32_t (&offsets)[32], uint32_t lanes,
                            unsigned bytes) {
   const unsigned words = std::max(1u, bytes / 4);
@@ -41,6 +56,10 @@ Wavefronts countWavefronts(const uint32_t (&offsets)[32], uint32_t lanes,
         lanes & static_cast<uint32_t>(((uint64_t(1) << group) - 1) << first);
     if (!members)
       continue;
+    if (isWithoutConflict(offsets, members, words)) {
+      sum += {1, 1};
+      continue;
+    }
     Pass pass;
     for (uint32_t left = members; left; left &= left - 1) {
       const uint32_t word = offsets[llvm::countr_zero(left)] / 4;
@@ -56,12 +75,17 @@ unsigned countSectors(const uint64_t (&addresses)[32], uint32_t lanes,
                       unsigned bytes) {
   uint64_t sectors[64];
   unsigned count = 0;
+  auto add = [&](uint64_t sector) {
+    if (count == 0 || sectors[count - 1] != sector)
+      sectors[count++] = sector;
+  };
   for (uint32_t left = lanes; left; left &= left - 1) {
     const uint64_t address = addresses[llvm::countr_zero(left)];
-    sectors[count++] = address / 32;
-    if (address / 32 != (address + bytes - 1) / 32)
-      sectors[count++] = (address + bytes - 1) / 32;
+    add(address / 32);
+    add((address + bytes - 1) / 32);
   }
+  if (std::is_sorted(sectors, sectors + count))
+    return count;
   std::sort(sectors, sectors + count);
   return static_cast<unsigned>(std::unique(sectors, sectors + count) - sectors);
 }

@@ -327,6 +327,7 @@ void Decoder::fillLaunchSlots() {
 
 llvm::Error Decoder::decodeFunction(Operation *operation) {
   auto function = cast<LLVM::LLVMFuncOp>(operation);
+  program.function = operation;
   fillLaunchSlots();
   for (BlockArgument argument : function.getArguments()) {
     std::optional<Kinds> kinds = scalarsOf(argument.getType());

@@ -7,11 +7,13 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include "mlir/IR/Operation.h"
+#include "mlir/IR/AsmState.h"
 
 namespace decay::cuda::emulator {
 
 static constexpr size_t faultLimit = 20;
+
+Machine::~Machine() = default;
 
 Machine::Machine(const Program &program, const GridShape &grid,
                  llvm::ArrayRef<GlobalRange> ranges)
@@ -97,71 +99,28 @@ Mask Machine::where(const uint32_t *condition) const {
 // Memory
 //===----------------------------------------------------------------------===//
 
-bool Machine::isAligned(const Instruction &instruction, unsigned thread,
-                        uint64_t address, unsigned alignment) {
-  if (address % alignment == 0)
-    return true;
+void Machine::faultAlignment(const Instruction &instruction, unsigned thread,
+                             uint64_t address, unsigned alignment) {
   fault(instruction, thread, address, "misaligned",
         llvm::Twine("needs a multiple of ") + llvm::Twine(alignment));
-  return false;
 }
 
-char *Machine::accessShared(const Instruction &instruction, unsigned thread,
-                            uint64_t offset, Direction direction) {
-  const auto at = static_cast<uint32_t>(offset);
-  const unsigned bytes = instruction.access.bytes;
-  Complaint complaint = direction == Direction::read
-                            ? sharedMemory.read(thread, at, bytes)
-                            : sharedMemory.write(thread, at, bytes);
-  if (complaint)
-    complain(instruction, thread, at, complaint);
-  return complaint.hazard == Hazard::outOfBounds ? nullptr
-                                                 : sharedMemory.data() + at;
+uint32_t Machine::findRange(uint64_t address, unsigned bytes) const {
+  for (const GlobalRange &range : ranges)
+    if (holds(range, address, bytes))
+      return static_cast<uint32_t>(&range - ranges.begin());
+  return static_cast<uint32_t>(ranges.size());
 }
 
-char *Machine::accessGlobal(const Instruction &instruction, unsigned thread,
-                            uint64_t address, unsigned bytes,
-                            Direction direction) {
-  auto holds = [&](const GlobalRange &range) {
-    const uint64_t offset = address - reinterpret_cast<uintptr_t>(range.begin);
-    return offset < static_cast<uint64_t>(range.bytes) &&
-           bytes <= static_cast<uint64_t>(range.bytes) - offset;
-  };
-  uint32_t &last = lastRange[indexOf(instruction)];
-  if (last >= ranges.size() || !holds(ranges[last]))
-    last = static_cast<uint32_t>(llvm::find_if(ranges, holds) - ranges.begin());
-  if (last == ranges.size()) {
+void Machine::faultGlobal(const Instruction &instruction, unsigned thread,
+                          uint64_t address, unsigned bytes) {
+  const uint32_t range = lastRange[indexOf(instruction)];
+  if (range == ranges.size())
     fault(instruction, thread, address, "out of bounds",
           llvm::Twine(bytes) + " bytes of no range that the kernel may touch");
-    return nullptr;
-  }
-  if (direction == Direction::write && !ranges[last].writable) {
+  else
     fault(instruction, thread, address, "read-only",
-          "writes to " + ranges[last].name);
-    return nullptr;
-  }
-  return reinterpret_cast<char *>(address);
-}
-
-char *Machine::access(const Instruction &instruction, unsigned thread,
-                      uint64_t address, Direction direction, WarpAccess &warp) {
-  const Access &access = instruction.access;
-  bool isShared = access.space == Space::shared;
-  if (access.space == Space::generic && sharedMemory.owns(address)) {
-    address -= reinterpret_cast<uintptr_t>(sharedMemory.data());
-    isShared = true;
-  }
-  if (!isAligned(instruction, thread, address, access.alignment))
-    return nullptr;
-  const uint32_t bit = uint32_t(1) << (thread % 32);
-  if (isShared) {
-    warp.shared |= bit;
-    warp.offsets[thread % 32] = static_cast<uint32_t>(address);
-    return accessShared(instruction, thread, address, direction);
-  }
-  warp.global |= bit;
-  warp.addresses[thread % 32] = address;
-  return accessGlobal(instruction, thread, address, access.bytes, direction);
+          "writes to " + ranges[range].name);
 }
 
 void Machine::account(const Instruction &instruction, Wavefronts wavefronts) {
@@ -191,11 +150,15 @@ void Machine::account(const Instruction &instruction, const WarpAccess &warp) {
 // Faults
 //===----------------------------------------------------------------------===//
 
-static std::string print(mlir::Operation *operation) {
+// Names are numbered once: for each print anew would be quadratic.
+std::string Machine::print(mlir::Operation *operation) {
+  if (!names)
+    names = std::make_unique<mlir::AsmState>(
+        program.function,
+        mlir::OpPrintingFlags().skipRegions().useLocalScope());
   std::string text;
   llvm::raw_string_ostream stream(text);
-  operation->print(stream,
-                   mlir::OpPrintingFlags().skipRegions().useLocalScope());
+  operation->print(stream, *names);
   return text;
 }
 

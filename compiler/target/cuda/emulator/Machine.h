@@ -12,6 +12,10 @@
 
 #include <memory>
 
+namespace mlir {
+class AsmState;
+} // namespace mlir
+
 namespace decay::cuda::emulator {
 
 /// The threads that execute, a bit each, a word for each warp.
@@ -46,6 +50,7 @@ class Machine {
 public:
   Machine(const Program &program, const GridShape &grid,
           llvm::ArrayRef<GlobalRange> ranges);
+  ~Machine();
 
   void setArgument(unsigned index, llvm::ArrayRef<uint64_t> components);
   void runBlock(int x, int y, int z);
@@ -100,13 +105,55 @@ public:
   /// The host address of what a thread accesses at `address` (an offset, in
   /// shared memory), checked; null after a fault that leaves none.
   char *access(const Instruction &instruction, unsigned thread,
-               uint64_t address, Direction direction, WarpAccess &warp);
+               uint64_t address, Direction direction, WarpAccess &warp) {
+    const Access &access = instruction.access;
+    bool isShared = access.space == Space::shared;
+    if (access.space == Space::generic && sharedMemory.owns(address)) {
+      address -= reinterpret_cast<uintptr_t>(sharedMemory.data());
+      isShared = true;
+    }
+    if (!isAligned(instruction, thread, address, access.alignment))
+      return nullptr;
+    const unsigned lane = thread % 32;
+    if (isShared) {
+      warp.shared |= uint32_t(1) << lane;
+      warp.offsets[lane] = static_cast<uint32_t>(address);
+      return accessShared(instruction, thread, address, direction);
+    }
+    warp.global |= uint32_t(1) << lane;
+    warp.addresses[lane] = address;
+    return accessGlobal(instruction, thread, address, access.bytes, direction);
+  }
   char *accessShared(const Instruction &instruction, unsigned thread,
-                     uint64_t offset, Direction direction);
+                     uint64_t offset, Direction direction) {
+    const auto at = static_cast<uint32_t>(offset);
+    const unsigned bytes = instruction.access.bytes;
+    Complaint complaint = direction == Direction::read
+                              ? sharedMemory.read(thread, at, bytes)
+                              : sharedMemory.write(thread, at, bytes);
+    if (LLVM_UNLIKELY(static_cast<bool>(complaint)))
+      complain(instruction, thread, at, complaint);
+    return complaint.hazard == Hazard::outOfBounds ? nullptr
+                                                   : sharedMemory.data() + at;
+  }
   char *accessGlobal(const Instruction &instruction, unsigned thread,
-                     uint64_t address, unsigned bytes, Direction direction);
+                     uint64_t address, unsigned bytes, Direction direction) {
+    uint32_t &range = lastRange[indexOf(instruction)];
+    if (range >= ranges.size() || !holds(ranges[range], address, bytes))
+      range = findRange(address, bytes);
+    if (range < ranges.size() &&
+        (direction == Direction::read || ranges[range].writable))
+      return reinterpret_cast<char *>(address);
+    faultGlobal(instruction, thread, address, bytes);
+    return nullptr;
+  }
   bool isAligned(const Instruction &instruction, unsigned thread,
-                 uint64_t address, unsigned alignment);
+                 uint64_t address, unsigned alignment) {
+    if ((address & (alignment - 1)) == 0)
+      return true;
+    faultAlignment(instruction, thread, address, alignment);
+    return false;
+  }
   void account(const Instruction &instruction, const WarpAccess &warp);
   void account(const Instruction &instruction, Wavefronts wavefronts);
   void accountSectors(unsigned sectors) { globalSectors += sectors; }
@@ -119,6 +166,20 @@ public:
 private:
   template <typename Lane> void fill(Slot slot, Lane value);
   void fillConstant(const Constant &constant);
+  std::string print(mlir::Operation *operation);
+  static bool holds(const GlobalRange &range, uint64_t address,
+                    unsigned bytes) {
+    const uint64_t offset = address - reinterpret_cast<uintptr_t>(range.begin);
+    return offset < static_cast<uint64_t>(range.bytes) &&
+           bytes <= static_cast<uint64_t>(range.bytes) - offset;
+  }
+  /// The first range that holds the bytes; the number of ranges if none does.
+  uint32_t findRange(uint64_t address, unsigned bytes) const;
+  void faultAlignment(const Instruction &instruction, unsigned thread,
+                      uint64_t address, unsigned alignment);
+  /// Of an access to the instruction's last range, or to none.
+  void faultGlobal(const Instruction &instruction, unsigned thread,
+                   uint64_t address, unsigned bytes);
 
   const Program &program;
   const Instruction *code;
@@ -134,6 +195,7 @@ private:
   std::vector<Statistics> statistics;
   std::vector<uint32_t> lastRange; ///< of each instruction
   int64_t globalSectors = 0;
+  std::unique_ptr<mlir::AsmState> names;
   std::vector<Fault> faults;
   llvm::DenseMap<std::pair<uint32_t, uint64_t>, unsigned> known;
   bool isStopped = false;

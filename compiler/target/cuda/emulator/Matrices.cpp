@@ -145,10 +145,14 @@ struct TensorFloatElements {
 template <unsigned depth> struct Product {
   float a[16][depth], b[depth][8], c[16][8];
   void multiply() {
-    for (unsigned k = 0; k < depth; ++k)
-      for (unsigned i = 0; i < 16; ++i)
+    for (unsigned i = 0; i < 16; ++i) {
+      float sum[8];
+      std::copy_n(c[i], 8, sum);
+      for (unsigned k = 0; k < depth; ++k)
         for (unsigned j = 0; j < 8; ++j)
-          c[i][j] += a[i][k] * b[k][j];
+          sum[j] += a[i][k] * b[k][j];
+      std::copy_n(sum, 8, c[i]);
+    }
   }
 };
 
@@ -159,28 +163,30 @@ void multiplyWarp(Machine &machine, const Instruction &instruction,
   constexpr unsigned per = Elements::perRegister;
   constexpr unsigned bCount = depth / (4 * per), aCount = 2 * bCount;
   Product<depth> product;
-  auto lanes = [&](unsigned slot) {
-    return machine.lanes<uint32_t>(instruction, slot) + warp * 32;
-  };
+  const uint32_t *operands[aCount + bCount + 4];
+  for (unsigned i = 0; i < std::size(operands); ++i)
+    operands[i] = machine.lanes<uint32_t>(instruction, 4 + i) + warp * 32;
   for (unsigned lane = 0; lane < 32; ++lane) {
     const unsigned g = lane / 4, k = lane % 4 * per;
     for (unsigned i = 0; i < per; ++i) {
       for (unsigned r = 0; r < aCount; ++r)
         product.a[g + r % 2 * 8][k + r / 2 * 4 * per + i] =
-            Elements::element(lanes(4 + r)[lane], i);
+            Elements::element(operands[r][lane], i);
       for (unsigned r = 0; r < bCount; ++r)
         product.b[k + r * 4 * per + i][g] =
-            Elements::element(lanes(4 + aCount + r)[lane], i);
+            Elements::element(operands[aCount + r][lane], i);
     }
     for (unsigned r = 0; r < 4; ++r)
       product.c[g + r / 2 * 8][lane % 4 * 2 + r % 2] =
-          llvm::bit_cast<float>(lanes(4 + aCount + bCount + r)[lane]);
+          llvm::bit_cast<float>(operands[aCount + bCount + r][lane]);
   }
   product.multiply();
-  for (unsigned lane = 0; lane < 32; ++lane)
-    for (unsigned r = 0; r < 4; ++r)
-      lanes(r)[lane] = llvm::bit_cast<uint32_t>(
+  for (unsigned r = 0; r < 4; ++r) {
+    uint32_t *result = machine.lanes<uint32_t>(instruction, r) + warp * 32;
+    for (unsigned lane = 0; lane < 32; ++lane)
+      result[lane] = llvm::bit_cast<uint32_t>(
           product.c[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2]);
+  }
 }
 
 template <typename Elements, unsigned depth>

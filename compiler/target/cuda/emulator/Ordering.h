@@ -21,10 +21,13 @@ public:
   Ordering() { reset(); }
   void reset() {
     clock = 1;
+    joined = 0;
     std::memset(upTo, 0, sizeof upTo);
   }
 
   uint32_t now() const { return clock; }
+  /// What different warps did after this time is unordered between them.
+  uint32_t lastJoin() const { return joined; }
   /// Whether what `other` did at `stamp` comes before what `warp` does now.
   bool isBefore(uint32_t stamp, unsigned other, unsigned warp) const {
     return stamp <= upTo[warp][other];
@@ -36,21 +39,21 @@ public:
   }
   /// All threads of all `warps` (a bit each) wait for one another.
   void syncWarps(uint32_t warps) {
-    uint32_t joined[maxWarps] = {};
+    uint32_t row[maxWarps] = {};
     for (uint32_t left = warps; left; left &= left - 1) {
-      const uint32_t *row = upTo[llvm::countr_zero(left)];
+      const uint32_t *other = upTo[llvm::countr_zero(left)];
       for (unsigned i = 0; i < maxWarps; ++i)
-        joined[i] = std::max(joined[i], row[i]);
+        row[i] = std::max(row[i], other[i]);
     }
     for (uint32_t left = warps; left; left &= left - 1)
-      joined[llvm::countr_zero(left)] = clock;
+      row[llvm::countr_zero(left)] = clock;
     for (uint32_t left = warps; left; left &= left - 1)
-      std::copy_n(joined, maxWarps, upTo[llvm::countr_zero(left)]);
-    ++clock;
+      std::copy_n(row, maxWarps, upTo[llvm::countr_zero(left)]);
+    joined = clock++;
   }
 
 private:
-  uint32_t clock;
+  uint32_t clock, joined;
   uint32_t upTo[maxWarps][maxWarps];
 };
 

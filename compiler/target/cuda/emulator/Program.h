@@ -85,6 +85,7 @@ struct ParameterSlots {
 };
 
 struct Program {
+  mlir::Operation *function = nullptr;
   unsigned threads = 0;
   std::vector<Instruction> code;
   std::vector<mlir::Operation *> origins; ///< of each instruction; may be null

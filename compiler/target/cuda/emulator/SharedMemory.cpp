@@ -32,44 +32,31 @@ void SharedMemory::reset() {
   queues.assign(queues.size(), Queue());
 }
 
-// Readers that are ordered before this one may be forgotten: whoever is ordered
-// behind this one is ordered behind them.
-void SharedMemory::addReader(Cell &cell, unsigned thread) {
-  const unsigned warp = thread / 32;
-  const uint32_t mine = uint32_t(1) << warp;
+void SharedMemory::forgetReaders(Cell &cell, unsigned warp) const {
   uint32_t kept = 0;
   for (uint32_t left = cell.readers; left; left &= left - 1) {
     unsigned other = llvm::countr_zero(left);
     if (!order.isBefore(cell.readStamp, other, warp))
       kept |= uint32_t(1) << other;
   }
-  const bool same = kept == 0 || (kept == mine && cell.reader == thread);
-  cell.reader = same ? static_cast<uint16_t>(thread) : several;
-  cell.readers = kept | mine;
-  cell.readStamp = order.now();
+  cell.readers = kept;
 }
 
-Complaint SharedMemory::readCell(Cell &cell, unsigned thread) {
+Complaint SharedMemory::checkRead(const Cell &cell, unsigned thread) const {
+  if (mayRead(cell, thread))
+    return {};
   if (cell.writer == nobody)
     return {Hazard::uninitialised, -1};
   if (cell.writer & inFlight)
     return {Hazard::pending, cell.writer & ~inFlight};
-  if (cell.writer != thread &&
-      !order.isBefore(cell.writeStamp, cell.writer / 32, thread / 32))
-    return {Hazard::readAfterWrite, cell.writer};
-  if (cell.reader != thread || cell.readStamp != order.now())
-    addReader(cell, thread);
-  return {};
+  return {Hazard::readAfterWrite, cell.writer};
 }
 
-Complaint SharedMemory::read(unsigned thread, uint32_t offset, unsigned count) {
-  if (outside(offset, count))
-    return {Hazard::outOfBounds, -1};
-  Cell *cell = cells.data() + (offset >> shift);
-  Complaint first;
-  for (unsigned i = 0, e = count >> shift; i < e; ++i)
-    if (Complaint complaint = readCell(cell[i], thread); complaint && !first)
-      first = complaint;
+Complaint SharedMemory::readUnordered(Cell *cell, Cell *end, unsigned thread) {
+  const Complaint first = checkRead(*cell, thread);
+  for (; cell != end; ++cell)
+    if (!checkRead(*cell, thread))
+      addReader(*cell, thread);
   return first;
 }
 
@@ -96,11 +83,18 @@ Complaint SharedMemory::write(unsigned thread, uint32_t offset,
   if (outside(offset, count))
     return {Hazard::outOfBounds, -1};
   Cell *cell = cells.data() + (offset >> shift);
+  const Cell written = {order.now(), 0, 0, static_cast<uint16_t>(thread),
+                        nobody};
   Complaint first;
   for (unsigned i = 0, e = count >> shift; i < e; ++i) {
-    if (Complaint complaint = checkWrite(cell[i], thread); complaint && !first)
-      first = complaint;
-    cell[i] = {order.now(), 0, 0, static_cast<uint16_t>(thread), nobody};
+    const bool isMine =
+        (cell[i].writer == thread || cell[i].writer == nobody) &&
+        cell[i].readers == 0;
+    if (!isMine)
+      if (Complaint complaint = checkWrite(cell[i], thread);
+          complaint && !first)
+        first = complaint;
+    cell[i] = written;
   }
   return first;
 }

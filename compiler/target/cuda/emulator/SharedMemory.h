@@ -48,7 +48,19 @@ public:
   }
   Ordering &ordering() { return order; }
 
-  Complaint read(unsigned thread, uint32_t offset, unsigned count);
+  Complaint read(unsigned thread, uint32_t offset, unsigned count) {
+    if (outside(offset, count))
+      return {Hazard::outOfBounds, -1};
+    Cell *cell = cells.data() + (offset >> shift);
+    Cell *const end = cell + (count >> shift);
+    for (; cell != end; ++cell) {
+      if (!mayRead(*cell, thread))
+        return readUnordered(cell, end, thread);
+      if (cell->reader != thread || cell->readStamp != order.now())
+        addReader(*cell, thread);
+    }
+    return {};
+  }
   Complaint write(unsigned thread, uint32_t offset, unsigned count);
 
   /// A copy into [offset, offset + count) begins, in the thread's open group.
@@ -82,9 +94,32 @@ private:
   bool outside(uint32_t offset, unsigned count) const {
     return static_cast<int64_t>(offset) + count > bytes;
   }
-  Complaint readCell(Cell &cell, unsigned thread);
+  /// Nothing is wrong with a read: somebody wrote, and before it.
+  bool mayRead(const Cell &cell, unsigned thread) const {
+    return cell.writer == thread ||
+           (cell.writer < nobody &&
+            order.isBefore(cell.writeStamp, cell.writer / 32, thread / 32));
+  }
+  /// The first complaint about cells of which the first may not be read.
+  Complaint readUnordered(Cell *cell, Cell *end, unsigned thread);
+  Complaint checkRead(const Cell &cell, unsigned thread) const;
   Complaint checkWrite(const Cell &cell, unsigned thread) const;
-  void addReader(Cell &cell, unsigned thread);
+  void addReader(Cell &cell, unsigned thread) {
+    const uint32_t mine = uint32_t(1) << (thread / 32);
+    if (cell.readers && cell.readStamp <= order.lastJoin())
+      forgetReaders(cell, thread / 32);
+    const bool isOnly =
+        cell.readers == 0 ||
+        (cell.readers == mine &&
+         (cell.reader == thread ||
+          order.isBefore(cell.readStamp, thread / 32, thread / 32)));
+    cell.reader = isOnly ? static_cast<uint16_t>(thread) : several;
+    cell.readers |= mine;
+    cell.readStamp = order.now();
+  }
+  /// Those that are ordered before what `warp` does now: whoever is ordered
+  /// behind it is ordered behind them.
+  void forgetReaders(Cell &cell, unsigned warp) const;
   void land(unsigned thread, const Group &group);
 
   int64_t bytes;
