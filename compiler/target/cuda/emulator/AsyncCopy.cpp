@@ -15,8 +15,12 @@ void copyLane(Machine &machine, const Instruction &instruction, unsigned t) {
   const uint32_t to = machine.lanes<uint32_t>(instruction, target)[t];
   const uint64_t from = machine.lanes<uint64_t>(instruction, source)[t];
   const unsigned size = instruction.access.bytes;
-  const unsigned count = std::min<unsigned>(
-      size, machine.lanes<uint32_t>(instruction, sourceBytes)[t]);
+  const uint32_t count = machine.lanes<uint32_t>(instruction, sourceBytes)[t];
+  if (count > size) {
+    machine.fault(instruction, t, from, "too many bytes",
+                  llvm::Twine(count) + " for a copy of " + llvm::Twine(size));
+    return;
+  }
   if (!machine.isAligned(instruction, t, to, size) ||
       !machine.isAligned(instruction, t, from, size))
     return;

@@ -1,6 +1,7 @@
 //===- Barriers.cpp - Threads that wait for one another -------------------===//
 #include "compiler/target/cuda/emulator/Elementwise.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -31,9 +32,7 @@ void barrier(Machine &machine, const Instruction &instruction) {
   uint32_t arrived = 0;
   machine.forWholeWarps(instruction,
                         [&](unsigned warp) { arrived |= uint32_t(1) << warp; });
-  const unsigned warp = llvm::countr_zero(arrived),
-                 first =
-                     warp * 32 + llvm::countr_zero(machine.mask.warps[warp]);
+  const unsigned first = machine.firstActive();
   if (!isUniform(machine, names, names[first]) ||
       !isUniform(machine, counts, counts[first]))
     machine.fault(instruction, first, 0, "divergent barrier",
@@ -103,6 +102,7 @@ llvm::ArrayRef<Construct> barrierConstructs() {
       construct<NVVM::BarrierOp, decodeBarrier>(),
       construct<NVVM::SyncWarpOp, decodeSyncWarp>(),
       {NVVM::GriddepcontrolOp::getOperationName(), decodeNothing},
+      {LLVM::FenceOp::getOperationName(), decodeNothing},
       {NVVM::MembarOp::getOperationName(), decodeNothing}};
   return table;
 }

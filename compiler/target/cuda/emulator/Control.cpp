@@ -141,8 +141,68 @@ static llvm::Error decodeFor(Decoder &decoder, scf::ForOp op) {
   return llvm::Error::success();
 }
 
+//===----------------------------------------------------------------------===//
+// scf.while
+//===----------------------------------------------------------------------===//
+
+/// Rounds after which nobody waits any longer for what a block that runs later
+/// would do.
+static constexpr int64_t mostRounds = 1 << 20;
+
+/// Its slot: the flag that the first region sets.
+static void repeat(Machine &machine, const Instruction &instruction) {
+  const Mask outer = machine.mask;
+  const uint32_t *flags = machine.lanes<uint32_t>(instruction, 0);
+  for (int64_t round = 0; !machine.stopped(); ++round) {
+    machine.execute(machine.indexOf(instruction) + 1, instruction.otherwise);
+    machine.mask = machine.where(flags);
+    if (!machine.mask.any())
+      break;
+    if (round == mostRounds) {
+      machine.fault(instruction, machine.firstActive(), 0, "endless loop",
+                    "still there after 2^20 rounds");
+      break;
+    }
+    machine.execute(instruction.otherwise, instruction.next);
+  }
+  machine.mask = outer;
+}
+
+static llvm::Error decodeWhile(Decoder &decoder, scf::WhileOp op) {
+  // The results' registers are the second region's arguments as well: threads
+  // that leave keep what they had.
+  Slots handed = decoder.allocate({ScalarKind::i1}), carried;
+  for (Value result : op.getResults())
+    handed.append(decoder.define(result));
+  for (auto [argument, initial] :
+       llvm::zip(op.getBeforeArguments(), op.getInits())) {
+    Slots slots = decoder.allocate(*scalarsOf(argument.getType()));
+    for (auto [slot, value] : llvm::zip(slots, decoder.slotsOf(initial)))
+      decoder.emitCopy(slot, value);
+    decoder.hold(slots);
+    decoder.alias(argument, slots);
+    carried.append(slots);
+  }
+  decoder.hold(handed[0]);
+  for (auto [argument, result] :
+       llvm::zip(op.getAfterArguments(), op.getResults()))
+    decoder.alias(argument, decoder.slotsOf(result));
+  const uint32_t at = decoder.position();
+  decoder.emit(op, repeat, handed[0]);
+  if (llvm::Error error = decoder.decodeBlock(*op.getBeforeBody(), handed))
+    return error;
+  decoder.at(at).otherwise = decoder.position();
+  if (llvm::Error error = decoder.decodeBlock(*op.getAfterBody(), carried))
+    return error;
+  decoder.at(at).next = decoder.position();
+  decoder.drop(handed[0]);
+  decoder.drop(carried);
+  return llvm::Error::success();
+}
+
 llvm::ArrayRef<Construct> controlConstructs() {
   static const Construct table[] = {construct<scf::IfOp, decodeIf>(),
+                                    construct<scf::WhileOp, decodeWhile>(),
                                     construct<scf::ForOp, decodeFor>()};
   return table;
 }

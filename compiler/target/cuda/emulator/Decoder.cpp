@@ -246,8 +246,9 @@ constructs() {
     llvm::StringMap<llvm::Error (*)(Decoder &, Operation *)> map;
     for (llvm::ArrayRef<Construct> table :
          {controlConstructs(), valueConstructs(), compareConstructs(),
-          memoryConstructs(), asyncCopyConstructs(), warpConstructs(),
-          barrierConstructs(), matrixConstructs(), approximateConstructs()})
+          memoryConstructs(), atomicConstructs(), asyncCopyConstructs(),
+          warpConstructs(), barrierConstructs(), matrixConstructs(),
+          approximateConstructs()})
       for (const Construct &row : table)
         map[row.name] = row.decode;
     return map;

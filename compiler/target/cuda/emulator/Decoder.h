@@ -126,6 +126,7 @@ llvm::ArrayRef<Construct> controlConstructs();
 llvm::ArrayRef<Construct> valueConstructs();
 llvm::ArrayRef<Construct> compareConstructs();
 llvm::ArrayRef<Construct> memoryConstructs();
+llvm::ArrayRef<Construct> atomicConstructs();
 llvm::ArrayRef<Construct> asyncCopyConstructs();
 llvm::ArrayRef<Construct> warpConstructs();
 llvm::ArrayRef<Construct> barrierConstructs();

@@ -76,6 +76,13 @@ public:
   unsigned threads() const { return threadCount; }
   unsigned warps() const { return threadCount / 32; }
   bool isFull() const { return mask.threads == threadCount; }
+  /// The first of the active threads, of which there are some.
+  unsigned firstActive() const {
+    unsigned warp = 0;
+    while (!mask.warps[warp])
+      ++warp;
+    return warp * 32 + llvm::countr_zero(mask.warps[warp]);
+  }
   /// Calls f(warp, lanes) for every warp with active lanes.
   template <typename F> void forWarps(F &&f) {
     for (unsigned warp = 0; warp < warps(); ++warp)
@@ -85,12 +92,13 @@ public:
   /// The active threads whose lane of `condition` is odd.
   Mask where(const uint32_t *condition) const;
   /// Like forWarps, for what a whole warp must do together: a partly active one
-  /// is a fault.
+  /// is a fault, and does nothing.
   template <typename F> void forWholeWarps(const Instruction &i, F &&f) {
     forWarps([&](unsigned warp, uint32_t active) {
       if (active != ~uint32_t(0))
         faultPartialWarp(i, warp, active);
-      f(warp);
+      else
+        f(warp);
     });
   }
 

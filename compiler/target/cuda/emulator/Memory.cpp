@@ -83,7 +83,8 @@ llvm::Error decodeAccess(Decoder &decoder, Operation *op, Value data,
                          bool isLoad) {
   std::optional<Kinds> kinds = scalarsOf(data.getType());
   if (!kinds || kinds->empty() ||
-      llvm::is_contained(*kinds, ScalarKind::sharedPointer))
+      llvm::is_contained(*kinds, ScalarKind::sharedPointer) ||
+      llvm::is_contained(*kinds, ScalarKind::i1))
     return unsupported(op, "its type");
   const unsigned size = sizeOf(kinds->front());
   const bool isUniform = llvm::all_of(

@@ -125,6 +125,61 @@ TEST(EmulatorControl, BlocksOfTheGrid) {
   EXPECT_EQ(run.report.blocks, 12);
 }
 
+TEST(EmulatorControl, WhileLoops) {
+  // The steps of Collatz' sequence from t + 1.
+  std::vector<uint32_t> got = results(R"(
+    %n = arith.addi %tid, %c1 : i32
+    %last, %r = scf.while (%x = %n, %steps = %c0) : (i32, i32) -> (i32, i32) {
+      %more = arith.cmpi ne, %x, %c1 : i32
+      scf.condition(%more) %x, %steps : i32, i32
+    } do {
+    ^bb0(%y: i32, %count: i32):
+      %bit = arith.andi %y, %c1 : i32
+      %odd = arith.cmpi eq, %bit, %c1 : i32
+      %half = arith.shrui %y, %c1 : i32
+      %three = arith.muli %y, %c3 : i32
+      %up = arith.addi %three, %c1 : i32
+      %z = arith.select %odd, %up, %half : i32
+      %next = arith.addi %count, %c1 : i32
+      scf.yield %z, %next : i32, i32
+    })");
+  for (uint32_t t = 0; t < 64; ++t) {
+    uint32_t steps = 0;
+    for (uint32_t x = t + 1; x != 1; ++steps)
+      x = x % 2 ? 3 * x + 1 : x / 2;
+    EXPECT_EQ(got[t], steps) << t;
+  }
+}
+
+TEST(EmulatorControl, ALockLetsOneThreadInAtATime) {
+  // data[0] is the lock, data[1] what it guards.
+  std::vector<uint32_t> data(64);
+  Outcome run = runKernel(R"(
+    %guarded = llvm.getelementptr %data[1] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+    %true = arith.constant true
+    %w = scf.while (%waits = %true) : (i1) -> i1 {
+      scf.condition(%waits) %waits : i1
+    } do {
+    ^bb0(%still: i1):
+      %found = llvm.atomicrmw xchg %data, %c1 acquire : !llvm.ptr<1>, i32
+      %isMine = arith.cmpi eq, %found, %c0 : i32
+      scf.if %isMine {
+        %old = llvm.load volatile %guarded : !llvm.ptr<1> -> i32
+        %new = arith.addi %old, %c1 : i32
+        llvm.store volatile %new, %guarded : i32, !llvm.ptr<1>
+        llvm.fence release
+        %was = llvm.atomicrmw xchg %data, %c0 release : !llvm.ptr<1>, i32
+      }
+      %again = arith.xori %isMine, %true : i1
+      scf.yield %again : i1
+    })",
+                          data, {.x = 2, .threads = 64});
+  ASSERT_EQ(run.error, "");
+  EXPECT_EQ(run.report.faultText(), "");
+  EXPECT_EQ(data[0], 0u);
+  EXPECT_EQ(data[1], 128u);
+}
+
 TEST(EmulatorControl, UnknownOperationsAreErrors) {
   std::vector<uint32_t> data(32);
   Outcome run = runKernel("%x = math.ctpop %tid : i32", data, {});

@@ -114,6 +114,23 @@ TEST(EmulatorMemory, EverySizeThroughSharedMemory) {
   }
 }
 
+TEST(EmulatorMemory, AtomicsOnGlobalMemory) {
+  std::vector<uint32_t> data(64);
+  Outcome run = runKernel(R"(
+    %one = llvm.getelementptr %data[1] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+    %two = llvm.getelementptr %data[2] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+    %x = arith.uitofp %tid : i32 to f32
+    %a = llvm.atomicrmw add %data, %tid monotonic : !llvm.ptr<1>, i32
+    %b = llvm.atomicrmw fadd %one, %x monotonic : !llvm.ptr<1>, f32
+    %c = llvm.atomicrmw umax %two, %tid monotonic : !llvm.ptr<1>, i32)",
+                          data, {.x = 2, .threads = 64});
+  ASSERT_EQ(run.error, "");
+  EXPECT_EQ(run.report.faultText(), "");
+  EXPECT_EQ(data[0], 4032u);
+  EXPECT_EQ(std::bit_cast<float>(data[1]), 4032.f);
+  EXPECT_EQ(data[2], 63u);
+}
+
 TEST(EmulatorMemory, SharedCostOfAColumn) {
   std::vector<uint32_t> data(32);
   Outcome run = runKernel(R"(
