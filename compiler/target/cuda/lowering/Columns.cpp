@@ -54,8 +54,8 @@ void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
 }
 
 /// The region's numbers for one token, or for the thread.
-static Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
-                          llvm::ArrayRef<Value> inputs) {
+Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
+                   llvm::ArrayRef<Value> inputs) {
   mlir::IRMapping numbers;
   mlir::Block &body = op.getBody().front();
   for (auto [argument, input] : llvm::zip(body.getArguments(), inputs))
@@ -72,8 +72,10 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   if (op.getNumResults() == 0)
     return;
   auto type = mlir::cast<chunk::TileType>(op.getResult(0).getType());
+  if (type.has(Axis::Layer))
+    return emitLayersPointwise(op);
   bool hasTokens = type.has(Axis::Token);
-  int64_t count = hasTokens ? groupTokens : 1;
+  int64_t count = hasTokens ? tokensPerThread : 1;
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];
     made.kind = hasTokens ? Tile::Kind::columns : Tile::Kind::thread;

@@ -83,7 +83,13 @@ Value KernelEmitter::rowOffset(Value row, Value piece, int64_t width) {
 void KernelEmitter::emitRead(chunk::ReadOp op) {
   Tile made;
   chunk::TileType type = op.getType();
-  if (type.has(Axis::Token)) {
+  if (type.has(Axis::Layer))
+    return emitLayersRead(op);
+  if (type.has(Axis::Token) && !type.has(Axis::Channel) &&
+      !type.has(Axis::Value)) {
+    made.kind = Tile::Kind::columns;
+    made.numbers = loadNumbers(op.getOperand());
+  } else if (type.has(Axis::Token)) {
     const Stream &stream =
         *llvm::find_if(streams, [&](const Stream &candidate) {
           return candidate.operand == int64_t(op.getOperand());
@@ -119,7 +125,7 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
   Value H = code.truncate(field(LaunchField::H));
   along('N', sequence, code.integer(1));
   if (layer)
-    along('L', layer, code.integer(1));
+    along('L', layer, layerCount());
   along('H', head, H);
   along('K', channel, code.integer(shape.K));
   return code.at(dataOf(operand),
@@ -201,7 +207,7 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
     return;
   }
   case Tile::Kind::layers:
-    llvm_unreachable("written layer by layer");
+    return emitLayersWrite(op);
   }
 }
 

@@ -143,6 +143,19 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::PointwiseOp made) { emitPointwise(made); })
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
       .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
+      .Case([&](chunk::ScanOp made) { emitScan(made); })
+      .Case([&](chunk::ScanGradientOp made) { emitScanGradient(made); })
+      .Case([&](chunk::SpreadOp made) { emitSpread(made); })
+      .Case([&](chunk::SumOp made) { emitSum(made); })
+      .Case([&](chunk::RepeatPairOp made) { emitRepeatPair(made); })
+      .Case([&](chunk::CheckRangeOp made) { emitCheckRange(made); })
+      .Case([&](chunk::AcrossLayersOp made) { emitAcrossLayers(made); })
+      .Case([&](chunk::AcrossLayersGradientOp made) {
+        emitAcrossLayersGradient(made);
+      })
+      .Case([&](chunk::AtLayerOp made) { emitAtLayer(made); })
+      .Case([&](chunk::FromLayerOp made) { emitFromLayer(made); })
+      .Case([&](chunk::RotateOp made) { emitRotate(made); })
       .Case<chunk::YieldOp>([](mlir::Operation *) {})
       .Default([](mlir::Operation *unknown) {
         llvm::errs() << *unknown << "\n";
@@ -170,6 +183,10 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
                        regions.weights + from * 16);
     });
 
+  planNumbers(op);
+  planRotation(op);
+  fetchNumbers(code.integer(0));
+  keepNumbers(code.integer(0));
   copyColumns(code.integer(0));
   for (auto [argument, initial] :
        llvm::zip(body.getArguments(), op.getInitial()))
@@ -188,7 +205,9 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
         code.waitCopies(0);
         code.barrier();
         copyRows(firstToken);
+        fetchNumbers(nextToken);
         emitBlock(body);
+        keepNumbers(nextToken);
         return flat(body.getTerminator()->getOperands());
       });
   for (auto [result, initial] : llvm::zip(op.getResults(), op.getInitial()))

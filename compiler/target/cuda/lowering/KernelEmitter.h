@@ -26,6 +26,10 @@ struct Tile {
   std::function<Value(Value)> atLayer; ///< layers: i32 -> f32
 };
 
+/// What a pointwise region makes of one number per input.
+Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
+                   llvm::ArrayRef<Value> inputs);
+
 /// Emits `@decay_<entry>_<K>_<V>` from a chunk.kernel with a sweep; each
 /// construct has its file.
 class KernelEmitter {
@@ -44,6 +48,14 @@ private:
     Value source;   ///< this thread's first 16 bytes in the first chunk
     Value stride;   ///< bytes between rows, i64
   };
+
+  /// An operand with one number per token and head.
+  struct NumberStream {
+    int64_t operand;
+    int64_t shared; ///< fp32 [2, 64]: of chunks in turn
+    Value fetched;  ///< bf16 of token `thread`, on its way
+  };
+  using LayerStep = llvm::function_ref<Value(Value layer, Value so)>;
 
   // KernelEmitter.cpp
   void emitBlock(mlir::Block &block);
@@ -82,6 +94,58 @@ private:
   Value isValid(int64_t token);
   void emitIndex(chunk::IndexOp op);
 
+  // Tokens.cpp
+  void planNumbers(chunk::SweepOp op);
+  void fetchNumbers(Value first);
+  void keepNumbers(Value first);
+  Values loadNumbers(int64_t operand);
+  Value apply(llvm::StringRef name, mlir::ValueRange operands);
+  llvm::SmallVector<Values> shareGroups(const Values &numbers);
+  Value hasTokens(int64_t ofGroup);
+  Value scanTotal(llvm::StringRef kind, const Values &terms);
+  std::pair<Value, Value> scanStart(llvm::StringRef kind, const Values &terms,
+                                    Value carry);
+  void emitScan(chunk::ScanOp op);
+  std::pair<Value, Value>
+  scanGradientStart(llvm::StringRef kind, std::array<const Values *, 2> given,
+                    const Values &own, Value carry);
+  void emitScanGradient(chunk::ScanGradientOp op);
+  void emitSpread(chunk::SpreadOp op);
+
+  // Sums.cpp
+  Values exchangeColumns(const Values &numbers, Value partner, bool isLate);
+  Values sumColumns(const Values &numbers);
+  Value sumOfThreads(Value number);
+  Values countedOnce(const Values &numbers, chunk::TileType type);
+  void emitSum(chunk::SumOp op);
+  void emitRepeatPair(chunk::RepeatPairOp op);
+
+  // Faults.cpp
+  void writeFault(Value token, Value ofChannel, Value number);
+  void reportFault(Value token, Value ofChannel, Value number);
+  void emitCheckRange(chunk::CheckRangeOp op);
+
+  // Layers.cpp
+  Value numberOf(const Tile &of, Value layer);
+  Tile layersOf(std::function<Value(Value)> atLayer);
+  Value overLayers(Value initial, Value count, LayerStep step);
+  Value overLayers(Value initial, LayerStep step);
+  Value layerCount();
+  void emitLayersRead(chunk::ReadOp op);
+  void emitLayersWrite(chunk::WriteOp op);
+  void emitLayersPointwise(chunk::PointwiseOp op);
+  void emitAcrossLayers(chunk::AcrossLayersOp op);
+  void emitAcrossLayersGradient(chunk::AcrossLayersGradientOp op);
+  void emitAtLayer(chunk::AtLayerOp op);
+  void emitFromLayer(chunk::FromLayerOp op);
+
+  // Rotation.cpp
+  void planRotation(chunk::SweepOp op);
+  std::pair<Values, Values> turns(Value quarter, Value backwards);
+  Values rotateHalves(const Values &numbers, bool adjoint);
+  Values rotatePairs(const Values &numbers, bool adjoint);
+  void emitRotate(chunk::RotateOp op);
+
   // Tree.cpp
   struct Tree {
     Values query;   ///< q ∘ pre, this thread's 16 tokens
@@ -116,6 +180,7 @@ private:
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
   Value thread, lane, warp, group, columnWarp, column, channel;
+  int64_t tokensPerThread = groupTokens;
 
   // Inside a sweep.
   std::vector<Stream> streams;
@@ -123,6 +188,11 @@ private:
   Value nextToken;          ///< of the chunk that comes after it
   Value hasNext;
   bool columnsAreAsked = false;
+  std::vector<NumberStream> numberStreams;
+  bool secondExchange = false; ///< which half of the place is next
+  // Of this thread's channel: θ in fp64, its cos and sin.
+  Value frequency;
+  std::pair<Value, Value> step;
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {
