@@ -1,6 +1,7 @@
 //===- CudaTarget.cpp - Hopper GPUs ---------------------------------------===//
 #include "compiler/target/Target.h"
 #include "compiler/target/cuda/codegen/Codegen.h"
+#include "compiler/target/cuda/codegen/Passes.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -70,7 +71,10 @@ public:
   void registerDialects(mlir::DialectRegistry &registry) const override {
     registerCodegenDialects(registry);
   }
-  void registerPasses() const override { registerCudaLoweringPasses(); }
+  void registerPasses() const override {
+    registerCudaCodegenPasses();
+    registerCudaLoweringPasses();
+  }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return descriptions;

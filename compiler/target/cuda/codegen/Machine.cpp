@@ -7,6 +7,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/Internalize.h"
@@ -18,6 +19,16 @@ constexpr llvm::StringLiteral tripleName = "nvptx64-nvidia-cuda";
 /// The oldest PTX with all that Hopper has: any driver that knows the card
 /// takes it.
 constexpr llvm::StringLiteral ptxFeature = "+ptx80";
+
+/// Addresses of shared memory take one register instead of two. LLVM has no
+/// other switch for it, and a linker in this process puts all switches back.
+void shortenPointers() {
+  llvm::cl::Option *option =
+      llvm::cl::getRegisteredOptions().lookup("nvptx-short-ptr");
+  assert(option && "LLVM has renamed an option");
+  if (option->getNumOccurrences() == 0)
+    option->addOccurrence(1, "nvptx-short-ptr", "true");
+}
 
 std::unique_ptr<llvm::TargetMachine> createMachine() {
   static const llvm::Target *target = [] {
@@ -60,6 +71,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
 } // namespace
 
 void prepareForMachine(llvm::Module &module) {
+  shortenPointers();
   std::unique_ptr<llvm::TargetMachine> machine = createMachine();
   module.setTargetTriple(machine->getTargetTriple());
   module.setDataLayout(machine->createDataLayout());

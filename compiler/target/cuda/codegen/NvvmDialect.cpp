@@ -1,5 +1,6 @@
 //===- NvvmDialect.cpp - The passes down to the LLVM dialect -------------===//
 #include "compiler/target/cuda/codegen/Codegen.h"
+#include "compiler/target/cuda/codegen/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,9 +18,10 @@
 namespace decay::cuda {
 
 void addNvvmPasses(mlir::OpPassManager &passes) {
+  passes.addPass(createPtxMath());
   passes.addPass(mlir::createCSEPass());
   passes.addPass(mlir::createSCFToControlFlowPass());
-  // What is left has an instruction of its own (fma, floor).
+  // After ptx-math: what is left has an instruction of its own (fma, floor).
   passes.addPass(mlir::createConvertMathToLLVMPass());
   passes.addPass(mlir::createConvertNVVMToLLVMPass());
   passes.addPass(mlir::createConvertIndexToLLVMPass());

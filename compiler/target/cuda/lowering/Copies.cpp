@@ -13,11 +13,18 @@ bool KernelEmitter::isPlainRows(chunk::ReadOp op) {
 
 void KernelEmitter::planStreams(chunk::SweepOp op) {
   Value piece = thread;
+  llvm::SmallVector<chunk::ReadOp> reads, rows;
   for (auto read : op.getBody().front().getOps<chunk::ReadOp>()) {
     chunk::TileType type = read.getType();
-    if (!type.has(Axis::Token) ||
-        !(type.has(Axis::Channel) || type.has(Axis::Value)))
-      continue;
+    if (type.has(Axis::Token) && type.has(Axis::Value))
+      rows.push_back(read);
+    else if (type.has(Axis::Token) && type.has(Axis::Channel))
+      reads.push_back(read);
+  }
+  // Columns lie first.
+  reads.append(rows);
+  for (chunk::ReadOp read : reads) {
+    chunk::TileType type = read.getType();
     Stream stream;
     stream.operand = read.getOperand();
     stream.width = type.has(Axis::Value) ? shape.V : shape.K;
@@ -58,18 +65,28 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   }
 }
 
-void KernelEmitter::copyColumns(Value first) {
-  for (const Stream &stream : streams)
-    if (stream.width == shape.K && !shapeOf(stream.operand).contains('V'))
-      copyChunk(stream, first);
+/// The next chunk's columns; there may be no next one.
+void KernelEmitter::copyColumns() {
+  code.when(code.less(nextToken, length), [&] {
+    for (const Stream &stream : streams)
+      if (!shapeOf(stream.operand).contains('V'))
+        copyChunk(stream, nextToken);
+  });
   code.commitCopies();
-  columnsAreAsked = true;
 }
 
 void KernelEmitter::copyRows(Value first) {
   for (const Stream &stream : streams)
     if (shapeOf(stream.operand).contains('V'))
       copyChunk(stream, first);
+  code.commitCopies();
+}
+
+void KernelEmitter::copyNext() {
+  code.when(code.atLeast(nextToken, 0), [&] {
+    for (const Stream &stream : streams)
+      copyChunk(stream, nextToken);
+  });
   code.commitCopies();
 }
 
@@ -114,10 +131,21 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
   tiles[op.getResult()] = made;
 }
 
-/// Where an operand without tokens has this thread's number.
+/// Where an operand without tokens has this thread's number. What is reduced
+/// over items has a place for each sequence (and head) in the workspace.
 Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
+  auto info = mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[operand]);
   llvm::StringRef axes = shapeOf(operand);
+  bool isReduced = bool(info.get("reduce"));
+  Value data = dataOf(operand);
   Value index = code.integer(0);
+  if (isReduced) {
+    data = workspacePart(info.getAs<mlir::StringAttr>("name").getValue());
+    index = sequence;
+    if (!axes.contains('H'))
+      index = code.add(
+          code.mul(index, code.truncate(field(LaunchField::H))), head);
+  }
   auto along = [&](char axis, Value place, Value size) {
     if (axes.contains(axis))
       index = code.add(code.mul(index, size), place);
@@ -128,8 +156,7 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
     along('L', layer, layerCount());
   along('H', head, H);
   along('K', channel, code.integer(shape.K));
-  return code.at(dataOf(operand),
-                 code.mul(code.extend(index), code.wide(floatBytes)));
+  return code.at(data, code.mul(code.extend(index), code.wide(floatBytes)));
 }
 
 /// Byte offset of two neighbouring numbers of the state in this thread.
@@ -200,7 +227,10 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
     // Matrix products write their rows themselves.
     return;
   case Tile::Kind::thread: {
-    Value owner = code.equal(group, 0);
+    Value owner = code.both(code.equal(group, 0),
+                            shapeOf(operand).contains('K')
+                                ? code.less(column, shape.K)
+                                : code.equal(column, 0));
     code.when(code.both(owner, code.notNull(dataOf(operand))), [&] {
       code.store(from.numbers.front(), numberPlace(operand, Value()));
     });

@@ -82,8 +82,8 @@ void KernelEmitter::reportFault(Value token, Value ofChannel, Value number) {
   Value waits = code.equal(code.integer(0), 0);
   auto loop = scf::WhileOp::create(builder, code.place, code.i1(), waits);
   mlir::OpBuilder::InsertionGuard guard(builder);
-  mlir::Block *before = builder.createBlock(&loop.getBefore(), {}, code.i1(),
-                                            code.place);
+  mlir::Block *before =
+      builder.createBlock(&loop.getBefore(), {}, code.i1(), code.place);
   scf::ConditionOp::create(builder, code.place, before->getArgument(0),
                            mlir::ValueRange(before->getArgument(0)));
   builder.createBlock(&loop.getAfter(), {}, code.i1(), code.place);
@@ -97,8 +97,8 @@ void KernelEmitter::reportFault(Value token, Value ofChannel, Value number) {
                               lock, code.integer(0),
                               LLVM::AtomicOrdering::release, deviceScope);
   });
-  Value still = code.choose(isMine, code.less(code.integer(0), code.integer(0)),
-                            waits);
+  Value still =
+      code.choose(isMine, code.less(code.integer(0), code.integer(0)), waits);
   scf::YieldOp::create(builder, code.place, still);
 }
 
@@ -132,8 +132,8 @@ void KernelEmitter::emitCheckRange(chunk::CheckRangeOp op) {
   code.when(speaks, [&] {
     Value token = code.integer(0);
     if (overTokens)
-      token = code.add(code.add(firstToken, code.mul(group, groupTokens)),
-                       first);
+      token =
+          code.add(code.add(firstToken, code.mul(group, groupTokens)), first);
     reportFault(token, perChannel ? channel : code.integer(0), number);
   });
   tiles[op.getResult()] = checked;

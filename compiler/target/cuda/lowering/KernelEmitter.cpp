@@ -12,7 +12,9 @@ namespace NVVM = mlir::NVVM;
 KernelEmitter::KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
                              mlir::OpBuilder &builder)
     : kernel(kernel), shape(shape), builder(builder),
-      code(builder, kernel.getLoc()) {}
+      code(builder, kernel.getLoc()) {
+  planWorkspace();
+}
 
 mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   mlir::OpBuilder::InsertionGuard guard(builder);
@@ -37,7 +39,7 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
   how.threads = shape.threads();
-  how.sharedBytes = sharedBytes;
+  how.sharedBytes = mostSharedBytes;
   function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(shape.threads() > 256 ? 1 : 2));
   how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
   setKernelLaunch(function, how);
@@ -103,6 +105,7 @@ Value KernelEmitter::strideOf(int64_t operand) {
 int64_t KernelEmitter::reserve(int64_t bytes) {
   int64_t start = sharedBytes;
   sharedBytes += (bytes + 127) / 128 * 128;
+  mostSharedBytes = std::max(mostSharedBytes, sharedBytes);
   return start;
 }
 
@@ -142,7 +145,15 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::WriteOp made) { emitWrite(made); })
       .Case([&](chunk::PointwiseOp made) { emitPointwise(made); })
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
+      .Case([&](chunk::FillOp made) { emitFill(made); })
+      .Case([&](chunk::SaveOp made) { emitSave(made); })
+      .Case([&](chunk::RestoreOp made) { emitRestore(made); })
+      .Case([&](chunk::AccumulateOp made) { emitAccumulate(made); })
       .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
+      .Case([&](chunk::StateOp made) { emitState(made); })
+      .Case([&](chunk::RecurrenceGradientOp made) {
+        emitRecurrenceGradient(made);
+      })
       .Case([&](chunk::ScanOp made) { emitScan(made); })
       .Case([&](chunk::ScanGradientOp made) { emitScanGradient(made); })
       .Case([&](chunk::SpreadOp made) { emitSpread(made); })
@@ -163,17 +174,48 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       });
 }
 
-void KernelEmitter::emitSweep(chunk::SweepOp op) {
-  mlir::Block &body = op.getBody().front();
-  planStreams(op);
-  regions.levels = reserve(4 * BlockShape::tileBytes(shape.columns()));
-  regions.wide = reserve(4 * BlockShape::tileBytes(shape.columns()));
-  regions.weights = reserve(BlockShape::tileBytes(chunkTokens));
-  regions.totals = reserve(groupCount * shape.columns() * floatBytes);
-  regions.chunkTotal = reserve(shape.columns() * floatBytes);
+/// Regions of shared memory. What one phase of a chunk is done with serves the
+/// next: each line says what lies where, in the order of time.
+void KernelEmitter::planRegions(chunk::SweepOp op) {
+  int64_t columns = shape.columns(), tileOf = BlockShape::tileBytes(columns);
+  int64_t stateBytes = columns * shape.V * bfloatBytes;
+  int64_t small = BlockShape::tileBytes(chunkTokens);
+  regions.levels = reserve(4 * tileOf);
+  regions.wide = reserve(2 * tileOf);
+  regions.queries = reserve(tileOf);
+  regions.keys = reserve(tileOf);
+  regions.totals = reserve(groupCount * columns * floatBytes);
+  regions.chunkTotal = reserve(columns * floatBytes);
   regions.diagonal = reserve(shape.columnWarps() * chunkTokens * floatBytes);
+  if (!hasGradient) {
+    // The levels' operands are done with when the state is needed.
+    regions.state = regions.levels;
+    regions.weights = reserve(small);
+    return;
+  }
+  regions.diagonalGradient = reserve(chunkTokens * floatBytes);
+  regions.stateProducts = reserve(groupCount * columns * floatBytes);
+  regions.factorGradients = reserve(3 * groupCount * columns * floatBytes);
+  // The raw columns are done with when the tree is built: the state's rows and
+  // the weights lie over them until the next chunk is asked for.
+  int64_t free = 0, start = streams.front().shared;
+  for (const Stream &stream : streams)
+    if (!shapeOf(stream.operand).contains('V'))
+      free += BlockShape::tileBytes(stream.width);
+  assert(start == 0 && "columns come first");
+  regions.state = start;
+  regions.weights = start + stateBytes;
+  regions.weightGradient = regions.weights + small;
+  if (int64_t missing = stateBytes + 2 * small - free; missing > 0) {
+    regions.weights = reserve(2 * small);
+    regions.weightGradient = regions.weights + small;
+    if (stateBytes > free)
+      regions.state = reserve(stateBytes);
+  }
+}
 
-  // The upper triangle of A is zero from here on.
+/// The upper triangle of A is zero from here on.
+void KernelEmitter::clearWeights() {
   Value zeros = LLVM::ZeroOp::create(builder, code.place,
                                      code.vector(4, code.i32()));
   int64_t pieces = BlockShape::tileBytes(chunkTokens) / 16;
@@ -182,38 +224,67 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
       code.storeShared(zeros, code.mul(thread, 16),
                        regions.weights + from * 16);
     });
+}
 
+void KernelEmitter::emitSweep(chunk::SweepOp op) {
+  mlir::Block &body = op.getBody().front();
+  hasGradient = !body.getOps<chunk::RecurrenceGradientOp>().empty();
+  sharedBytes = 0;
+  planStreams(op);
+  planRegions(op);
   planNumbers(op);
   planRotation(op);
-  fetchNumbers(code.integer(0));
-  keepNumbers(code.integer(0));
-  copyColumns(code.integer(0));
+  Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
+  // A sweep before this one may still be reading.
+  code.barrier();
+  if (!hasGradient)
+    clearWeights();
+  nextToken = op.getDescending()
+                  ? code.shiftLeft(code.add(chunks, -1), 6)
+                  : code.integer(0);
+  hasGradient ? copyNext() : copyColumns();
+  fetchNumbers(nextToken);
+  keepNumbers(nextToken);
   for (auto [argument, initial] :
        llvm::zip(body.getArguments(), op.getInitial()))
     tiles[argument] = tile(initial);
-  Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
-  Values last = code.loop(
-      chunks, flat(op.getInitial()),
-      [&](Value index, mlir::ValueRange carried) -> Values {
-        bind(body.getArguments(), carried);
-        firstToken = code.shiftLeft(index, 6);
-        nextToken = code.add(firstToken, chunkTokens);
-        tokens = code.sub(length, firstToken);
-        hasNext = code.less(nextToken, length);
-        columnsAreAsked = false;
-        // The chunk's columns are here, and nobody is still at the last one.
-        code.waitCopies(0);
-        code.barrier();
-        copyRows(firstToken);
-        fetchNumbers(nextToken);
-        emitBlock(body);
-        keepNumbers(nextToken);
-        return flat(body.getTerminator()->getOperands());
-      });
-  for (auto [result, initial] : llvm::zip(op.getResults(), op.getInitial()))
+  Values last = code.loop(chunks, flat(op.getInitial()),
+                          [&](Value index, mlir::ValueRange carried) {
+                            return emitChunk(op, index, chunks, carried);
+                          });
+  for (auto [result, initial, yielded] :
+       llvm::zip(op.getResults(), op.getInitial(),
+                 body.getTerminator()->getOperands())) {
     tiles[result] = tile(initial);
+    tiles[result].isPartial = tile(yielded).isPartial;
+  }
   bind(op.getResults(), last);
+  for (Value result : op.getResults())
+    if (tiles[result].isPartial)
+      sumGroups(tiles[result]);
   streams.clear();
+}
+
+Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
+                                mlir::ValueRange carried) {
+  mlir::Block &body = op.getBody().front();
+  bind(body.getArguments(), carried);
+  chunkIndex = op.getDescending()
+                   ? code.sub(code.add(chunks, -1), index)
+                   : index;
+  firstToken = code.shiftLeft(chunkIndex, 6);
+  nextToken = code.add(firstToken, op.getDescending() ? -chunkTokens
+                                                      : chunkTokens);
+  tokens = code.sub(length, firstToken);
+  // The chunk's columns are here, and nobody is still at the last one.
+  code.waitCopies(0);
+  code.barrier();
+  if (!hasGradient)
+    copyRows(firstToken);
+  fetchNumbers(nextToken);
+  emitBlock(body);
+  keepNumbers(nextToken);
+  return flat(body.getTerminator()->getOperands());
 }
 
 } // namespace decay::cuda

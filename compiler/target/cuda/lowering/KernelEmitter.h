@@ -22,9 +22,14 @@ struct Tile {
     layers   ///< one number for each layer, made when asked for
   } kind = Kind::thread;
   Values numbers;
+  /// thread: each group has its own part of a sum over tokens.
+  bool isPartial = false;
   int64_t shared = 0;                  ///< rows: offset in shared memory
   std::function<Value(Value)> atLayer; ///< layers: i32 -> f32
 };
+
+/// Accumulators of products of 16 rows with eight columns each.
+using Sums = llvm::SmallVector<std::array<Value, 4>>;
 
 /// What a pointwise region makes of one number per input.
 Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
@@ -38,6 +43,8 @@ public:
                 mlir::OpBuilder &builder);
 
   mlir::LLVM::LLVMFuncOp emit();
+  /// What the kernel needs of the launch's workspace, the fault slot first.
+  llvm::ArrayRef<WorkspacePart> workspaceParts() const { return workspace; }
 
 private:
   /// An operand of the launch that a sweep reads chunk by chunk.
@@ -67,8 +74,12 @@ private:
   Value dataOf(int64_t operand);
   /// Bytes between the rows of an operand with tokens, i64.
   Value strideOf(int64_t operand);
-  /// Takes `bytes` of shared memory for the whole kernel.
+  /// Takes `bytes` of shared memory until the sweep's end.
   int64_t reserve(int64_t bytes);
+  void planRegions(chunk::SweepOp op);
+  void clearWeights();
+  Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
+                   mlir::ValueRange carried);
   Tile &tile(Value value);
   Values flat(mlir::ValueRange tiles);
   void bind(mlir::ValueRange tiles, mlir::ValueRange numbers);
@@ -77,14 +88,26 @@ private:
   // Copies.cpp
   void planStreams(chunk::SweepOp op);
   void copyChunk(const Stream &stream, Value firstToken);
-  void copyColumns(Value firstToken);
+  void copyColumns();
   void copyRows(Value firstToken);
+  void copyNext(); ///< columns and rows of the next chunk, if there is one
   void emitRead(chunk::ReadOp op);
   void emitWrite(chunk::WriteOp op);
   Values loadState(int64_t operand);
   void storeState(const Values &state, int64_t operand);
   Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
   Value numberPlace(int64_t operand, Value layer);
+
+  // Workspace.cpp
+  void planWorkspace();
+  Value extentOf(const Extent &extent);
+  Value workspacePart(llvm::StringRef name);
+  void emitSave(chunk::SaveOp op);
+  void emitRestore(chunk::RestoreOp op);
+  void emitAccumulate(chunk::AccumulateOp op);
+  void emitFill(chunk::FillOp op);
+  void sumGroups(Tile &partial);
+  Value slotPlace(int64_t slot, int64_t bytes);
 
   // Columns.cpp
   void emitPointwise(chunk::PointwiseOp op);
@@ -106,15 +129,14 @@ private:
   std::pair<Value, Value> scanStart(llvm::StringRef kind, const Values &terms,
                                     Value carry);
   void emitScan(chunk::ScanOp op);
-  std::pair<Value, Value>
-  scanGradientStart(llvm::StringRef kind, std::array<const Values *, 2> given,
-                    const Values &own, Value carry);
+  std::pair<Value, Value> scanGradientStart(llvm::StringRef kind,
+                                            std::array<const Values *, 2> given,
+                                            const Values &own, Value carry);
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitSpread(chunk::SpreadOp op);
 
   // Sums.cpp
   Values exchangeColumns(const Values &numbers, Value partner, bool isLate);
-  Values sumColumns(const Values &numbers);
   Value sumOfThreads(Value number);
   Values countedOnce(const Values &numbers, chunk::TileType type);
   void emitSum(chunk::SumOp op);
@@ -141,20 +163,30 @@ private:
 
   // Rotation.cpp
   void planRotation(chunk::SweepOp op);
-  std::pair<Values, Values> turns(Value quarter, Value backwards);
+  std::pair<Values, Values> turns(Value quarter, Value backwards, bool isLate);
   Values rotateHalves(const Values &numbers, bool adjoint);
   Values rotatePairs(const Values &numbers, bool adjoint);
   void emitRotate(chunk::RotateOp op);
 
   // Tree.cpp
   struct Tree {
-    Values query;   ///< q ∘ pre, this thread's 16 tokens
-    Values key;     ///< k ∘ suf
-    Values totals;  ///< of the group, then of all four groups
+    Values query; ///< q ∘ pre of this thread's 16 tokens
+    Values key;   ///< k ∘ suf
+    /// Of each level: the scaled operand, and the products of its blocks.
+    std::array<Values, 4> operands, blocks;
+    Values totals;                ///< of all four groups
+    Value before, behind, factor; ///< of the chunk's ends and of level 32
+    Value isRight, isUpper;
   };
   void emitRecurrence(chunk::RecurrenceOp op);
+  void emitState(chunk::StateOp op);
+  Values masked(const Values &numbers, float otherwise);
+  void shareTotal(Value total);
+  void loadTotals(Tree &tree);
+  void storeChunkTotal(const Tree &tree);
   void storeCore(llvm::ArrayRef<Value> numbers, int64_t region);
-  Tree startTree(const Values &query, const Values &key, const Values &lambda);
+  Tree startTree(const Values &query, const Values &key, const Values &lambda,
+                 bool keepOperands);
   void storeDiagonal(const Values &query, const Values &key);
   void finishTree(Tree &tree);
 
@@ -164,10 +196,34 @@ private:
   void multiplyLevels();
   void multiplyHalves();
   void storeStateRows(const Values &state, int64_t region);
-  Values multiplyOutput(const Tile &v);
-  Values updateState(const Values &state, const Tile &v);
-  void storeOutput(const Values &output, int64_t operand);
+  Value rowInTile();
+  void addRows(const Fragment &a, Value firstPiece, int64_t row, int64_t region,
+               Sums &sums);
+  Sums multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
+                      bool transposed);
+  Values updateState(const Values &state, int64_t keys, const Tile &v);
+  void storeOutput(const Sums &output, int64_t operand, int64_t region);
   std::optional<int64_t> outputOperand(Value o);
+
+  // Gradient.cpp
+  void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
+  void multiplyWeightGradient(const Tile &output, const Tile &v);
+  void multiplyLevelGradients();
+  void multiplyHalfGradients();
+  Sums multiplyByState(const Tile &rows);
+  void storeCoreSums(const Sums &sums, int64_t region);
+  void shareStateProducts(const Values &state, const Values &gradient);
+
+  // TreeGradient.cpp
+  struct TreeGradient {
+    Values query, key, lambda;
+  };
+  Values loadCore(int64_t region);
+  Values totalGradients(const Tree &tree, Value before, Value behind,
+                        Value factor);
+  TreeGradient adjointTree(const Tree &tree, const Values &query,
+                           const Values &key, const Values &lambda);
+  Values sumColumns(const Values &numbers);
 
   chunk::KernelOp kernel;
   BlockShape shape;
@@ -175,19 +231,22 @@ private:
   Lanes code;
   mlir::LLVM::LLVMFuncOp function;
   llvm::DenseMap<Value, Tile> tiles;
-  int64_t sharedBytes = 0;
+  int64_t sharedBytes = 0, mostSharedBytes = 0;
 
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
   Value thread, lane, warp, group, columnWarp, column, channel;
   int64_t tokensPerThread = groupTokens;
 
+  std::vector<WorkspacePart> workspace;
+  llvm::DenseMap<int64_t, int64_t> slotBytes; ///< of a save slot, in a thread
+
   // Inside a sweep.
   std::vector<Stream> streams;
   Value firstToken, tokens; ///< of the chunk at hand, and how many it has
   Value nextToken;          ///< of the chunk that comes after it
-  Value hasNext;
-  bool columnsAreAsked = false;
+  Value chunkIndex;
+  bool hasGradient = false;
   std::vector<NumberStream> numberStreams;
   bool secondExchange = false; ///< which half of the place is next
   // Of this thread's channel: θ in fp64, its cos and sin.
@@ -196,12 +255,21 @@ private:
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {
-    int64_t levels = 0;   ///< scaled operands of levels 1, 2, 4, 8; the state
-    int64_t wide = 0;     ///< of levels 16, 32 and of q and k to the chunk's ends
-    int64_t weights = 0;  ///< A, bf16 [64, 64]
-    int64_t totals = 0;   ///< fp32 [4, columns]
+    int64_t levels = 0;     ///< scaled operands of levels 1, 2, 4, 8
+    int64_t wide = 0;       ///< of levels 16 and 32
+    int64_t queries = 0;    ///< q to the chunk's start
+    int64_t keys = 0;       ///< k to the chunk's end
+    int64_t state = 0;      ///< bf16 rows of the state
+    int64_t weights = 0;    ///< A, bf16 [64, 64]
+    int64_t totals = 0;     ///< fp32 [4, columns]
     int64_t chunkTotal = 0; ///< fp32 [columns]
-    int64_t diagonal = 0; ///< fp32 [columnWarps, 64]
+    int64_t diagonal = 0;   ///< fp32 [columnWarps, 64]
+    // Backward alone.
+    int64_t weightGradient = 0;   ///< dA, symmetric, bf16 [64, 64]
+    int64_t diagonalGradient = 0; ///< fp32 [64]
+    int64_t stateProducts = 0;    ///< Σ_v S ∘ dS, fp32 [4, columns]
+    int64_t factorGradients = 0;  ///< fp32 [3, 4, columns]
+    int64_t end = 0;
   } regions;
 };
 

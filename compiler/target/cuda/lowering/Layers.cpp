@@ -50,9 +50,9 @@ void KernelEmitter::emitLayersWrite(chunk::WriteOp op) {
   const Tile from = tile(op.getTile());
   int64_t operand = op.getOperand();
   bool perChannel = shapeOf(operand).contains('K');
-  Value owner = code.both(code.equal(group, 0),
-                          perChannel ? code.less(column, shape.K)
-                                     : code.equal(column, 0));
+  Value owner =
+      code.both(code.equal(group, 0), perChannel ? code.less(column, shape.K)
+                                                 : code.equal(column, 0));
   code.when(code.notNull(dataOf(operand)), [&] {
     code.loop(layerCount(), {}, [&](Value layer, mlir::ValueRange) -> Values {
       Value number = numberOf(from, layer);
@@ -94,16 +94,15 @@ void KernelEmitter::emitAcrossLayers(chunk::AcrossLayersOp op) {
     return;
   }
   assert(op.getKind() == "softmax" && "the verifier knows every kind");
-  Value largest = overLayers(numberOf(from, code.integer(0)),
-                             [&](Value layer, Value so) {
-                               return apply("max", {so, numberOf(from, layer)});
-                             });
+  Value largest =
+      overLayers(numberOf(from, code.integer(0)), [&](Value layer, Value so) {
+        return apply("max", {so, numberOf(from, layer)});
+      });
   auto part = [this, from, largest](Value layer) {
     return apply("exp", {code.fsub(numberOf(from, layer), largest)});
   };
-  Value total = overLayers(zero, [&](Value layer, Value so) {
-    return code.fadd(so, part(layer));
-  });
+  Value total = overLayers(
+      zero, [&](Value layer, Value so) { return code.fadd(so, part(layer)); });
   tiles[op.getResult()] = layersOf([this, part, total](Value layer) {
     return apply("div", {part(layer), total});
   });

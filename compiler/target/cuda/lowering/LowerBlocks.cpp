@@ -12,6 +12,18 @@ namespace {
 /// Head dims that packages serve.
 constexpr std::pair<int64_t, int64_t> headDims[] = {{64, 64}, {128, 128}};
 
+/// More of them do not fit into a block's registers and shared memory.
+constexpr int64_t mostColumns = 128;
+
+/// Halves of the state: 2 under lrpe_cosine.
+int64_t pairsOf(chunk::KernelOp kernel) {
+  bool hasPairs = false;
+  kernel.walk([&](chunk::ReadOp op) {
+    hasPairs |= mlir::cast<chunk::TileType>(op.getType()).has(ir::Axis::Pair);
+  });
+  return hasPairs ? 2 : 1;
+}
+
 struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
@@ -27,12 +39,15 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
-      if (kernel.getSymName() == "forward")
+      if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
         for (auto [K, V] : headDims) {
+          BlockShape shape{K, V, pairsOf(kernel)};
+          if (shape.columns() > mostColumns)
+            continue;
           builder.setInsertionPointToEnd(gpu.getBody());
-          KernelEmitter(kernel, {K, V, 1}, builder).emit();
-          setWorkspace(gpu, kernel.getSymName(),
-                       {{"fault", *parseExtent("1"), faultSlotBytes}});
+          KernelEmitter emitter(kernel, shape, builder);
+          emitter.emit();
+          setWorkspace(gpu, kernel.getSymName(), emitter.workspaceParts());
         }
       kernel.erase();
     }

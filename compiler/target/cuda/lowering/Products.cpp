@@ -10,8 +10,6 @@
 
 namespace decay::cuda {
 
-using Sums = llvm::SmallVector<std::array<Value, 4>>;
-
 static Sums zeros(Lanes &code, int64_t count) {
   Value zero = code.number(0);
   return Sums(count, {zero, zero, zero, zero});
@@ -154,63 +152,87 @@ void KernelEmitter::storeStateRows(const Values &state, int64_t region) {
     }
 }
 
-/// o = (q ∘ pre) S + A v, for one group's rows and some columns.
-Values KernelEmitter::multiplyOutput(const Tile &v) {
-  int64_t columns = shape.columns(), width = shape.outputColumns();
-  int64_t places = width / 8;
+/// Of the 16 rows that a lane's ldmatrix address is one of.
+Value KernelEmitter::rowInTile() {
+  return code.bitAnd(lane, 15);
+}
+
+/// sums += a times 16 rows of a row-wise tile that is V wide, from `row` on.
+void KernelEmitter::addRows(const Fragment &a, Value firstPiece, int64_t row,
+                            int64_t region, Sums &sums) {
+  Value third = code.shiftRight(lane, 4);
+  for (size_t place = 0; place < sums.size(); place += 2) {
+    Value piece = code.add(code.add(firstPiece, third), place);
+    Fragment b = code.loadMatrix(rowOffset(rowInTile(), piece, shape.V),
+                                 region + row * shape.V * bfloatBytes, true);
+    code.multiply(a, b[0], b[1], sums[place]);
+    code.multiply(a, b[2], b[3], sums[place + 1]);
+  }
+}
+
+static Values flatten(const Sums &sums) {
+  Values list;
+  for (const auto &four : sums)
+    list.append(four.begin(), four.end());
+  return list;
+}
+
+static Sums unflatten(mlir::ValueRange list) {
+  Sums sums;
+  for (size_t index = 0; index < list.size(); index += 4)
+    sums.push_back(
+        {list[index], list[index + 1], list[index + 2], list[index + 3]});
+  return sums;
+}
+
+/// (q ∘ pre) S + A v, for one group's rows and some columns. Transposed:
+/// (k ∘ suf) S + Aᵀ v.
+Sums KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
+                                   const Tile &v, bool transposed) {
+  int64_t width = shape.outputColumns();
+  Value firstPiece = code.mul(columnWarp, width / 8);
+  Sums sums = zeros(code, width / 8);
+  Value queryOffset = coreOffset(group, true);
+  for (int64_t step = 0; step < shape.columns() / 16; ++step)
+    addRows(code.loadMatrix(queryOffset, queries + step * 256, true),
+            firstPiece, step * 16, stateRows, sums);
+  Value own = code.mul(group, groupTokens);
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
-  Value rowInTile = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
-  Value firstPiece =
-      code.add(code.mul(columnWarp, width / 8), third);
-  // Rows of S or v, 16 from `row` on, times 16 output columns.
-  auto rowsTimes = [&](const Fragment &a, int64_t row, int64_t region,
-                       Sums &sums) {
-    for (int64_t place = 0; place < places; place += 2) {
-      Value offset = rowOffset(rowInTile, code.add(firstPiece, place), shape.V);
-      Fragment b = code.loadMatrix(
-          offset, region + row * shape.V * bfloatBytes, true);
-      code.multiply(a, b[0], b[1], sums[place]);
-      code.multiply(a, b[2], b[3], sums[place + 1]);
-    }
-  };
-  Sums sums = zeros(code, places);
-  int64_t queries = regions.wide + 2 * BlockShape::tileBytes(columns);
-  Value queryOffset = coreOffset(group, true);
-  for (int64_t step = 0; step < columns / 16; ++step)
-    rowsTimes(code.loadMatrix(queryOffset, queries + step * 256, true),
-              step * 16, regions.levels, sums);
-  auto flatten = [](const Sums &numbers) {
-    Values list;
-    for (const auto &four : numbers)
-      list.append(four.begin(), four.end());
-    return list;
-  };
   Values carried = flatten(sums);
-  Value row = code.add(code.mul(group, groupTokens), rowInTile);
   for (int64_t step = 0; step < groupCount; ++step) {
     auto emitStep = [&]() -> Values {
-      Sums added;
-      for (size_t index = 0; index < carried.size(); index += 4)
-        added.push_back({carried[index], carried[index + 1],
-                         carried[index + 2], carried[index + 3]});
-      Value offset = rowOffset(row, code.add(third, step * 2), chunkTokens);
-      rowsTimes(code.loadMatrix(offset, regions.weights, false), step * 16,
-                v.shared, added);
+      Sums added = unflatten(carried);
+      Value offset;
+      if (transposed) {
+        // A's rows are the products' columns: blocks two and three change
+        // places, and so do rows and columns.
+        Value row = code.add(code.bitAnd(lane, 7),
+                             code.add(code.mul(third, 8), step * 16));
+        offset = rowOffset(row, code.add(code.mul(group, 2), second),
+                           chunkTokens);
+      } else {
+        offset = rowOffset(code.add(own, rowInTile()),
+                           code.add(third, step * 2), chunkTokens);
+      }
+      addRows(code.loadMatrix(offset, regions.weights, transposed), firstPiece,
+              step * 16, v.shared, added);
       return flatten(added);
     };
-    // Tokens of later groups have no weight.
-    carried = step == 0 ? emitStep()
-                        : code.choose(code.atLeast(group, step), emitStep,
-                                      [&] { return carried; });
+    // Tokens of later (transposed: earlier) groups have no weight.
+    Value counts = transposed ? code.less(group, step + 1)
+                              : code.atLeast(group, step);
+    bool always = step == (transposed ? groupCount - 1 : 0);
+    carried = always ? emitStep()
+                     : code.choose(counts, emitStep, [&] { return carried; });
   }
-  return carried;
+  return unflatten(carried);
 }
 
 /// S <- tot S + (k ∘ suf)ᵀ v, for 32 rows and some columns.
-Values KernelEmitter::updateState(const Values &state, const Tile &v) {
+Values KernelEmitter::updateState(const Values &state, int64_t keys,
+                                  const Tile &v) {
   int64_t columns = shape.columns(), tilesInRow = shape.stateTiles();
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
   Sums sums;
   for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
@@ -230,10 +252,8 @@ Values KernelEmitter::updateState(const Values &state, const Tile &v) {
                       code.fmul(four[3], factors[1])});
     }
   }
-  int64_t keys = regions.wide + 3 * BlockShape::tileBytes(columns);
   Value keyOffset = code.add(coreOffset(code.integer(0), false),
                              code.mul(columnWarp, 32 * 16));
-  Value rowInTile = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
   Value firstPiece =
       code.add(code.mul(group, shape.stateColumns() / 8), third);
   for (int64_t step = 0; step < groupCount; ++step) {
@@ -242,7 +262,8 @@ Values KernelEmitter::updateState(const Values &state, const Tile &v) {
       a[tileRow] = code.loadMatrix(
           keyOffset, keys + step * 2 * columns * 16 + tileRow * 256, false);
     for (int64_t place = 0; place < tilesInRow; place += 2) {
-      Value offset = rowOffset(rowInTile, code.add(firstPiece, place), shape.V);
+      Value offset =
+          rowOffset(rowInTile(), code.add(firstPiece, place), shape.V);
       Fragment b = code.loadMatrix(
           offset, v.shared + step * 16 * shape.V * bfloatBytes, true);
       for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
@@ -252,10 +273,7 @@ Values KernelEmitter::updateState(const Values &state, const Tile &v) {
       }
     }
   }
-  Values next;
-  for (const auto &four : sums)
-    next.append(four.begin(), four.end());
-  return next;
+  return flatten(sums);
 }
 
 /// The operand that a sweep writes the output to.
@@ -268,7 +286,8 @@ std::optional<int64_t> KernelEmitter::outputOperand(Value o) {
 
 /// Through the warp's own corner of shared memory, so that rows go out in
 /// pieces of 16 bytes.
-void KernelEmitter::storeOutput(const Values &output, int64_t operand) {
+void KernelEmitter::storeOutput(const Sums &output, int64_t operand,
+                                int64_t region) {
   int64_t width = shape.outputColumns(), pieces = width / 8;
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
@@ -285,13 +304,12 @@ void KernelEmitter::storeOutput(const Values &output, int64_t operand) {
   Value row = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
   for (int64_t place = 0; place < pieces; place += 2) {
     auto at = [&](int64_t column, int64_t half) {
-      const Value *pair = &output[column * 4 + half * 2];
-      return code.pack(pair[0], pair[1]);
+      return code.pack(output[column][half * 2], output[column][half * 2 + 1]);
     };
     Fragment fragment = {at(place, 0), at(place, 1), at(place + 1, 0),
                          at(place + 1, 1)};
-    code.storeMatrix(fragment, offsetOf(row, code.add(third, place)),
-                     regions.wide, false);
+    code.storeMatrix(fragment, offsetOf(row, code.add(third, place)), region,
+                     false);
   }
   code.warpBarrier();
   Value data = dataOf(operand), stride = strideOf(operand);
@@ -302,7 +320,7 @@ void KernelEmitter::storeOutput(const Values &output, int64_t operand) {
     Value piece = code.bitAnd(index, pieces - 1);
     Value token = code.add(code.mul(group, groupTokens), from);
     Value words = code.loadShared(code.vector(4, code.i32()),
-                                  offsetOf(from, piece), regions.wide);
+                                  offsetOf(from, piece), region);
     code.when(code.less(token, tokens), [&] {
       Value position = code.add(firstRow, code.extend(code.add(firstToken, token)));
       Value element = code.add(start, code.mul(piece, 8));

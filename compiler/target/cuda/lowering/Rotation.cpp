@@ -11,6 +11,7 @@ namespace decay::cuda {
 
 namespace arith = mlir::arith;
 namespace math = mlir::math;
+namespace NVVM = mlir::NVVM;
 
 namespace {
 
@@ -45,8 +46,8 @@ void KernelEmitter::planRotation(chunk::SweepOp op) {
   int64_t frequencies = rope ? shape.K / 2 : shape.K;
   Value c = code.choose(code.less(channel, frequencies), channel,
                         code.add(channel, -frequencies));
-  Value real = arith::SIToFPOp::create(builder, code.place,
-                                       builder.getF64Type(), c);
+  Value real =
+      arith::SIToFPOp::create(builder, code.place, builder.getF64Type(), c);
   Value power = arith::MulFOp::create(
       builder, code.place, real,
       constant(code, -ln10000 / static_cast<double>(frequencies)));
@@ -55,14 +56,24 @@ void KernelEmitter::planRotation(chunk::SweepOp op) {
 }
 
 /// Of each of this thread's tokens: cos and sin of its angle, less a quarter
-/// turn where `quarter` says so, and with the other sign where `backwards` does.
-std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards) {
-  Value token = code.add(firstToken, code.mul(group, tokensPerThread));
+/// turn where `quarter` says so, and with the other sign where `backwards`
+/// does.
+std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards,
+                                               bool isLate) {
+  Value first = firstToken;
+  // A value of its own, lest what was made before the recurrence stays in
+  // registers until it is needed again.
+  if (isLate)
+    first =
+        NVVM::ShflOp::create(builder, code.place, code.i32(), code.integer(-1),
+                             first, code.integer(0), code.integer(0x1f),
+                             NVVM::ShflKind::idx, mlir::UnitAttr());
+  Value token = code.add(first, code.mul(group, tokensPerThread));
   Value position = code.add(field(LaunchField::Position), code.extend(token));
   Value real = arith::SIToFPOp::create(builder, code.place,
                                        builder.getF64Type(), position);
-  auto [c, s] = circle(code, arith::MulFOp::create(builder, code.place, real,
-                                                   frequency));
+  auto [c, s] =
+      circle(code, arith::MulFOp::create(builder, code.place, real, frequency));
   auto [stepC, stepS] = step;
   if (quarter) {
     Value turned = code.choose(quarter, s, c);
@@ -93,11 +104,11 @@ Values KernelEmitter::rotateHalves(const Values &numbers, bool adjoint) {
       column, code.choose(isSecond, code.integer(-half), code.integer(half)));
   Value backwards = adjoint ? isSecond : code.less(channel, half);
   Values others = exchangeColumns(numbers, partner, /*isLate=*/adjoint);
-  auto [cosines, sines] = turns(Value(), backwards);
+  auto [cosines, sines] = turns(Value(), backwards, adjoint);
   Values made;
   for (auto [token, x] : llvm::enumerate(numbers))
-    made.push_back(code.fma(x, cosines[token],
-                            code.fmul(others[token], sines[token])));
+    made.push_back(
+        code.fma(x, cosines[token], code.fmul(others[token], sines[token])));
   return made;
 }
 
@@ -105,7 +116,7 @@ Values KernelEmitter::rotateHalves(const Values &numbers, bool adjoint) {
 /// adds both up, for both halves.
 Values KernelEmitter::rotatePairs(const Values &numbers, bool adjoint) {
   Value isSecond = code.atLeast(column, shape.K);
-  Values cosines = turns(isSecond, Value()).first;
+  Values cosines = turns(isSecond, Value(), adjoint).first;
   Values made;
   for (auto [token, x] : llvm::enumerate(numbers))
     made.push_back(code.fmul(x, cosines[token]));
@@ -123,9 +134,8 @@ void KernelEmitter::emitRotate(chunk::RotateOp op) {
   const Values numbers = tile(op.getOperand()).numbers;
   Tile made;
   made.kind = Tile::Kind::columns;
-  made.numbers = op.getKind() == "rope"
-                     ? rotateHalves(numbers, op.getAdjoint())
-                     : rotatePairs(numbers, op.getAdjoint());
+  made.numbers = op.getKind() == "rope" ? rotateHalves(numbers, op.getAdjoint())
+                                        : rotatePairs(numbers, op.getAdjoint());
   tiles[op.getResult()] = made;
 }
 

@@ -34,26 +34,6 @@ Values KernelEmitter::exchangeColumns(const Values &numbers, Value partner,
   return made;
 }
 
-/// Sums over the columns, one for each of this thread's tokens.
-Values KernelEmitter::sumColumns(const Values &numbers) {
-  Values ones(numbers.size(), code.number(1));
-  storeDiagonal(numbers, ones);
-  code.barrier();
-  Values sums;
-  Value row = code.shiftLeft(code.mul(group, groupTokens), 2);
-  for (int64_t token = 0; token < groupTokens; ++token) {
-    Value sum = code.number(0);
-    for (int64_t part = 0; part < shape.columnWarps(); ++part)
-      sum = code.fadd(
-          sum, code.loadShared(code.f32(), row,
-                               regions.diagonal +
-                                   part * chunkTokens * floatBytes +
-                                   token * floatBytes));
-    sums.push_back(sum);
-  }
-  return sums;
-}
-
 /// The sum over the columns of a number without tokens.
 Value KernelEmitter::sumOfThreads(Value number) {
   for (int64_t mask = 1; mask < warpLanes; mask *= 2)
@@ -61,15 +41,14 @@ Value KernelEmitter::sumOfThreads(Value number) {
   int64_t region = reserve(shape.warps() * floatBytes);
   // Someone may still be reading an earlier round of a loop.
   code.barrier();
-  code.when(code.equal(lane, 0), [&] {
-    code.storeShared(number, code.shiftLeft(warp, 2), region);
-  });
+  code.when(code.equal(lane, 0),
+            [&] { code.storeShared(number, code.shiftLeft(warp, 2), region); });
   code.barrier();
   Value sum = code.number(0);
   for (int64_t part = 0; part < shape.columnWarps(); ++part)
-    sum = code.fadd(sum, code.loadShared(code.f32(), code.shiftLeft(group, 2),
-                                         region +
-                                             part * groupCount * floatBytes));
+    sum = code.fadd(sum,
+                    code.loadShared(code.f32(), code.shiftLeft(group, 2),
+                                    region + part * groupCount * floatBytes));
   return sum;
 }
 
@@ -79,8 +58,8 @@ Values KernelEmitter::countedOnce(const Values &numbers, chunk::TileType type) {
     return numbers;
   Values made;
   for (Value number : numbers)
-    made.push_back(code.choose(code.less(column, shape.K), number,
-                               code.number(0)));
+    made.push_back(
+        code.choose(code.less(column, shape.K), number, code.number(0)));
   return made;
 }
 
@@ -100,8 +79,7 @@ void KernelEmitter::emitSum(chunk::SumOp op) {
   if (from.kind == Tile::Kind::layers) {
     if (channelsGo)
       from.atLayer = [=, this](Value layer) {
-        return sumOfThreads(
-            countedOnce({numberOf(from, layer)}, type).front());
+        return sumOfThreads(countedOnce({numberOf(from, layer)}, type).front());
       };
   } else if (channelsGo && from.kind == Tile::Kind::columns) {
     code.barrier();
@@ -110,11 +88,10 @@ void KernelEmitter::emitSum(chunk::SumOp op) {
     from.numbers = {sumOfThreads(countedOnce(from.numbers, type).front())};
   } else if (pairsGo) {
     Value isSecond = code.atLeast(column, shape.K);
-    Value partner = code.add(
-        column, code.choose(isSecond, code.integer(-shape.K),
-                            code.integer(shape.K)));
-    Values others =
-        exchangeColumns(from.numbers, partner, /*isLate=*/true);
+    Value partner =
+        code.add(column, code.choose(isSecond, code.integer(-shape.K),
+                                     code.integer(shape.K)));
+    Values others = exchangeColumns(from.numbers, partner, /*isLate=*/true);
     for (auto [number, other] : llvm::zip(from.numbers, others))
       number = code.fadd(number, other);
   }

@@ -30,18 +30,17 @@ void KernelEmitter::planNumbers(chunk::SweepOp op) {
     chunk::TileType type = read.getType();
     if (type.has(Axis::Token) && !type.has(Axis::Channel) &&
         !type.has(Axis::Value))
-      numberStreams.push_back(
-          {static_cast<int64_t>(read.getOperand()),
-           reserve(2 * chunkTokens * floatBytes), Value()});
+      numberStreams.push_back({static_cast<int64_t>(read.getOperand()),
+                               reserve(2 * chunkTokens * floatBytes), Value()});
   }
 }
 
 /// Asks for the numbers of the chunk that begins at `first`, if there is one.
 void KernelEmitter::fetchNumbers(Value first) {
   Value token = code.add(first, thread);
-  Value exists = code.both(
-      code.less(thread, chunkTokens),
-      code.both(code.atLeast(token, 0), code.less(token, length)));
+  Value exists =
+      code.both(code.less(thread, chunkTokens),
+                code.both(code.atLeast(token, 0), code.less(token, length)));
   for (NumberStream &stream : numberStreams)
     stream.fetched = code.choose(
         exists,
@@ -49,8 +48,8 @@ void KernelEmitter::fetchNumbers(Value first) {
           Value row = code.add(firstRow, code.extend(token));
           Value bytes = code.add(code.mul(row, strideOf(stream.operand)),
                                  code.extend(code.mul(head, bfloatBytes)));
-          return {code.load(code.i16(),
-                            code.at(dataOf(stream.operand), bytes))};
+          return {
+              code.load(code.i16(), code.at(dataOf(stream.operand), bytes))};
         },
         [&]() -> Values { return {code.truncate16(code.integer(0))}; })[0];
 }
@@ -59,8 +58,7 @@ void KernelEmitter::fetchNumbers(Value first) {
 void KernelEmitter::keepNumbers(Value first) {
   if (numberStreams.empty())
     return;
-  Value offset =
-      code.add(parityOffset(code, first), code.shiftLeft(thread, 2));
+  Value offset = code.add(parityOffset(code, first), code.shiftLeft(thread, 2));
   code.when(code.less(thread, chunkTokens), [&] {
     for (const NumberStream &stream : numberStreams)
       code.storeShared(code.widen(stream.fetched), offset, stream.shared);
@@ -68,7 +66,7 @@ void KernelEmitter::keepNumbers(Value first) {
 }
 
 Values KernelEmitter::loadNumbers(int64_t operand) {
-  const auto *stream =
+  auto stream =
       llvm::find_if(numberStreams, [&](const NumberStream &candidate) {
         return candidate.operand == operand;
       });
@@ -129,17 +127,17 @@ Value KernelEmitter::apply(llvm::StringRef name, mlir::ValueRange operands) {
 llvm::SmallVector<Values> KernelEmitter::shareGroups(const Values &numbers) {
   int64_t bytes = groupCount * shape.columns() * floatBytes;
   int64_t region = reserve(static_cast<int64_t>(numbers.size()) * bytes);
-  Value own = code.shiftLeft(
-      code.add(code.mul(group, shape.columns()), column), 2);
+  Value own =
+      code.shiftLeft(code.add(code.mul(group, shape.columns()), column), 2);
   for (auto [index, number] : llvm::enumerate(numbers))
     code.storeShared(number, own, region + index * bytes);
   code.barrier();
   llvm::SmallVector<Values> shared(numbers.size());
   for (auto [index, of] : llvm::enumerate(shared))
     for (int64_t other = 0; other < groupCount; ++other)
-      of.push_back(code.loadShared(
-          code.f32(), code.shiftLeft(column, 2),
-          region + index * bytes + other * shape.columns() * floatBytes));
+      of.push_back(code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                                   region + index * bytes +
+                                       other * shape.columns() * floatBytes));
   return shared;
 }
 
@@ -151,10 +149,7 @@ Value KernelEmitter::hasTokens(int64_t ofGroup) {
 /// What this thread's tokens come to.
 Value KernelEmitter::scanTotal(llvm::StringRef kind, const Values &terms) {
   const ScanRule &rule = ruleOf(kind);
-  Values valid;
-  for (auto [token, term] : llvm::enumerate(terms))
-    valid.push_back(
-        code.choose(isValid(token), term, code.number(rule.neutral)));
+  Values valid = masked(terms, rule.neutral);
   if (rule.step.empty()) {
     Value last = terms.front();
     for (auto [token, term] : llvm::enumerate(terms))
@@ -235,8 +230,8 @@ KernelEmitter::scanGradientStart(llvm::StringRef kind,
     added = code.choose(isValid(token), made, added);
   }
   bool passes = !rule.sigmoids && rule.carryWeight == 1;
-  auto shared = shareGroups(rule.sigmoids ? Values{added, passed}
-                                          : Values{added});
+  auto shared =
+      shareGroups(rule.sigmoids ? Values{added, passed} : Values{added});
   Value so = carry, behind = carry;
   for (int64_t other = groupCount - 1; other >= 0; --other) {
     if (other < groupCount - 1)
@@ -260,8 +255,8 @@ void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
     for (auto [x, z] : llvm::zip(terms, exclusive))
       own.push_back(apply("sigmoid", {code.fsub(x, z)}));
   Value carry = tile(op.getCarry()).numbers.front();
-  auto [g, before] = scanGradientStart(op.getKind(), {&dInclusive, &dExclusive},
-                                       own, carry);
+  auto [g, before] =
+      scanGradientStart(op.getKind(), {&dInclusive, &dExclusive}, own, carry);
   Tile dTerm, next;
   dTerm.kind = Tile::Kind::columns;
   dTerm.numbers.resize(groupTokens);
@@ -301,9 +296,8 @@ void KernelEmitter::emitSpread(chunk::SpreadOp op) {
                      [&](Value, mlir::ValueRange carried) -> Values {
                        return {round(carried[0]).second};
                      })[0];
-  Value isSmall = arith::CmpFOp::create(builder, code.place,
-                                        arith::CmpFPredicate::OLT, plain,
-                                        code.number(0.5));
+  Value isSmall = arith::CmpFOp::create(
+      builder, code.place, arith::CmpFPredicate::OLT, plain, code.number(0.5));
   Tile made;
   made.kind = Tile::Kind::columns;
   for (int64_t token = 0; token < tokensPerThread; ++token) {

@@ -37,7 +37,8 @@ void KernelEmitter::storeCore(llvm::ArrayRef<Value> numbers, int64_t region) {
 /// Levels 1 to 8, inside the thread's 16 tokens.
 KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
                                              const Values &key,
-                                             const Values &lambda) {
+                                             const Values &lambda,
+                                             bool keepOperands) {
   Tree tree;
   tree.key = key;
   for (auto [q, decay] : llvm::zip(query, lambda))
@@ -50,6 +51,10 @@ KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
       operand.push_back(token & size ? tree.query[token] : tree.key[token]);
     storeCore(operand, regions.levels +
                            level * BlockShape::tileBytes(shape.columns()));
+    if (keepOperands) {
+      tree.operands[level] = operand;
+      tree.blocks[level] = totals;
+    }
     for (int64_t token = 0; token < groupTokens; ++token) {
       int64_t block = token / size;
       Values &scaled = token & size ? tree.query : tree.key;
@@ -60,13 +65,14 @@ KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
       merged.push_back(code.fmul(totals[block], totals[block + 1]));
     totals = merged;
   }
-  tree.totals = totals;
-  code.storeShared(totals.front(),
-                   code.shiftLeft(code.add(code.mul(group, shape.columns()),
-                                           column),
-                                  2),
-                   regions.totals);
+  shareTotal(totals.front());
   return tree;
+}
+
+/// The group's total, for the others to see behind the next barrier.
+void KernelEmitter::shareTotal(Value total) {
+  Value place = code.add(code.mul(group, shape.columns()), column);
+  code.storeShared(total, code.shiftLeft(place, 2), regions.totals);
 }
 
 /// q · k of each token over this warp's columns, in fp32. The halves that a
@@ -96,43 +102,32 @@ void KernelEmitter::storeDiagonal(const Values &query, const Values &key) {
             [&] { code.storeShared(sum, offset, regions.diagonal); });
 }
 
-/// Levels 16, 32 and the chunk, from the totals of the groups.
-void KernelEmitter::finishTree(Tree &tree) {
-  int64_t columns = shape.columns();
-  tree.totals.clear();
+void KernelEmitter::loadTotals(Tree &tree) {
   for (int64_t other = 0; other < groupCount; ++other)
-    tree.totals.push_back(
-        code.loadShared(code.f32(), code.shiftLeft(column, 2),
-                        regions.totals + other * columns * floatBytes));
+    tree.totals.push_back(code.loadShared(
+        code.f32(), code.shiftLeft(column, 2),
+        regions.totals + other * shape.columns() * floatBytes));
   Value one = code.number(1);
   // Products of the groups before and behind this one.
-  Value before = one, behind = one;
+  tree.before = tree.behind = one;
   for (int64_t other = 0; other < groupCount; ++other) {
     Value total = tree.totals[other];
     if (other < groupCount - 1)
-      before = code.fmul(
-          before, code.choose(code.less(code.integer(other), group), total, one));
+      tree.before = code.fmul(
+          tree.before,
+          code.choose(code.less(code.integer(other), group), total, one));
     if (other > 0)
-      behind = code.fmul(
-          behind, code.choose(code.less(group, other), total, one));
+      tree.behind = code.fmul(
+          tree.behind, code.choose(code.less(group, other), total, one));
   }
-  Value isRight = code.equal(code.bitAnd(group, 1), 1);
-  Value isUpper = code.atLeast(group, 2);
-  Value factor = code.choose(
-      isUpper, code.choose(code.equal(group, 3), tree.totals[2], one),
+  tree.isRight = code.equal(code.bitAnd(group, 1), 1);
+  tree.isUpper = code.atLeast(group, 2);
+  tree.factor = code.choose(
+      tree.isUpper, code.choose(code.equal(group, 3), tree.totals[2], one),
       code.choose(code.equal(group, 0), tree.totals[1], one));
-  int64_t bytes = BlockShape::tileBytes(columns);
-  Values sixteen, thirtyTwo, query, key;
-  for (auto [q, k] : llvm::zip(tree.query, tree.key)) {
-    sixteen.push_back(code.choose(isRight, q, k));
-    thirtyTwo.push_back(code.fmul(code.choose(isUpper, q, k), factor));
-    query.push_back(code.fmul(q, before));
-    key.push_back(code.fmul(k, behind));
-  }
-  storeCore(sixteen, regions.wide);
-  storeCore(thirtyTwo, regions.wide + bytes);
-  storeCore(query, regions.wide + 2 * bytes);
-  storeCore(key, regions.wide + 3 * bytes);
+}
+
+void KernelEmitter::storeChunkTotal(const Tree &tree) {
   Value total = code.fmul(code.fmul(tree.totals[0], tree.totals[1]),
                           code.fmul(tree.totals[2], tree.totals[3]));
   code.when(code.equal(group, 0), [&] {
@@ -140,10 +135,26 @@ void KernelEmitter::finishTree(Tree &tree) {
   });
 }
 
-/// Tokens behind the sequence's end: λ = 1 and k = 0 change nothing.
-static Values masked(Lanes &code, const Values &numbers,
-                     llvm::function_ref<Value(int64_t)> isValid,
-                     float otherwise) {
+/// Levels 16, 32 and the chunk, from the totals of the groups.
+void KernelEmitter::finishTree(Tree &tree) {
+  loadTotals(tree);
+  Values sixteen, thirtyTwo, query, key;
+  for (auto [q, k] : llvm::zip(tree.query, tree.key)) {
+    sixteen.push_back(code.choose(tree.isRight, q, k));
+    thirtyTwo.push_back(
+        code.fmul(code.choose(tree.isUpper, q, k), tree.factor));
+    query.push_back(code.fmul(q, tree.before));
+    key.push_back(code.fmul(k, tree.behind));
+  }
+  storeCore(sixteen, regions.wide);
+  storeCore(thirtyTwo, regions.wide + BlockShape::tileBytes(shape.columns()));
+  storeCore(query, regions.queries);
+  storeCore(key, regions.keys);
+  storeChunkTotal(tree);
+}
+
+/// Tokens behind the sequence's end: λ = 1 and q = k = 0 change nothing.
+Values KernelEmitter::masked(const Values &numbers, float otherwise) {
   Values made;
   for (auto [token, number] : llvm::enumerate(numbers))
     made.push_back(
@@ -152,33 +163,61 @@ static Values masked(Lanes &code, const Values &numbers,
 }
 
 void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
-  auto valid = [&](int64_t token) { return isValid(token); };
-  const Values &query = tile(op.getQ()).numbers;
-  Values key = masked(code, tile(op.getK()).numbers, valid, 0);
-  Values lambda = masked(code, tile(op.getLambda()).numbers, valid, 1);
+  Values query = masked(tile(op.getQ()).numbers, 0);
+  Values key = masked(tile(op.getK()).numbers, 0);
+  Values lambda = masked(tile(op.getLambda()).numbers, 1);
   storeDiagonal(query, key);
-  Tree tree = startTree(query, key, lambda);
+  Tree tree = startTree(query, key, lambda, /*keepOperands=*/false);
   code.barrier();
   // Everyone has read the chunk's columns: the next may come.
-  copyColumns(nextToken);
+  copyColumns();
   finishTree(tree);
   multiplyLevels();
   code.barrier();
   const Values state = tile(op.getState()).numbers;
-  storeStateRows(state, regions.levels);
+  storeStateRows(state, regions.state);
   multiplyHalves();
   // All but the columns that were asked for last.
   code.waitCopies(1);
   code.barrier();
   const Tile v = tile(op.getV());
-  Values output = multiplyOutput(v);
+  Sums output = multiplyOutput(regions.queries, regions.state, v,
+                               /*transposed=*/false);
   Tile next;
   next.kind = Tile::Kind::state;
-  next.numbers = updateState(state, v);
+  next.numbers = updateState(state, regions.keys, v);
   tiles[op.getNext()] = next;
   if (std::optional<int64_t> operand = outputOperand(op.getO()))
-    storeOutput(output, *operand);
+    storeOutput(output, *operand, regions.wide);
   tiles[op.getO()].kind = Tile::Kind::rows;
+}
+
+/// The state alone: keys to the chunk's end, and the chunk's total.
+void KernelEmitter::emitState(chunk::StateOp op) {
+  Tree tree;
+  tree.key = masked(tile(op.getK()).numbers, 0);
+  Values lambda = masked(tile(op.getLambda()).numbers, 1);
+  Value behind = lambda.back();
+  for (int64_t token = groupTokens - 2; token >= 0; --token) {
+    tree.key[token] = code.fmul(tree.key[token], behind);
+    behind = code.fmul(behind, lambda[token]);
+  }
+  shareTotal(behind);
+  code.barrier();
+  copyColumns();
+  loadTotals(tree);
+  Values key;
+  for (Value k : tree.key)
+    key.push_back(code.fmul(k, tree.behind));
+  storeCore(key, regions.keys);
+  storeChunkTotal(tree);
+  code.waitCopies(1);
+  code.barrier();
+  Tile next;
+  next.kind = Tile::Kind::state;
+  next.numbers = updateState(tile(op.getState()).numbers, regions.keys,
+                             tile(op.getV()));
+  tiles[op.getNext()] = next;
 }
 
 } // namespace decay::cuda

@@ -1,0 +1,181 @@
+//===- Workspace.cpp - What outlives a sweep, and sums over tokens --------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+namespace decay::cuda {
+
+using ir::Axis;
+
+/// A state is kept as bf16, in the layout of the accumulators: each thread
+/// finds its own numbers again.
+static int64_t savedBytes(const BlockShape &shape, chunk::TileType type) {
+  bool isState = type.has(Axis::Channel) && type.has(Axis::Value);
+  return isState ? shape.stateNumbers() * bfloatBytes : floatBytes;
+}
+
+void KernelEmitter::planWorkspace() {
+  workspace = {{"fault", *parseExtent("1"), faultSlotBytes}};
+  kernel.walk([&](chunk::SaveOp save) {
+    int64_t bytes = savedBytes(
+        shape, mlir::cast<chunk::TileType>(save.getTile().getType()));
+    workspace.push_back({"saved" + std::to_string(save.getSlot()),
+                         *parseExtent("S H"), bytes * shape.threads()});
+  });
+  for (auto operand : kernel.getOperands().getAsRange<mlir::DictionaryAttr>()) {
+    if (!operand.get("reduce"))
+      continue;
+    llvm::StringRef axes =
+        operand.getAs<mlir::StringAttr>("shape").getValue();
+    std::string items = axes.contains('H') ? "N " : "N H ";
+    workspace.push_back({operand.getAs<mlir::StringAttr>("name").str(),
+                         *parseExtent(items + axes.str()), floatBytes});
+  }
+}
+
+/// The number that an extent is in this launch, i64.
+Value KernelEmitter::extentOf(const Extent &extent) {
+  auto product = [&](const Product &terms) {
+    Value made = code.wide(terms.number);
+    for (size_t axis = 0; axis < extentAxes.size(); ++axis)
+      for (int power = 0; power < terms.powers[axis]; ++power) {
+        Value size;
+        if (extentAxes[axis] == 'S') {
+          Value slots = code.divide(code.mul(field(LaunchField::B),
+                                             field(LaunchField::T)),
+                                    code.wide(slotTokens));
+          size = code.add(slots, field(LaunchField::N));
+        } else {
+          static constexpr std::pair<char, LaunchField> fields[] = {
+              {'B', LaunchField::B}, {'T', LaunchField::T},
+              {'H', LaunchField::H}, {'K', LaunchField::K},
+              {'V', LaunchField::V}, {'N', LaunchField::N},
+              {'L', LaunchField::Layers}};
+          for (auto [letter, which] : fields)
+            if (letter == extentAxes[axis])
+              size = field(which);
+        }
+        made = code.mul(made, size);
+      }
+    return made;
+  };
+  Value outer = product(extent.outer);
+  Value inner = code.add(product(extent.inner), code.wide(extent.divisor - 1));
+  return code.mul(outer, code.divide(inner, code.wide(extent.divisor)));
+}
+
+/// The start of a part of the workspace.
+Value KernelEmitter::workspacePart(llvm::StringRef name) {
+  Value offset = code.wide(0);
+  for (const WorkspacePart &part : workspace) {
+    if (part.name == name)
+      return code.at(field(LaunchField::Workspace), offset);
+    Value bytes = code.mul(extentOf(part.elements),
+                           code.wide(part.bytesPerElement));
+    Value units = code.divide(
+        code.add(bytes, code.wide(workspaceAlignment - 1)),
+        code.wide(workspaceAlignment));
+    offset = code.add(offset, code.mul(units, code.wide(workspaceAlignment)));
+  }
+  llvm_unreachable("parts are planned before they are used");
+}
+
+/// Where this thread keeps what it saves for the chunk at hand; 16 bytes of
+/// all threads lie together.
+Value KernelEmitter::slotPlace(int64_t slot, int64_t bytes) {
+  // Chunks of sequence n begin at most at its first row's slot plus n.
+  Value first = code.add(code.truncate(code.divide(
+                             firstRow, code.wide(slotTokens))),
+                         sequence);
+  Value index = code.add(first, chunkIndex);
+  Value H = code.truncate(field(LaunchField::H));
+  Value item = code.add(code.mul(index, H), head);
+  Value offset = code.mul(code.extend(item),
+                          code.wide(bytes * shape.threads()));
+  Value own = code.mul(thread, std::min<int64_t>(bytes, 16));
+  return code.at(workspacePart("saved" + std::to_string(slot)),
+                 code.add(offset, code.extend(own)));
+}
+
+void KernelEmitter::emitSave(chunk::SaveOp op) {
+  const Tile &kept = tile(op.getTile());
+  auto type = mlir::cast<chunk::TileType>(op.getTile().getType());
+  int64_t bytes = savedBytes(shape, type);
+  Value place = slotPlace(op.getSlot(), bytes);
+  if (kept.kind != Tile::Kind::state) {
+    code.store(kept.numbers.front(), place);
+    return;
+  }
+  for (size_t first = 0; first < kept.numbers.size(); first += 8) {
+    Value words = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                               code.vector(4, code.i32()));
+    for (int64_t word = 0; word < 4; ++word)
+      words = mlir::LLVM::InsertElementOp::create(
+          builder, code.place, words,
+          code.pack(kept.numbers[first + 2 * word],
+                    kept.numbers[first + 2 * word + 1]),
+          code.integer(word));
+    code.store(words, code.at(place, int64_t(first / 8 * 16) *
+                                         shape.threads()));
+  }
+}
+
+void KernelEmitter::emitRestore(chunk::RestoreOp op) {
+  auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
+  int64_t bytes = savedBytes(shape, type);
+  Value place = slotPlace(op.getSlot(), bytes);
+  Tile made;
+  if (!(type.has(Axis::Channel) && type.has(Axis::Value))) {
+    made.numbers = {code.load(code.f32(), place)};
+    tiles[op.getResult()] = made;
+    return;
+  }
+  made.kind = Tile::Kind::state;
+  for (int64_t first = 0; first < shape.stateNumbers(); first += 8) {
+    Value words = code.load(code.vector(4, code.i32()),
+                            code.at(place, first / 8 * 16 * shape.threads()));
+    for (int64_t word = 0; word < 4; ++word) {
+      Value pair = mlir::LLVM::ExtractElementOp::create(
+          builder, code.place, words, code.integer(word));
+      made.numbers.push_back(code.unpackLow(pair));
+      made.numbers.push_back(code.unpackHigh(pair));
+    }
+  }
+  tiles[op.getResult()] = made;
+}
+
+void KernelEmitter::emitFill(chunk::FillOp op) {
+  Tile made;
+  made.numbers = {code.number(0)};
+  tiles[op.getResult()] = made;
+}
+
+/// Each group adds up its own tokens; the groups meet behind the sweep.
+void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
+  Tile made = tile(op.getAccumulator());
+  Values numbers = masked(tile(op.getTile()).numbers, 0);
+  while (numbers.size() > 1) {
+    Values sums;
+    for (size_t index = 0; index < numbers.size(); index += 2)
+      sums.push_back(code.fadd(numbers[index], numbers[index + 1]));
+    numbers = sums;
+  }
+  made.numbers = {code.fadd(made.numbers.front(), numbers.front())};
+  made.isPartial = true;
+  tiles[op.getResult()] = made;
+}
+
+void KernelEmitter::sumGroups(Tile &partial) {
+  code.barrier();
+  shareTotal(partial.numbers.front());
+  code.barrier();
+  Value sum;
+  for (int64_t other = 0; other < groupCount; ++other) {
+    Value part = code.loadShared(
+        code.f32(), code.shiftLeft(column, 2),
+        regions.totals + other * shape.columns() * floatBytes);
+    sum = sum ? code.fadd(sum, part) : part;
+  }
+  partial.numbers = {sum};
+  partial.isPartial = false;
+}
+
+} // namespace decay::cuda
