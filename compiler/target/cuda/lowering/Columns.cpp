@@ -39,7 +39,7 @@ void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
         code.mul(code.add(firstRow, code.extend(row)), stride),
         code.extend(code.mul(element, bfloatBytes)));
     Value place = code.at(data, start);
-    for (int64_t token = 0; token < groupTokens; ++token) {
+    for (size_t token = 0; token < numbers.size(); ++token) {
       Value writes = isValid(token);
       if (!perChannel)
         writes = code.both(writes, code.equal(column, 0));

@@ -20,9 +20,10 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   mlir::OpBuilder::InsertionGuard guard(builder);
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(builder.getContext()), {code.pointer()});
-  std::string name = ("decay_" + kernel.getSymName() + "_" +
-                      llvm::Twine(shape.K) + "_" + llvm::Twine(shape.V))
-                         .str();
+  KernelLaunch how = describe();
+  std::string name = "decay_" + how.entry;
+  if (how.headDims)
+    name += "_" + std::to_string(shape.K) + "_" + std::to_string(shape.V);
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));
@@ -32,18 +33,29 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   LLVM::ReturnOp::create(builder, kernel.getLoc(), mlir::ValueRange{});
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     builder.getUnitAttr());
-  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                    builder.getDenseI32ArrayAttr(
-                        {static_cast<int32_t>(shape.threads())}));
+  function->setAttr(
+      NVVM::NVVMDialect::getReqntidAttrName(),
+      builder.getDenseI32ArrayAttr({static_cast<int32_t>(how.threads)}));
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                    builder.getI32IntegerAttr(blocksWanted(how.threads)));
+  how.sharedBytes = mostSharedBytes;
+  setKernelLaunch(function, how);
+  return function;
+}
+
+KernelLaunch KernelEmitter::describe() {
   KernelLaunch how;
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
   how.threads = shape.threads();
-  how.sharedBytes = mostSharedBytes;
-  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(shape.threads() > 256 ? 1 : 2));
   how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
-  setKernelLaunch(function, how);
-  return function;
+  return how;
+}
+
+/// Blocks that shall fit in one multiprocessor: what they leave of its
+/// registers is a thread's.
+int32_t KernelEmitter::blocksWanted(int64_t threads) {
+  return threads > 256 ? 1 : 2;
 }
 
 /// Which sequence and head; a packed sequence's rows follow from cu_seqlens.

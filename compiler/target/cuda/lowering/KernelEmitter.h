@@ -45,8 +45,15 @@ public:
   mlir::LLVM::LLVMFuncOp emit();
   /// What the kernel needs of the launch's workspace, the fault slot first.
   llvm::ArrayRef<WorkspacePart> workspaceParts() const { return workspace; }
+  virtual ~KernelEmitter() = default;
 
-private:
+protected:
+  // What kernels of other shapes do their own way.
+  virtual KernelLaunch describe();
+  virtual int32_t blocksWanted(int64_t threads);
+  virtual void emitItem();
+  virtual void emitOperation(mlir::Operation &op);
+
   /// An operand of the launch that a sweep reads chunk by chunk.
   struct Stream {
     int64_t operand;
@@ -66,9 +73,7 @@ private:
 
   // KernelEmitter.cpp
   void emitBlock(mlir::Block &block);
-  void emitOperation(mlir::Operation &op);
   void emitSweep(chunk::SweepOp op);
-  void emitItem();
   Value field(LaunchField field);
   llvm::StringRef shapeOf(int64_t operand);
   Value dataOf(int64_t operand);

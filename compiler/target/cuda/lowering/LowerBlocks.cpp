@@ -1,4 +1,5 @@
 //===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
+#include "compiler/target/cuda/lowering/Entries.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 
@@ -39,17 +40,32 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
-      if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
-        for (auto [K, V] : headDims) {
-          BlockShape shape{K, V, pairsOf(kernel)};
-          if (shape.columns() > mostColumns)
-            continue;
-          builder.setInsertionPointToEnd(gpu.getBody());
-          KernelEmitter emitter(kernel, shape, builder);
-          emitter.emit();
-          setWorkspace(gpu, kernel.getSymName(), emitter.workspaceParts());
-        }
+      emitEntry(kernel, gpu, builder);
       kernel.erase();
+    }
+  }
+
+  static void emitEntry(chunk::KernelOp kernel, mlir::gpu::GPUModuleOp gpu,
+                        mlir::OpBuilder &builder) {
+    llvm::StringRef entry = kernel.getSymName();
+    builder.setInsertionPointToEnd(gpu.getBody());
+    if (entry == "init_parameters") {
+      // A design may have none.
+      if (!kernel.getOperands().empty())
+        emitInitialise(kernel, builder);
+      return;
+    }
+    for (auto [K, V] : headDims) {
+      BlockShape shape{K, V, pairsOf(kernel)};
+      if (entry == "step") {
+        emitStep(kernel, shape, builder);
+        setWorkspace(gpu, entry,
+                     {{"fault", *parseExtent("1"), faultSlotBytes}});
+      } else if (shape.columns() <= mostColumns) {
+        KernelEmitter emitter(kernel, shape, builder);
+        emitter.emit();
+        setWorkspace(gpu, entry, emitter.workspaceParts());
+      }
     }
   }
 };
