@@ -96,8 +96,8 @@ void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
 }
 
 /// The region's numbers for one token, or for the thread.
-static Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
-                          llvm::ArrayRef<Value> inputs) {
+Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
+                   llvm::ArrayRef<Value> inputs) {
   mlir::IRMapping numbers;
   mlir::Block &body = op.getBody().front();
   for (auto [argument, input] : llvm::zip(body.getArguments(), inputs))
@@ -114,6 +114,8 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   if (op.getNumResults() == 0)
     return;
   auto type = mlir::cast<chunk::TileType>(op.getResult(0).getType());
+  if (type.has(Axis::Layer))
+    return emitLayersPointwise(op);
   bool hasTokens = type.has(Axis::Token);
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];

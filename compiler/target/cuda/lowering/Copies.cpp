@@ -93,7 +93,13 @@ Value KernelEmitter::rowOffset(Value row, Value piece, int64_t width) {
 void KernelEmitter::emitRead(chunk::ReadOp op) {
   Tile made;
   chunk::TileType type = op.getType();
-  if (type.has(Axis::Token)) {
+  if (type.has(Axis::Layer))
+    return emitLayersRead(op);
+  if (type.has(Axis::Token) && !type.has(Axis::Channel) &&
+      !type.has(Axis::Value)) {
+    made.kind = Tile::Kind::columns;
+    made.numbers = loadNumbers(op.getOperand());
+  } else if (type.has(Axis::Token)) {
     const Stream &stream =
         *llvm::find_if(streams, [&](const Stream &candidate) {
           return candidate.operand == int64_t(op.getOperand());
@@ -148,7 +154,7 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
   Value H = code.truncate(field(LaunchField::H));
   along('N', sequence, code.integer(1));
   if (layer)
-    along('L', layer, code.truncate(field(LaunchField::Layers)));
+    along('L', layer, layerCount());
   along('H', head, H);
   along('K', channel, code.integer(shape.K));
   return code.at(data, code.mul(code.extend(index), code.wide(floatBytes)));
@@ -232,7 +238,7 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
     return;
   }
   case Tile::Kind::layers:
-    llvm_unreachable("written layer by layer");
+    return emitLayersWrite(op);
   }
 }
 

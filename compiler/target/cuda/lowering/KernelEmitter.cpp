@@ -20,9 +20,10 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   mlir::OpBuilder::InsertionGuard guard(builder);
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(builder.getContext()), {code.pointer()});
-  std::string name = ("decay_" + kernel.getSymName() + "_" +
-                      llvm::Twine(shape.K) + "_" + llvm::Twine(shape.V))
-                         .str();
+  KernelLaunch how = describe();
+  std::string name = "decay_" + how.entry;
+  if (how.headDims)
+    name += "_" + std::to_string(shape.K) + "_" + std::to_string(shape.V);
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));
@@ -32,18 +33,29 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   LLVM::ReturnOp::create(builder, kernel.getLoc(), mlir::ValueRange{});
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     builder.getUnitAttr());
-  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                    builder.getDenseI32ArrayAttr(
-                        {static_cast<int32_t>(shape.threads())}));
+  function->setAttr(
+      NVVM::NVVMDialect::getReqntidAttrName(),
+      builder.getDenseI32ArrayAttr({static_cast<int32_t>(how.threads)}));
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                    builder.getI32IntegerAttr(blocksWanted(how.threads)));
+  how.sharedBytes = mostSharedBytes;
+  setKernelLaunch(function, how);
+  return function;
+}
+
+KernelLaunch KernelEmitter::describe() {
   KernelLaunch how;
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
   how.threads = shape.threads();
-  how.sharedBytes = mostSharedBytes;
-  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(shape.threads() > 256 ? 1 : 2));
   how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
-  setKernelLaunch(function, how);
-  return function;
+  return how;
+}
+
+/// Blocks that shall fit in one multiprocessor: what they leave of its
+/// registers is a thread's.
+int32_t KernelEmitter::blocksWanted(int64_t threads) {
+  return threads > 256 ? 1 : 2;
 }
 
 /// Which sequence and head; a packed sequence's rows follow from cu_seqlens.
@@ -117,6 +129,7 @@ Value KernelEmitter::strideOf(int64_t operand) {
 int64_t KernelEmitter::reserve(int64_t bytes) {
   int64_t start = sharedBytes;
   sharedBytes += (bytes + 127) / 128 * 128;
+  mostSharedBytes = std::max(mostSharedBytes, sharedBytes);
   return start;
 }
 
@@ -168,6 +181,19 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::RecurrenceGradientOp made) {
         emitRecurrenceGradient(made);
       })
+      .Case([&](chunk::ScanOp made) { emitScan(made); })
+      .Case([&](chunk::ScanGradientOp made) { emitScanGradient(made); })
+      .Case([&](chunk::SpreadOp made) { emitSpread(made); })
+      .Case([&](chunk::SumOp made) { emitSum(made); })
+      .Case([&](chunk::RepeatPairOp made) { emitRepeatPair(made); })
+      .Case([&](chunk::CheckRangeOp made) { emitCheckRange(made); })
+      .Case([&](chunk::AcrossLayersOp made) { emitAcrossLayers(made); })
+      .Case([&](chunk::AcrossLayersGradientOp made) {
+        emitAcrossLayersGradient(made);
+      })
+      .Case([&](chunk::AtLayerOp made) { emitAtLayer(made); })
+      .Case([&](chunk::FromLayerOp made) { emitFromLayer(made); })
+      .Case([&](chunk::RotateOp made) { emitRotate(made); })
       .Case<chunk::YieldOp>([](mlir::Operation *) {})
       .Default([](mlir::Operation *unknown) {
         llvm::errs() << *unknown << "\n";
@@ -234,7 +260,8 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   sharedBytes = 0;
   planStreams(op);
   planRegions(op);
-  mostSharedBytes = std::max(mostSharedBytes, sharedBytes);
+  planNumbers(op);
+  planRotation(op);
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.
   code.barrier();
@@ -247,6 +274,8 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
                   ? code.shiftLeft(code.add(chunks, -1), 6)
                   : code.integer(0);
   hasGradient ? copyNext() : copyColumns();
+  fetchNumbers(nextToken);
+  keepNumbers(nextToken);
   for (auto [argument, initial] :
        llvm::zip(body.getArguments(), op.getInitial()))
     tiles[argument] = tile(initial);
@@ -286,7 +315,9 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
   forgetLanes();
   if (!hasGradient)
     copyRows(firstToken);
+  fetchNumbers(nextToken);
   emitBlock(body);
+  keepNumbers(nextToken);
   outer = kept;
   return flat(body.getTerminator()->getOperands());
 }

@@ -33,6 +33,10 @@ struct Tile {
 /// Accumulators of products of 16 rows with eight columns each.
 using Sums = llvm::SmallVector<std::array<Value, 4>>;
 
+/// What a pointwise region makes of one number per input.
+Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
+                   llvm::ArrayRef<Value> inputs);
+
 /// Emits `@decay_<entry>_<K>_<V>` from a chunk.kernel with a sweep; each
 /// construct has its file.
 class KernelEmitter {
@@ -43,8 +47,15 @@ public:
   mlir::LLVM::LLVMFuncOp emit();
   /// What the kernel needs of the launch's workspace, the fault slot first.
   llvm::ArrayRef<WorkspacePart> workspaceParts() const { return workspace; }
+  virtual ~KernelEmitter() = default;
 
-private:
+protected:
+  // What kernels of other shapes do their own way.
+  virtual KernelLaunch describe();
+  virtual int32_t blocksWanted(int64_t threads);
+  virtual void emitItem();
+  virtual void emitOperation(mlir::Operation &op);
+
   /// An operand of the launch that a sweep reads chunk by chunk.
   struct Stream {
     int64_t operand;
@@ -52,11 +63,17 @@ private:
     int64_t shared; ///< its tile in shared memory
   };
 
+  /// An operand with one number per token and head.
+  struct NumberStream {
+    int64_t operand;
+    int64_t shared; ///< fp32 [2, 64]: of chunks in turn
+    Value fetched;  ///< bf16 of token `thread`, on its way
+  };
+  using LayerStep = llvm::function_ref<Value(Value layer, Value so)>;
+
   // KernelEmitter.cpp
   void emitBlock(mlir::Block &block);
-  void emitOperation(mlir::Operation &op);
   void emitSweep(chunk::SweepOp op);
-  void emitItem();
   void setLane(Value newThread);
   void forgetLanes();
   Value field(LaunchField field);
@@ -109,6 +126,57 @@ private:
   Values columnPairs(const Stream &stream);
   void emitIndex(chunk::IndexOp op);
 
+  // Tokens.cpp
+  void planNumbers(chunk::SweepOp op);
+  void fetchNumbers(Value first);
+  void keepNumbers(Value first);
+  Values loadNumbers(int64_t operand);
+  Value apply(llvm::StringRef name, mlir::ValueRange operands);
+  llvm::SmallVector<Values> shareGroups(const Values &numbers);
+  Value hasTokens(int64_t ofGroup);
+  Value scanTotal(llvm::StringRef kind, const Values &terms);
+  std::pair<Value, Value> scanStart(llvm::StringRef kind, const Values &terms,
+                                    Value carry);
+  void emitScan(chunk::ScanOp op);
+  std::pair<Value, Value> scanGradientStart(llvm::StringRef kind,
+                                            std::array<const Values *, 2> given,
+                                            const Values &own, Value carry);
+  void emitScanGradient(chunk::ScanGradientOp op);
+  void emitSpread(chunk::SpreadOp op);
+
+  // Sums.cpp
+  Values exchangeColumns(const Values &numbers, Value partner, bool isLate);
+  Value sumOfThreads(Value number);
+  Values countedOnce(const Values &numbers, chunk::TileType type);
+  void emitSum(chunk::SumOp op);
+  void emitRepeatPair(chunk::RepeatPairOp op);
+
+  // Faults.cpp
+  void writeFault(Value token, Value ofChannel, Value number);
+  void reportFault(Value token, Value ofChannel, Value number);
+  void emitCheckRange(chunk::CheckRangeOp op);
+
+  // Layers.cpp
+  Value numberOf(const Tile &of, Value layer);
+  Tile layersOf(std::function<Value(Value)> atLayer);
+  Value overLayers(Value initial, Value count, LayerStep step);
+  Value overLayers(Value initial, LayerStep step);
+  Value layerCount();
+  void emitLayersRead(chunk::ReadOp op);
+  void emitLayersWrite(chunk::WriteOp op);
+  void emitLayersPointwise(chunk::PointwiseOp op);
+  void emitAcrossLayers(chunk::AcrossLayersOp op);
+  void emitAcrossLayersGradient(chunk::AcrossLayersGradientOp op);
+  void emitAtLayer(chunk::AtLayerOp op);
+  void emitFromLayer(chunk::FromLayerOp op);
+
+  // Rotation.cpp
+  void planRotation(chunk::SweepOp op);
+  std::pair<Values, Values> turns(Value quarter, Value backwards, bool isLate);
+  Values rotateHalves(const Values &numbers, bool adjoint);
+  Values rotatePairs(const Values &numbers, bool adjoint);
+  void emitRotate(chunk::RotateOp op);
+
   // Tree.cpp
   struct Tree {
     Values query; ///< q ∘ pre of this thread's 16 tokens
@@ -136,8 +204,8 @@ private:
   void multiplyHalves();
   void storeStateRows(const Values &state, int64_t region);
   Value rowInTile();
-  void addRows(const Fragment &a, Value firstPiece, int64_t row,
-               int64_t region, Sums &sums);
+  void addRows(const Fragment &a, Value firstPiece, int64_t row, int64_t region,
+               Sums &sums);
   Sums multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
                       bool transposed);
   Values updateState(const Values &state, int64_t keys, const Tile &v);
@@ -199,6 +267,7 @@ private:
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
   Value thread, lane, warp, group, columnWarp, column, channel;
+  int64_t tokensPerThread = groupTokens;
 
   std::vector<WorkspacePart> workspace;
   llvm::DenseMap<int64_t, int64_t> slotBytes; ///< of a save slot, in a thread
@@ -211,6 +280,11 @@ private:
   bool hasGradient = false;
   /// The tokens of the group that are being worked on.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
+  std::vector<NumberStream> numberStreams;
+  bool secondExchange = false; ///< which half of the place is next
+  // Of this thread's channel: θ in fp64, its cos and sin.
+  Value frequency;
+  std::pair<Value, Value> step;
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {

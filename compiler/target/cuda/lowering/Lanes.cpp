@@ -77,6 +77,9 @@ Value Lanes::extend(Value x) {
 Value Lanes::truncate(Value x) {
   return arith::TruncIOp::create(builder, place, i32(), x);
 }
+Value Lanes::truncate16(Value x) {
+  return builder.createOrFold<arith::TruncIOp>(place, i16(), x);
+}
 Value Lanes::compare(arith::CmpIPredicate predicate, Value x, Value y) {
   return builder.createOrFold<arith::CmpIOp>(place, predicate, x, y);
 }

@@ -57,6 +57,7 @@ public:
   Value smaller(Value x, Value y); ///< unsigned
   Value extend(Value x);           ///< i32 -> i64, unsigned
   Value truncate(Value x);         ///< i64 -> i32
+  Value truncate16(Value x);       ///< i32 -> i16
   Value equal(Value x, Value y);
   Value equal(Value x, int64_t y);
   Value less(Value x, Value y); ///< signed

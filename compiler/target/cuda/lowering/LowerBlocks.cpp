@@ -1,4 +1,5 @@
 //===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
+#include "compiler/target/cuda/lowering/Entries.h"
 #include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
@@ -13,6 +14,18 @@ namespace {
 
 /// Head dims that packages serve.
 constexpr std::pair<int64_t, int64_t> headDims[] = {{64, 64}, {128, 128}};
+
+/// More of them do not fit into a block's registers and shared memory.
+constexpr int64_t mostColumns = 128;
+
+/// Halves of the state: 2 under lrpe_cosine.
+int64_t pairsOf(chunk::KernelOp kernel) {
+  bool hasPairs = false;
+  kernel.walk([&](chunk::ReadOp op) {
+    hasPairs |= mlir::cast<chunk::TileType>(op.getType()).has(ir::Axis::Pair);
+  });
+  return hasPairs ? 2 : 1;
+}
 
 struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
   void runOnOperation() override {
@@ -29,16 +42,36 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
-      simplifyGates(kernel);
+      // Parameters start the same on every device.
+      if (kernel.getSymName() != "init_parameters")
+        simplifyGates(kernel);
       splitPointwise(kernel);
-      if (kernel.getSymName() == "forward" || kernel.getSymName() == "backward")
-        for (auto [K, V] : headDims) {
-          builder.setInsertionPointToEnd(gpu.getBody());
-          KernelEmitter emitter(kernel, {K, V, 1}, builder);
-          emitter.emit();
-          setWorkspace(gpu, kernel.getSymName(), emitter.workspaceParts());
-        }
+      emitEntry(kernel, gpu, builder);
       kernel.erase();
+    }
+  }
+
+  static void emitEntry(chunk::KernelOp kernel, mlir::gpu::GPUModuleOp gpu,
+                        mlir::OpBuilder &builder) {
+    llvm::StringRef entry = kernel.getSymName();
+    builder.setInsertionPointToEnd(gpu.getBody());
+    if (entry == "init_parameters") {
+      // A design may have none.
+      if (!kernel.getOperands().empty())
+        emitInitialise(kernel, builder);
+      return;
+    }
+    for (auto [K, V] : headDims) {
+      BlockShape shape{K, V, pairsOf(kernel)};
+      if (entry == "step") {
+        emitStep(kernel, shape, builder);
+        setWorkspace(gpu, entry,
+                     {{"fault", *parseExtent("1"), faultSlotBytes}});
+      } else if (shape.columns() <= mostColumns) {
+        KernelEmitter emitter(kernel, shape, builder);
+        emitter.emit();
+        setWorkspace(gpu, entry, emitter.workspaceParts());
+      }
     }
   }
 };

@@ -1,0 +1,21 @@
+//===- Entries.h - Kernels of other shapes than a chunk's ------*- C++ -*-===//
+#ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_ENTRIES_H
+#define DECAY_COMPILER_TARGET_CUDA_LOWERING_ENTRIES_H
+
+#include "compiler/dialect/chunk/ChunkDialect.h"
+#include "compiler/target/cuda/Launches.h"
+#include "compiler/target/cuda/lowering/BlockShape.h"
+
+namespace decay::cuda {
+
+/// `@decay_step_<K>_<V>`: one token of every sequence.
+mlir::LLVM::LLVMFuncOp emitStep(chunk::KernelOp kernel, BlockShape shape,
+                                mlir::OpBuilder &builder);
+
+/// `@decay_init_parameters`: a thread per element of the largest parameter.
+mlir::LLVM::LLVMFuncOp emitInitialise(chunk::KernelOp kernel,
+                                      mlir::OpBuilder &builder);
+
+} // namespace decay::cuda
+
+#endif // DECAY_COMPILER_TARGET_CUDA_LOWERING_ENTRIES_H

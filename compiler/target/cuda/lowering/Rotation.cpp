@@ -1,0 +1,142 @@
+//===- Rotation.cpp - Positional encodings --------------------------------===//
+//
+// An angle p θ needs more digits than fp32 has: cos and sin are taken in fp64
+// once per chunk, for the first of a thread's tokens, and turned on by θ from
+// token to token. θ_c = 10000^(-c / frequencies).
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+namespace decay::cuda {
+
+namespace arith = mlir::arith;
+namespace math = mlir::math;
+namespace NVVM = mlir::NVVM;
+
+namespace {
+
+constexpr double ln10000 = 9.210340371976182736;
+
+Value constant(Lanes &code, double value) {
+  return arith::ConstantOp::create(code.builder, code.place,
+                                   code.builder.getF64FloatAttr(value));
+}
+
+/// cos and sin, fp64 -> f32.
+std::pair<Value, Value> circle(Lanes &code, Value angle) {
+  auto single = [&](Value x) -> Value {
+    return arith::TruncFOp::create(code.builder, code.place, code.f32(), x);
+  };
+  return {single(math::CosOp::create(code.builder, code.place, angle)),
+          single(math::SinOp::create(code.builder, code.place, angle))};
+}
+
+Value negated(Lanes &code, Value x) {
+  return arith::NegFOp::create(code.builder, code.place, x);
+}
+
+} // namespace
+
+/// θ of this thread's channel.
+void KernelEmitter::planRotation(chunk::SweepOp op) {
+  auto rotations = op.getBody().front().getOps<chunk::RotateOp>();
+  if (rotations.empty())
+    return;
+  bool rope = (*rotations.begin()).getKind() == "rope";
+  int64_t frequencies = rope ? shape.K / 2 : shape.K;
+  Value c = code.choose(code.less(channel, frequencies), channel,
+                        code.add(channel, -frequencies));
+  Value real =
+      arith::SIToFPOp::create(builder, code.place, builder.getF64Type(), c);
+  Value power = arith::MulFOp::create(
+      builder, code.place, real,
+      constant(code, -ln10000 / static_cast<double>(frequencies)));
+  frequency = math::ExpOp::create(builder, code.place, power);
+  step = circle(code, frequency);
+}
+
+/// Of each of this thread's tokens: cos and sin of its angle, less a quarter
+/// turn where `quarter` says so, and with the other sign where `backwards`
+/// does.
+std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards,
+                                               bool isLate) {
+  Value first = firstToken;
+  // A value of its own, lest what was made before the recurrence stays in
+  // registers until it is needed again.
+  if (isLate)
+    first =
+        NVVM::ShflOp::create(builder, code.place, code.i32(), code.integer(-1),
+                             first, code.integer(0), code.integer(0x1f),
+                             NVVM::ShflKind::idx, mlir::UnitAttr());
+  Value token = code.add(first, code.mul(group, tokensPerThread));
+  Value position = code.add(field(LaunchField::Position), code.extend(token));
+  Value real = arith::SIToFPOp::create(builder, code.place,
+                                       builder.getF64Type(), position);
+  auto [c, s] =
+      circle(code, arith::MulFOp::create(builder, code.place, real, frequency));
+  auto [stepC, stepS] = step;
+  if (quarter) {
+    Value turned = code.choose(quarter, s, c);
+    s = code.choose(quarter, negated(code, c), s);
+    c = turned;
+  }
+  if (backwards) {
+    s = code.choose(backwards, negated(code, s), s);
+    stepS = code.choose(backwards, negated(code, stepS), stepS);
+  }
+  Values cosines, sines;
+  for (int64_t index = 0; index < tokensPerThread; ++index) {
+    cosines.push_back(c);
+    sines.push_back(s);
+    Value next = code.fma(c, stepC, negated(code, code.fmul(s, stepS)));
+    s = code.fma(s, stepC, code.fmul(c, stepS));
+    c = next;
+  }
+  return {cosines, sines};
+}
+
+/// x cos - y sin for the first half of the channels, x cos + y sin for the
+/// second, y being the other half's channel.
+Values KernelEmitter::rotateHalves(const Values &numbers, bool adjoint) {
+  int64_t half = shape.K / 2;
+  Value isSecond = code.atLeast(channel, half);
+  Value partner = code.add(
+      column, code.choose(isSecond, code.integer(-half), code.integer(half)));
+  Value backwards = adjoint ? isSecond : code.less(channel, half);
+  Values others = exchangeColumns(numbers, partner, /*isLate=*/adjoint);
+  auto [cosines, sines] = turns(Value(), backwards, adjoint);
+  Values made;
+  for (auto [token, x] : llvm::enumerate(numbers))
+    made.push_back(
+        code.fma(x, cosines[token], code.fmul(others[token], sines[token])));
+  return made;
+}
+
+/// x cos in the first half of the columns, x sin in the second; the adjoint
+/// adds both up, for both halves.
+Values KernelEmitter::rotatePairs(const Values &numbers, bool adjoint) {
+  Value isSecond = code.atLeast(column, shape.K);
+  Values cosines = turns(isSecond, Value(), adjoint).first;
+  Values made;
+  for (auto [token, x] : llvm::enumerate(numbers))
+    made.push_back(code.fmul(x, cosines[token]));
+  if (!adjoint)
+    return made;
+  Value partner = code.add(column, code.choose(isSecond, code.integer(-shape.K),
+                                               code.integer(shape.K)));
+  Values others = exchangeColumns(made, partner, /*isLate=*/true);
+  for (auto [number, other] : llvm::zip(made, others))
+    number = code.fadd(number, other);
+  return made;
+}
+
+void KernelEmitter::emitRotate(chunk::RotateOp op) {
+  const Values numbers = tile(op.getOperand()).numbers;
+  Tile made;
+  made.kind = Tile::Kind::columns;
+  made.numbers = op.getKind() == "rope" ? rotateHalves(numbers, op.getAdjoint())
+                                        : rotatePairs(numbers, op.getAdjoint());
+  tiles[op.getResult()] = made;
+}
+
+} // namespace decay::cuda
