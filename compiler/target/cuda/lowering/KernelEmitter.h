@@ -9,8 +9,13 @@
 
 #include <functional>
 #include <optional>
+#include <unordered_map>
 
 namespace decay::cuda {
+
+struct HashOfValue {
+  size_t operator()(Value value) const { return mlir::hash_value(value); }
+};
 
 /// Where the numbers of a chunk tile are.
 struct Tile {
@@ -261,7 +266,8 @@ protected:
   mlir::OpBuilder &builder;
   Lanes code;
   mlir::LLVM::LLVMFuncOp function;
-  llvm::DenseMap<Value, Tile> tiles;
+  /// A node-based map: references stay while tiles are made.
+  std::unordered_map<Value, Tile, HashOfValue> tiles;
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
   // The item, and who this thread is.
