@@ -120,7 +120,7 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];
     made.kind = hasTokens ? Tile::Kind::columns : Tile::Kind::thread;
-    made.numbers.resize(hasTokens ? groupTokens : 1);
+    made.numbers.resize(hasTokens ? tokensPerThread : 1);
   }
   int64_t end = hasTokens ? endOfRange : 1;
   for (int64_t token = hasTokens ? firstOfRange : 0; token < end; ++token) {

@@ -152,7 +152,7 @@ void KernelEmitter::finishTree(Tree &tree) {
 
 /// Tokens behind the sequence's end: λ = 1 and q = k = 0 change nothing.
 Values KernelEmitter::masked(const Values &numbers, float otherwise) {
-  Values made(groupTokens);
+  Values made(tokensPerThread);
   for (int64_t token = firstOfRange; token < endOfRange; ++token)
     made[token] = code.choose(isValid(token), numbers[token],
                               code.number(otherwise));
