@@ -24,6 +24,8 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   std::string name = "decay_" + how.entry;
   if (how.headDims)
     name += "_" + std::to_string(shape.K) + "_" + std::to_string(shape.V);
+  if (how.stage > 0)
+    name += "_sums";
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));

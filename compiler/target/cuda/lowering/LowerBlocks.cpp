@@ -71,6 +71,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         KernelEmitter emitter(kernel, shape, builder);
         emitter.emit();
         setWorkspace(gpu, entry, emitter.workspaceParts());
+        emitParameterSums(kernel, shape, builder);
       }
     }
   }
