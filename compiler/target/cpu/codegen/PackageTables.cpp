@@ -25,8 +25,10 @@ static_assert(sizeof(GlueReduction) == 40 && sizeof(GlueEntry) == 48 &&
 
 class TableEmitter {
 public:
-  TableEmitter(llvm::Module &module, const PackageDescription &package)
-      : module(module), package(package), context(module.getContext()) {}
+  TableEmitter(llvm::Module &module, const PackageDescription &package,
+               llvm::StringRef only)
+      : module(module), package(package), only(only),
+        context(module.getContext()) {}
 
   llvm::Error emit();
 
@@ -81,6 +83,7 @@ private:
 
   llvm::Module &module;
   const PackageDescription &package;
+  llvm::StringRef only;
   llvm::LLVMContext &context;
   llvm::StringMap<llvm::GlobalVariable *> texts;
   std::vector<llvm::Constant *>
@@ -183,6 +186,8 @@ llvm::Error TableEmitter::emit() {
     operandTables.push_back(operandTable(entry));
   std::vector<llvm::Constant *> rows;
   for (const Variant &variant : variants) {
+    if (!only.empty() && only != variant.name)
+      continue;
     llvm::Expected<llvm::Constant *> table = packageTable(variant);
     if (!table)
       return table.takeError();
@@ -208,8 +213,9 @@ llvm::Error TableEmitter::emit() {
 } // namespace
 
 llvm::Error emitPackageTables(llvm::Module &module,
-                              const PackageDescription &package) {
-  return TableEmitter(module, package).emit();
+                              const PackageDescription &package,
+                              llvm::StringRef only) {
+  return TableEmitter(module, package, only).emit();
 }
 
 } // namespace decay::cpu

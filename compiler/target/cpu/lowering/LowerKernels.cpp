@@ -46,11 +46,13 @@ namespace {
 
 struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
   void runOnOperation() override {
+    auto only = getOperation()->getAttrOfType<mlir::StringAttr>(onlyVariant);
     auto kernels = llvm::to_vector(getOperation().getOps<chunk::KernelOp>());
     for (chunk::KernelOp kernel : kernels) {
       mlir::OpBuilder builder(kernel);
       for (const Variant &variant : variants)
-        ItemEmitter(kernel, variant, builder).emit();
+        if (!only || only.getValue() == variant.name)
+          ItemEmitter(kernel, variant, builder).emit();
       emitSizeFunctions(kernel, builder);
       kernel.erase();
     }
