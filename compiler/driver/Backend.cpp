@@ -29,6 +29,10 @@ public:
     registerDialects(registry);
     context.appendDialectRegistry(registry);
     module = dsl::importDesign(context, frontend.design);
+    if (frontend.forThisMachineOnly) {
+      mlir::ModuleOp top = *module;
+      target().narrowToThisMachine(top);
+    }
   }
 
   /// Runs all phases up to the one of that name, or all.

@@ -52,6 +52,10 @@ public:
   virtual llvm::ArrayRef<Phase> phases() const = 0;
   virtual llvm::ArrayRef<TargetArtefact> artefacts() const = 0;
 
+  /// Marks a module of the decay dialect: of the code for several processors
+  /// only that which this machine runs is wanted.
+  virtual void narrowToThisMachine(mlir::ModuleOp &module) const {}
+
   /// The bytes of one of artefacts(), from a module that has gone through all
   /// phases.
   virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,

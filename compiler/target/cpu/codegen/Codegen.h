@@ -49,8 +49,10 @@ llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
 
 /// Adds the tables of the package's entries and operands, and the trampolines
 /// that bind a table entry to the glue. The glue must be in `module` already.
+/// `only`: the one variant that there is code for; empty: all.
 llvm::Error emitPackageTables(llvm::Module &module,
-                              const PackageDescription &package);
+                              const PackageDescription &package,
+                              llvm::StringRef only);
 
 } // namespace decay::cpu
 

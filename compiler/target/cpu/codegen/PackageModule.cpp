@@ -80,7 +80,9 @@ buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
   setAttributes(*result);
   if (llvm::Error error = linkGlue(*result, glueBitcode()))
     return error;
-  if (llvm::Error error = emitPackageTables(*result, package))
+  auto only = module->getAttrOfType<mlir::StringAttr>(onlyVariant);
+  if (llvm::Error error =
+          emitPackageTables(*result, package, only ? only.getValue() : ""))
     return error;
   if (llvm::Error error = checkSelfContained(*result, {}))
     return error;

@@ -22,8 +22,9 @@ static_assert(sizeof(GlueReduction) == 40 && sizeof(GlueEntry) == 48 &&
 
 class TableEmitter {
 public:
-  TableEmitter(llvm::Module &module, const PackageDescription &package)
-      : module(module), package(package), tables(module) {}
+  TableEmitter(llvm::Module &module, const PackageDescription &package,
+               llvm::StringRef only)
+      : module(module), package(package), only(only), tables(module) {}
 
   llvm::Error emit();
 
@@ -37,6 +38,7 @@ private:
 
   llvm::Module &module;
   const PackageDescription &package;
+  llvm::StringRef only;
   PackageTables tables;
   std::vector<llvm::Constant *>
       operandTables; ///< by entry, shared by all variants
@@ -103,6 +105,8 @@ llvm::Error TableEmitter::emit() {
         entry, [](const OperandDescription &) { return DECAY_F32; }));
   std::vector<llvm::Constant *> rows;
   for (const Variant &variant : variants) {
+    if (!only.empty() && only != variant.name)
+      continue;
     llvm::Expected<llvm::Constant *> table = packageTable(variant);
     if (!table)
       return table.takeError();
@@ -120,8 +124,9 @@ llvm::Error TableEmitter::emit() {
 } // namespace
 
 llvm::Error emitPackageTables(llvm::Module &module,
-                              const PackageDescription &package) {
-  return TableEmitter(module, package).emit();
+                              const PackageDescription &package,
+                              llvm::StringRef only) {
+  return TableEmitter(module, package, only).emit();
 }
 
 } // namespace decay::cpu
