@@ -49,6 +49,16 @@ Values productTile(Emitter &emit, Value panel, int64_t token, int64_t tokens,
                    });
 }
 
+/// One vector of a token's factors.
+static Value loadFactor(Emitter &emit, const Factors &factors, Value token,
+                        int64_t vector) {
+  int64_t channel = vector * emit.lanes();
+  if (factors.arePanels)
+    channel =
+        channel / rowPadding * rowPadding * blockTokens + channel % rowPadding;
+  return emit.load(token, channel);
+}
+
 /// The factors of all tokens, token by token.
 static Values loadFactors(Emitter &emit, const Factors &factors,
                           int64_t vectors) {
@@ -56,7 +66,7 @@ static Values loadFactors(Emitter &emit, const Factors &factors,
   Value at = factors.first;
   for (int64_t t = 0; t < blockTokens; ++t) {
     for (int64_t i = 0; i < vectors; ++i)
-      loaded.push_back(emit.load(at, i * emit.lanes()));
+      loaded.push_back(loadFactor(emit, factors, at, i));
     at = emit.at(at, factors.stride);
   }
   return loaded;
@@ -84,7 +94,7 @@ void updateTile(Emitter &emit, Value panel, const Factors &factors,
         Value factor = emit.splat(left, t * rowPadding + r);
         for (int64_t i = 0; i < vectors; ++i) {
           Value other = staysLoaded ? loaded[t * vectors + i]
-                                    : emit.load(at, i * emit.lanes());
+                                    : loadFactor(emit, factors, at, i);
           if (t == 0)
             sums.push_back(emit.times(factor, other));
           else

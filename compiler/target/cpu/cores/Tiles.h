@@ -46,6 +46,8 @@ struct Totals {
 struct Factors {
   mlir::Value first;  ///< token 0's
   mlir::Value stride; ///< floats between tokens
+  /// In panels, channels beyond rowPadding begin a panel of all the tokens.
+  bool arePanels = false;
 };
 
 /// target[r, i] = total source[r, i] + Σ_t panel[t, r] factors[t, i] over the

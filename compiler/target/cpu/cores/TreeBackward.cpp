@@ -57,7 +57,8 @@ void emitUpdate(Emitter &emit, const Chunk &chunk, Value total, Value left,
     for (int64_t x = 0; x < vectors; ++x)
       totals.push_back(emit.load(emit.at(total, column), x * emit.lanes()));
     updateTile(emit, left,
-               {panelAt(emit, right, column), emit.integer(rowPadding)},
+               {panelAt(emit, right, column), emit.integer(rowPadding),
+                /*arePanels=*/true},
                {{}, totals}, {emit.at(source, column), chunk.K},
                emit.at(target, column), chunk.V, vectors);
   });

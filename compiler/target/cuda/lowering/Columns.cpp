@@ -21,8 +21,8 @@ Values KernelEmitter::columnPairs(const Stream &stream) {
   Value rows = code.mul(group, groupTokens * rowBytes);
   auto wordOf = [&](int64_t token) -> Value {
     Value offset = code.add(rows, code.bitXor(place, (token & 7) << 4));
-    Value half = code.loadShared(code.i16(), offset,
-                                 stream.shared + token * rowBytes);
+    Value half =
+        code.loadShared(code.i16(), offset, stream.shared + token * rowBytes);
     return mlir::arith::ExtUIOp::create(builder, code.place, code.i32(), half);
   };
   for (int64_t token = 0; token < groupTokens; token += 2)
@@ -38,8 +38,8 @@ Values KernelEmitter::loadColumns(const Stream &stream) {
   Value rows = code.mul(group, groupTokens * rowBytes);
   for (int64_t token = 0; token < groupTokens; ++token) {
     Value offset = code.add(rows, code.bitXor(place, (token & 7) << 4));
-    numbers.push_back(code.widen(code.loadShared(
-        code.i16(), offset, stream.shared + token * rowBytes)));
+    numbers.push_back(code.widen(
+        code.loadShared(code.i16(), offset, stream.shared + token * rowBytes)));
   }
   return numbers;
 }
@@ -73,13 +73,12 @@ void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
   bool perChannel = shapeOf(operand).contains('K');
   code.when(code.notNull(data), [&] {
     Value stride = strideOf(operand);
-    Value element = perChannel
-                        ? code.add(code.mul(head, shape.K), channel)
-                        : head;
+    Value element =
+        perChannel ? code.add(code.mul(head, shape.K), channel) : head;
     Value row = code.add(firstToken, code.mul(group, groupTokens));
-    Value start = code.add(
-        code.mul(code.add(firstRow, code.extend(row)), stride),
-        code.extend(code.mul(element, bfloatBytes)));
+    Value start =
+        code.add(code.mul(code.add(firstRow, code.extend(row)), stride),
+                 code.extend(code.mul(element, bfloatBytes)));
     Value place = code.at(data, start);
     for (int64_t token = firstOfRange; token < endOfRange; ++token) {
       Value writes = isValid(token);
@@ -144,8 +143,8 @@ void KernelEmitter::emitIndex(chunk::IndexOp op) {
                  : op.getKind() == "layer" ? LaunchField::Layer
                                            : LaunchField::Layers);
   Tile made;
-  made.numbers = {mlir::arith::SIToFPOp::create(builder, code.place,
-                                                code.f32(), wide)};
+  made.numbers = {
+      mlir::arith::SIToFPOp::create(builder, code.place, code.f32(), wide)};
   tiles[op.getResult()] = made;
 }
 

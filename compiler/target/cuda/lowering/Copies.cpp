@@ -40,8 +40,8 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   Value row = code.divide(thread, code.integer(rowPieces));
   Value within = code.bitAnd(thread, rowPieces - 1);
   Value stride = strideOf(stream.operand), data = dataOf(stream.operand);
-  Value element = code.add(code.mul(head, stream.width),
-                           code.shiftLeft(within, 3));
+  Value element =
+      code.add(code.mul(head, stream.width), code.shiftLeft(within, 3));
   Value start = code.extend(code.mul(element, bfloatBytes));
   for (int64_t from = 0; from < pieces; from += shape.threads()) {
     int64_t skipped = from / shape.threads() * rowsAtOnce;
@@ -50,8 +50,7 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
     Value to = rowOffset(code.add(row, skipped), within, stream.width);
     // A thread whose row does not exist points at the sequence's first.
     Value position = code.add(
-        firstRow,
-        code.extend(code.choose(exists, token, code.integer(0))));
+        firstRow, code.extend(code.choose(exists, token, code.integer(0))));
     Value source = code.at(data, code.add(code.mul(position, stride), start));
     code.copyAsync(code.shared(to, stream.shared), source,
                    code.choose(exists, code.integer(16), code.integer(0)));
@@ -144,8 +143,8 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
     data = workspacePart(info.getAs<mlir::StringAttr>("name").getValue());
     index = sequence;
     if (!axes.contains('H'))
-      index = code.add(
-          code.mul(index, code.truncate(field(LaunchField::H))), head);
+      index =
+          code.add(code.mul(index, code.truncate(field(LaunchField::H))), head);
   }
   auto along = [&](char axis, Value place, Value size) {
     if (axes.contains(axis))
@@ -163,18 +162,17 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
 /// Byte offset of two neighbouring numbers of the state in this thread.
 Value KernelEmitter::stateOffset(int64_t tileRow, int64_t tileColumn,
                                  int64_t half) {
-  Value row = code.add(code.add(code.mul(columnWarp, 32),
-                                code.shiftRight(lane, 2)),
-                       tileRow * 16 + half * 8);
+  Value row =
+      code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
+               tileRow * 16 + half * 8);
   Value place = code.add(code.add(code.mul(group, shape.stateColumns()),
                                   code.shiftLeft(code.bitAnd(lane, 3), 1)),
                          tileColumn * 8);
-  Value item = code.add(
-      code.mul(sequence, code.truncate(field(LaunchField::H))), head);
-  Value element =
-      code.add(code.extend(code.add(code.mul(row, shape.V), place)),
-               code.mul(code.extend(item),
-                        code.wide(shape.columns() * shape.V)));
+  Value item =
+      code.add(code.mul(sequence, code.truncate(field(LaunchField::H))), head);
+  Value element = code.add(
+      code.extend(code.add(code.mul(row, shape.V), place)),
+      code.mul(code.extend(item), code.wide(shape.columns() * shape.V)));
   return code.mul(element, code.wide(floatBytes));
 }
 
@@ -206,8 +204,8 @@ void KernelEmitter::storeState(const Values &state, int64_t operand) {
     for (int64_t row = 0; row < 2; ++row)
       for (int64_t place = 0; place < shape.stateTiles(); ++place)
         for (int64_t half = 0; half < 2; ++half) {
-          Value pair = mlir::LLVM::PoisonOp::create(
-              builder, code.place, code.vector(2, code.f32()));
+          Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                                    code.vector(2, code.f32()));
           for (int64_t each = 0; each < 2; ++each)
             pair = mlir::LLVM::InsertElementOp::create(
                 builder, code.place, pair, state[next++], code.integer(each));
@@ -228,10 +226,10 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
     // Matrix products write their rows themselves.
     return;
   case Tile::Kind::thread: {
-    Value owner = code.both(code.equal(group, 0),
-                            shapeOf(operand).contains('K')
-                                ? code.less(column, shape.K)
-                                : code.equal(column, 0));
+    Value owner =
+        code.both(code.equal(group, 0), shapeOf(operand).contains('K')
+                                            ? code.less(column, shape.K)
+                                            : code.equal(column, 0));
     code.when(code.both(owner, code.notNull(dataOf(operand))), [&] {
       code.store(from.numbers.front(), numberPlace(operand, Value()));
     });

@@ -27,7 +27,8 @@ bool isOne(Value value) {
 /// exp(-|x|): x.
 Value argumentOf(Value exponential) {
   auto exp = exponential.getDefiningOp<math::ExpOp>();
-  auto negated = exp ? exp.getOperand().getDefiningOp<arith::NegFOp>() : nullptr;
+  auto negated =
+      exp ? exp.getOperand().getDefiningOp<arith::NegFOp>() : nullptr;
   auto absolute =
       negated ? negated.getOperand().getDefiningOp<math::AbsFOp>() : nullptr;
   return absolute ? absolute.getOperand() : Value();
@@ -68,8 +69,8 @@ std::pair<Value, Value> emitLogistic(mlir::OpBuilder &builder,
   Value scaled =
       arith::MulFOp::create(builder, place, x, constant(-1.44269504f));
   Value power = math::Exp2Op::create(builder, place, scaled);
-  Value e = arith::MinimumFOp::create(builder, place, power,
-                                      constant(0x1p120f));
+  Value e =
+      arith::MinimumFOp::create(builder, place, power, constant(0x1p120f));
   Value sum = arith::AddFOp::create(builder, place, e, constant(1));
   Value inverse = arith::DivFOp::create(builder, place, constant(1), sum);
   return {e, inverse};
@@ -99,8 +100,8 @@ void simplifyRegion(chunk::PointwiseOp op) {
     quotient.replaceAllUsesWith(made);
     quotient.erase();
   }
-  auto approximate = arith::FastMathFlagsAttr::get(
-      op.getContext(), arith::FastMathFlags::afn);
+  auto approximate =
+      arith::FastMathFlagsAttr::get(op.getContext(), arith::FastMathFlags::afn);
   for (mlir::Operation &inner : body)
     if (mlir::isa<math::MathDialect>(inner.getDialect()) ||
         mlir::isa<arith::DivFOp>(inner))
@@ -110,8 +111,6 @@ void simplifyRegion(chunk::PointwiseOp op) {
 
 } // namespace
 
-void simplifyGates(chunk::KernelOp kernel) {
-  kernel.walk(simplifyRegion);
-}
+void simplifyGates(chunk::KernelOp kernel) { kernel.walk(simplifyRegion); }
 
 } // namespace decay::cuda

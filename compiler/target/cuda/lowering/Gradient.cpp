@@ -31,33 +31,31 @@ void KernelEmitter::multiplyWeightGradient(const Tile &output, const Tile &v) {
     // Row r begins at job r (r + 1) / 2.
     Value row = code.integer(0);
     for (int64_t r = 1; r < groupCount; ++r)
-      row = code.choose(code.atLeast(job, r * (r + 1) / 2), code.integer(r),
-                        row);
+      row =
+          code.choose(code.atLeast(job, r * (r + 1) / 2), code.integer(r), row);
     Value start = code.shiftRight(code.mul(row, code.add(row, 1)), 1);
     Value column = code.sub(job, start);
     Value i = code.mul(row, groupTokens), j = code.mul(column, groupTokens);
     Sums sums = zeros(code, 2);
     // Rows of v are columns of the product: its second block is further on.
-    Value vRow = code.add(
-        j, code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
+    Value vRow =
+        code.add(j, code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
     for (int64_t step = 0; step < shape.V / 16; ++step) {
-      Fragment a = code.loadMatrix(
-          rowOffset(code.add(i, rowInTile()), code.add(third, step * 2),
-                    shape.V),
-          output.shared, false);
-      Fragment b = code.loadMatrix(
-          rowOffset(vRow, code.add(second, step * 2), shape.V), v.shared,
-          false);
+      Fragment a =
+          code.loadMatrix(rowOffset(code.add(i, rowInTile()),
+                                    code.add(third, step * 2), shape.V),
+                          output.shared, false);
+      Fragment b =
+          code.loadMatrix(rowOffset(vRow, code.add(second, step * 2), shape.V),
+                          v.shared, false);
       code.multiply(a, b[0], b[1], sums[0]);
       code.multiply(a, b[2], b[3], sums[1]);
     }
     for (int64_t place = 0; place < 2; ++place)
       for (int64_t each = 0; each < 4; ++each) {
-        Value x = code.add(i, code.add(code.shiftRight(lane, 2),
-                                       each / 2 * 8));
-        Value y = code.add(
-            j, code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
-                        place * 8 + each % 2));
+        Value x = code.add(i, code.add(code.shiftRight(lane, 2), each / 2 * 8));
+        Value y = code.add(j, code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
+                                       place * 8 + each % 2));
         Value number = sums[place][each];
         code.when(code.less(y, x), [&] {
           Value half = code.narrow(number);
@@ -93,10 +91,10 @@ void KernelEmitter::multiplyLevelGradients() {
     Value job = code.add(warp, first);
     Value level = code.shiftRight(job, 2), own = code.bitAnd(job, 3);
     Value start = code.mul(own, groupTokens);
-    Fragment a = code.loadMatrix(
-        rowOffset(code.add(start, rowInTile()),
-                  code.add(code.mul(own, 2), third), chunkTokens),
-        regions.weightGradient, false);
+    Fragment a = code.loadMatrix(rowOffset(code.add(start, rowInTile()),
+                                           code.add(code.mul(own, 2), third),
+                                           chunkTokens),
+                                 regions.weightGradient, false);
     // Of the symmetric dA, what belongs to the level.
     for (int64_t word = 0; word < 4; ++word) {
       Value mask = code.integer(0);
@@ -104,11 +102,11 @@ void KernelEmitter::multiplyLevelGradients() {
         Value row = code.add(code.shiftRight(lane, 2), word % 2 * 8);
         Value column = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
                                 word / 2 * 8 + each);
-        Value belongs = code.equal(
-            code.shiftRight(code.bitXor(row, column), level), 1);
-        mask = code.bitOr(
-            mask, code.choose(belongs, code.integer(each ? -65536 : 65535),
-                              code.integer(0)));
+        Value belongs =
+            code.equal(code.shiftRight(code.bitXor(row, column), level), 1);
+        mask = code.bitOr(mask, code.choose(belongs,
+                                            code.integer(each ? -65536 : 65535),
+                                            code.integer(0)));
       }
       a[word] = mlir::arith::AndIOp::create(builder, code.place, a[word], mask);
     }
@@ -131,10 +129,9 @@ void KernelEmitter::multiplyHalfGradients() {
   int64_t steps = columns / 16, jobs = 2 * steps;
   Value third = code.shiftRight(lane, 4);
   auto weights = [&](int64_t row, int64_t column) {
-    return code.loadMatrix(
-        rowOffset(code.add(rowInTile(), row * groupTokens),
-                  code.add(third, column * 2), chunkTokens),
-        regions.weightGradient, false);
+    return code.loadMatrix(rowOffset(code.add(rowInTile(), row * groupTokens),
+                                     code.add(third, column * 2), chunkTokens),
+                           regions.weightGradient, false);
   };
   auto emitJob = [&](Value job, bool isWide) {
     Value offset = code.shiftLeft(job, 8);
@@ -174,12 +171,11 @@ Sums KernelEmitter::multiplyByState(const Tile &rows) {
   Sums sums = zeros(code, 4);
   Value token = code.add(code.mul(group, groupTokens), rowInTile());
   Value stateRow = code.add(code.mul(columnWarp, 32),
-                            code.add(code.mul(third, 8),
-                                     code.bitAnd(lane, 7)));
+                            code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
   for (int64_t step = 0; step < shape.V / 16; ++step) {
-    Fragment a = code.loadMatrix(
-        rowOffset(token, code.add(third, step * 2), shape.V), rows.shared,
-        false);
+    Fragment a =
+        code.loadMatrix(rowOffset(token, code.add(third, step * 2), shape.V),
+                        rows.shared, false);
     for (int64_t half = 0; half < 2; ++half) {
       Fragment b = code.loadMatrix(
           rowOffset(stateRow, code.add(second, step * 2), shape.V),
@@ -192,8 +188,8 @@ Sums KernelEmitter::multiplyByState(const Tile &rows) {
 }
 
 void KernelEmitter::storeCoreSums(const Sums &sums, int64_t region) {
-  Value offset = code.add(coreOffset(group, true),
-                          code.mul(columnWarp, 32 * 16));
+  Value offset =
+      code.add(coreOffset(group, true), code.mul(columnWarp, 32 * 16));
   for (int64_t half = 0; half < 2; ++half)
     code.storeMatrix(packed(code, sums[2 * half], sums[2 * half + 1]), offset,
                      region + half * 256, true);
@@ -213,9 +209,9 @@ void KernelEmitter::shareStateProducts(const Values &state,
         }
       sum = code.fadd(sum, code.exchange(sum, 1));
       sum = code.fadd(sum, code.exchange(sum, 2));
-      Value row = code.add(code.add(code.mul(columnWarp, 32),
-                                    code.shiftRight(lane, 2)),
-                           tileRow * 16 + half * 8);
+      Value row =
+          code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
+                   tileRow * 16 + half * 8);
       Value place = code.add(code.mul(group, shape.columns()), row);
       code.when(code.equal(code.bitAnd(lane, 3), 0), [&] {
         code.storeShared(sum, code.shiftLeft(place, 2), regions.stateProducts);

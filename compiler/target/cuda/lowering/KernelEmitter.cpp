@@ -66,10 +66,10 @@ void KernelEmitter::emitItem() {
   head = NVVM::BlockIdXOp::create(builder, code.place, code.i32());
   sequence = NVVM::BlockIdYOp::create(builder, code.place, code.i32());
   // The same in all lanes, and the compiler shall know it.
-  warp = NVVM::ShflOp::create(builder, code.place, code.i32(),
-                              code.integer(-1), code.shiftRight(thread, 5),
-                              code.integer(0), code.integer(0x1f),
-                              NVVM::ShflKind::idx, mlir::UnitAttr());
+  warp = NVVM::ShflOp::create(builder, code.place, code.i32(), code.integer(-1),
+                              code.shiftRight(thread, 5), code.integer(0),
+                              code.integer(0x1f), NVVM::ShflKind::idx,
+                              mlir::UnitAttr());
   group = code.bitAnd(warp, groupCount - 1);
   columnWarp = code.shiftRight(warp, 2);
   setLane(thread);
@@ -246,8 +246,8 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
 
 /// The upper triangle of A is zero from here on.
 void KernelEmitter::clearWeights() {
-  Value zeros = LLVM::ZeroOp::create(builder, code.place,
-                                     code.vector(4, code.i32()));
+  Value zeros =
+      LLVM::ZeroOp::create(builder, code.place, code.vector(4, code.i32()));
   int64_t pieces = BlockShape::tileBytes(chunkTokens) / 16;
   for (int64_t from = 0; from < pieces; from += shape.threads())
     code.when(code.less(thread, pieces - from), [&] {
@@ -267,14 +267,12 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.
   code.barrier();
-  code.when(code.equal(thread, 0), [&] {
-    code.storeShared(code.integer(0), Value(), regions.zero);
-  });
+  code.when(code.equal(thread, 0),
+            [&] { code.storeShared(code.integer(0), Value(), regions.zero); });
   if (!hasGradient)
     clearWeights();
-  nextToken = op.getDescending()
-                  ? code.shiftLeft(code.add(chunks, -1), 6)
-                  : code.integer(0);
+  nextToken = op.getDescending() ? code.shiftLeft(code.add(chunks, -1), 6)
+                                 : code.integer(0);
   hasGradient ? copyNext() : copyColumns();
   fetchNumbers(nextToken);
   keepNumbers(nextToken);
@@ -302,12 +300,11 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
                                 mlir::ValueRange carried) {
   mlir::Block &body = op.getBody().front();
   bind(body.getArguments(), carried);
-  chunkIndex = op.getDescending()
-                   ? code.sub(code.add(chunks, -1), index)
-                   : index;
+  chunkIndex =
+      op.getDescending() ? code.sub(code.add(chunks, -1), index) : index;
   firstToken = code.shiftLeft(chunkIndex, 6);
-  nextToken = code.add(firstToken, op.getDescending() ? -chunkTokens
-                                                      : chunkTokens);
+  nextToken =
+      code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
   tokens = code.sub(length, firstToken);
   // The chunk's columns are here, and nobody is still at the last one.
   code.waitCopies(0);

@@ -184,10 +184,10 @@ protected:
 
   // Tree.cpp
   struct Tree {
-    Values query; ///< q ∘ pre of this thread's 16 tokens
-    Values key;   ///< k ∘ suf
-    Values quarters; ///< products of λ over four tokens
-    Values totals;   ///< of all four groups
+    Values query;                 ///< q ∘ pre of this thread's 16 tokens
+    Values key;                   ///< k ∘ suf
+    Values quarters;              ///< products of λ over four tokens
+    Values totals;                ///< of all four groups
     Value before, behind, factor; ///< of the chunk's ends and of level 32
     Value isRight, isUpper;
   };
@@ -219,8 +219,7 @@ protected:
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
-  void emitColumnGradients(const Tree &forward,
-                           chunk::RecurrenceGradientOp op);
+  void emitColumnGradients(const Tree &forward, chunk::RecurrenceGradientOp op);
   enum class Tail { beforeLambda, withLambda, all };
   void emitTail(chunk::RecurrenceGradientOp op, Tail part);
   static bool worksByQuarters(chunk::RecurrenceGradientOp op);
@@ -252,8 +251,8 @@ protected:
   Values loadCore(int64_t region);
   void stashLambda(chunk::RecurrenceGradientOp op);
   void unstashLambda(chunk::RecurrenceGradientOp op);
-  void adjointQuarter(const Tree &tree, int64_t quarter,
-                      TotalGradients &totals, chunk::RecurrenceGradientOp op);
+  void adjointQuarter(const Tree &tree, int64_t quarter, TotalGradients &totals,
+                      chunk::RecurrenceGradientOp op);
   Value ownTotalGradient(const Tree &tree, const TotalGradients &totals);
   void finishLambda(const Tree &tree, int64_t quarter, Value own,
                     const TotalGradients &totals,

@@ -22,8 +22,7 @@ mlir::VectorType Lanes::vector(int64_t count, mlir::Type element) {
 
 Value Lanes::integer(int64_t value) {
   return arith::ConstantOp::create(
-      builder, place,
-      builder.getI32IntegerAttr(static_cast<int32_t>(value)));
+      builder, place, builder.getI32IntegerAttr(static_cast<int32_t>(value)));
 }
 Value Lanes::wide(int64_t value) {
   return arith::ConstantOp::create(builder, place,
@@ -133,14 +132,14 @@ Value Lanes::widen(Value half) {
   return unpackLow(word);
 }
 Value Lanes::narrow(Value value) {
-  Value half = arith::TruncFOp::create(builder, place, builder.getBF16Type(),
-                                       value);
+  Value half =
+      arith::TruncFOp::create(builder, place, builder.getBF16Type(), value);
   return arith::BitcastOp::create(builder, place, i16(), half);
 }
 
 Value Lanes::shared(Value offset, int64_t constant) {
-  Value base = LLVM::AddressOfOp::create(builder, place, pointer(sharedSpace),
-                                         "dyn");
+  Value base =
+      LLVM::AddressOfOp::create(builder, place, pointer(sharedSpace), "dyn");
   if (offset)
     base = at(base, offset);
   return at(base, constant);

@@ -1,8 +1,8 @@
 //===- ParameterSums.cpp - Gradients of parameters, over all items --------===//
 //
 // The second launch of backward. Items left their shares in the workspace; a
-// thread adds those of one element in the order of the items, so that the sum is
-// the same however the items ran.
+// thread adds those of one element in the order of the items, so that the sum
+// is the same however the items ran.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/Entries.h"
@@ -63,8 +63,8 @@ void SumEmitter::emitOperation(mlir::Operation &op) {
   auto write = mlir::dyn_cast<chunk::WriteOp>(op);
   if (!write)
     return;
-  auto operand =
-      mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[write.getOperand()]);
+  auto operand = mlir::cast<mlir::DictionaryAttr>(
+      kernel.getOperands()[write.getOperand()]);
   if (isReduced(operand))
     emitSum(operand, write.getOperand());
 }

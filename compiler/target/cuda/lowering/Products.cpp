@@ -25,8 +25,7 @@ Value KernelEmitter::coreOffset(Value tokenGroup, bool tokensAreRows) {
   Value columnBlock = tokensAreRows ? third : second;
   Value within = code.add(code.mul(columnBlock, 8), code.bitAnd(lane, 7));
   Value block = code.add(code.mul(tokenGroup, 2), tokenBlock);
-  return code.shiftLeft(
-      code.add(code.mul(block, shape.columns()), within), 4);
+  return code.shiftLeft(code.add(code.mul(block, shape.columns()), within), 4);
 }
 
 /// Offset of A[row, column] in the swizzled weights.
@@ -43,13 +42,11 @@ void KernelEmitter::multiplyLevels() {
   for (int64_t first = 0; first < jobs; first += shape.warps()) {
     Value job = code.add(warp, first);
     Value level = code.shiftRight(job, 2), own = code.bitAnd(job, 3);
-    Value offset =
-        code.add(coreOffset(own, /*tokensAreRows=*/true),
-                 code.mul(level, BlockShape::tileBytes(columns)));
+    Value offset = code.add(coreOffset(own, /*tokensAreRows=*/true),
+                            code.mul(level, BlockShape::tileBytes(columns)));
     Sums sums = zeros(code, 2);
     for (int64_t step = 0; step < columns / 16; ++step) {
-      Fragment x =
-          code.loadMatrix(offset, regions.levels + step * 256, true);
+      Fragment x = code.loadMatrix(offset, regions.levels + step * 256, true);
       code.multiply(x, x[0], x[2], sums[0]);
       code.multiply(x, x[1], x[3], sums[1]);
     }
@@ -59,12 +56,10 @@ void KernelEmitter::multiplyLevels() {
         Value row = code.add(code.shiftRight(lane, 2), each / 2 * 8);
         Value column = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
                                 place * 8 + each % 2);
-        Value apart =
-            code.shiftRight(code.bitXor(row, column), level);
-        Value belongs =
-            code.both(code.equal(apart, 1), code.less(column, row));
-        Value target = weightOffset(code, code.add(start, row),
-                                    code.add(start, column));
+        Value apart = code.shiftRight(code.bitXor(row, column), level);
+        Value belongs = code.both(code.equal(apart, 1), code.less(column, row));
+        Value target =
+            weightOffset(code, code.add(start, row), code.add(start, column));
         code.when(belongs, [&] {
           code.storeShared(code.narrow(sums[place][each]), target,
                            regions.weights);
@@ -76,10 +71,10 @@ void KernelEmitter::multiplyLevels() {
       Value token = code.add(start, lane);
       Value sum = code.number(0);
       for (int64_t part = 0; part < shape.columnWarps(); ++part)
-        sum = code.fadd(
-            sum, code.loadShared(code.f32(), code.shiftLeft(token, 2),
-                                 regions.diagonal +
-                                     part * chunkTokens * floatBytes));
+        sum = code.fadd(sum,
+                        code.loadShared(code.f32(), code.shiftLeft(token, 2),
+                                        regions.diagonal +
+                                            part * chunkTokens * floatBytes));
       code.storeShared(code.narrow(sum), weightOffset(code, token, token),
                        regions.weights);
     });
@@ -96,15 +91,15 @@ void KernelEmitter::multiplyHalves() {
     Value row = code.choose(
         isWide, code.add(code.bitAnd(code.shiftRight(inWide, 1), 1), 2),
         code.add(code.mul(job, 2), 1));
-    Value column = code.choose(isWide, code.bitAnd(inWide, 1), code.mul(job, 2));
+    Value column =
+        code.choose(isWide, code.bitAnd(inWide, 1), code.mul(job, 2));
     Value region = code.choose(
         isWide, code.integer(BlockShape::tileBytes(columns)), code.integer(0));
     Value rowOffsets = code.add(coreOffset(row, true), region);
     Value columnOffsets = code.add(coreOffset(column, true), region);
     Sums sums = zeros(code, 2);
     for (int64_t step = 0; step < columns / 16; ++step) {
-      Fragment a =
-          code.loadMatrix(rowOffsets, regions.wide + step * 256, true);
+      Fragment a = code.loadMatrix(rowOffsets, regions.wide + step * 256, true);
       Fragment b =
           code.loadMatrix(columnOffsets, regions.wide + step * 256, true);
       code.multiply(a, b[0], b[2], sums[0]);
@@ -112,9 +107,9 @@ void KernelEmitter::multiplyHalves() {
     }
     for (int64_t place = 0; place < 2; ++place)
       for (int64_t half = 0; half < 2; ++half) {
-        Value i = code.add(code.add(code.mul(row, groupTokens),
-                                    code.shiftRight(lane, 2)),
-                           half * 8);
+        Value i = code.add(
+            code.add(code.mul(row, groupTokens), code.shiftRight(lane, 2)),
+            half * 8);
         Value j = code.add(code.add(code.mul(column, groupTokens),
                                     code.shiftLeft(code.bitAnd(lane, 3), 1)),
                            place * 8);
@@ -142,20 +137,17 @@ void KernelEmitter::storeStateRows(const Values &state, int64_t region) {
       };
       Fragment fragment = {at(place, 0), at(place, 1), at(place + 1, 0),
                            at(place + 1, 1)};
-      Value row = code.add(
-          code.add(code.mul(columnWarp, 32), code.mul(second, 8)),
-          code.add(code.bitAnd(lane, 7), tileRow * 16));
-      Value piece =
-          code.add(code.add(code.mul(group, shape.stateColumns() / 8), third),
-                   place);
+      Value row =
+          code.add(code.add(code.mul(columnWarp, 32), code.mul(second, 8)),
+                   code.add(code.bitAnd(lane, 7), tileRow * 16));
+      Value piece = code.add(
+          code.add(code.mul(group, shape.stateColumns() / 8), third), place);
       code.storeMatrix(fragment, rowOffset(row, piece, shape.V), region, false);
     }
 }
 
 /// Of the 16 rows that a lane's ldmatrix address is one of.
-Value KernelEmitter::rowInTile() {
-  return code.bitAnd(lane, 15);
-}
+Value KernelEmitter::rowInTile() { return code.bitAnd(lane, 15); }
 
 /// sums += a times 16 rows of a row-wise tile that is V wide, from `row` on.
 void KernelEmitter::addRows(const Fragment &a, Value firstPiece, int64_t row,
@@ -209,8 +201,8 @@ Sums KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
         // places, and so do rows and columns.
         Value row = code.add(code.bitAnd(lane, 7),
                              code.add(code.mul(third, 8), step * 16));
-        offset = rowOffset(row, code.add(code.mul(group, 2), second),
-                           chunkTokens);
+        offset =
+            rowOffset(row, code.add(code.mul(group, 2), second), chunkTokens);
       } else {
         offset = rowOffset(code.add(own, rowInTile()),
                            code.add(third, step * 2), chunkTokens);
@@ -220,8 +212,8 @@ Sums KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
       return flatten(added);
     };
     // Tokens of later (transposed: earlier) groups have no weight.
-    Value counts = transposed ? code.less(group, step + 1)
-                              : code.atLeast(group, step);
+    Value counts =
+        transposed ? code.less(group, step + 1) : code.atLeast(group, step);
     bool always = step == (transposed ? groupCount - 1 : 0);
     carried = always ? emitStep()
                      : code.choose(counts, emitStep, [&] { return carried; });
@@ -238,24 +230,22 @@ Values KernelEmitter::updateState(const Values &state, int64_t keys,
   for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
     Value factors[2];
     for (int64_t half = 0; half < 2; ++half) {
-      Value row = code.add(code.add(code.mul(columnWarp, 32),
-                                    code.shiftRight(lane, 2)),
-                           tileRow * 16 + half * 8);
+      Value row =
+          code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
+                   tileRow * 16 + half * 8);
       factors[half] = code.loadShared(code.f32(), code.shiftLeft(row, 2),
                                       regions.chunkTotal);
     }
     for (int64_t place = 0; place < tilesInRow; ++place) {
       const Value *four = &state[(tileRow * tilesInRow + place) * 4];
-      sums.push_back({code.fmul(four[0], factors[0]),
-                      code.fmul(four[1], factors[0]),
-                      code.fmul(four[2], factors[1]),
-                      code.fmul(four[3], factors[1])});
+      sums.push_back(
+          {code.fmul(four[0], factors[0]), code.fmul(four[1], factors[0]),
+           code.fmul(four[2], factors[1]), code.fmul(four[3], factors[1])});
     }
   }
   Value keyOffset = code.add(coreOffset(code.integer(0), false),
                              code.mul(columnWarp, 32 * 16));
-  Value firstPiece =
-      code.add(code.mul(group, shape.stateColumns() / 8), third);
+  Value firstPiece = code.add(code.mul(group, shape.stateColumns() / 8), third);
   for (int64_t step = 0; step < groupCount; ++step) {
     Fragment a[2];
     for (int64_t tileRow = 0; tileRow < 2; ++tileRow)
@@ -322,7 +312,8 @@ void KernelEmitter::storeOutput(const Sums &output, int64_t operand,
     Value words = code.loadShared(code.vector(4, code.i32()),
                                   offsetOf(from, piece), region);
     code.when(code.less(token, tokens), [&] {
-      Value position = code.add(firstRow, code.extend(code.add(firstToken, token)));
+      Value position =
+          code.add(firstRow, code.extend(code.add(firstToken, token)));
       Value element = code.add(start, code.mul(piece, 8));
       Value bytes = code.add(code.mul(position, stride),
                              code.extend(code.mul(element, bfloatBytes)));

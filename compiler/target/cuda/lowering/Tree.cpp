@@ -19,8 +19,8 @@ namespace decay::cuda {
 /// stores; ldmatrix reads eight columns as one matrix, plain or transposed.
 void KernelEmitter::storeCore(llvm::ArrayRef<Value> numbers, int64_t region) {
   int64_t columns = shape.columns();
-  Value offset = code.shiftLeft(
-      code.add(code.mul(group, 2 * columns), column), 4);
+  Value offset =
+      code.shiftLeft(code.add(code.mul(group, 2 * columns), column), 4);
   for (int64_t half = 0; half < 2; ++half) {
     Value words = mlir::LLVM::PoisonOp::create(builder, code.place,
                                                code.vector(4, code.i32()));
@@ -48,8 +48,8 @@ KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
     Values operand;
     for (int64_t token = 0; token < groupTokens; ++token)
       operand.push_back(token & size ? tree.query[token] : tree.key[token]);
-    storeCore(operand, regions.levels +
-                           level * BlockShape::tileBytes(shape.columns()));
+    storeCore(operand,
+              regions.levels + level * BlockShape::tileBytes(shape.columns()));
     for (int64_t token = 0; token < groupTokens; ++token) {
       int64_t block = token / size;
       Values &scaled = token & size ? tree.query : tree.key;
@@ -91,19 +91,19 @@ void KernelEmitter::storeDiagonal(const Values &query, const Values &key) {
     sums = kept;
   }
   Value sum = code.fadd(sums.front(), code.exchange(sums.front(), 1));
-  Value token = code.add(code.mul(group, groupTokens),
-                         code.shiftRight(lane, 1));
-  Value offset = code.shiftLeft(
-      code.add(code.mul(columnWarp, chunkTokens), token), 2);
+  Value token =
+      code.add(code.mul(group, groupTokens), code.shiftRight(lane, 1));
+  Value offset =
+      code.shiftLeft(code.add(code.mul(columnWarp, chunkTokens), token), 2);
   code.when(code.equal(code.bitAnd(lane, 1), 0),
             [&] { code.storeShared(sum, offset, regions.diagonal); });
 }
 
 void KernelEmitter::loadTotals(Tree &tree) {
   for (int64_t other = 0; other < groupCount; ++other)
-    tree.totals.push_back(code.loadShared(
-        code.f32(), code.shiftLeft(column, 2),
-        regions.totals + other * shape.columns() * floatBytes));
+    tree.totals.push_back(
+        code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                        regions.totals + other * shape.columns() * floatBytes));
   Value one = code.number(1);
   // Products of the groups before and behind this one.
   tree.before = tree.behind = one;
@@ -114,8 +114,8 @@ void KernelEmitter::loadTotals(Tree &tree) {
           tree.before,
           code.choose(code.less(code.integer(other), group), total, one));
     if (other > 0)
-      tree.behind = code.fmul(
-          tree.behind, code.choose(code.less(group, other), total, one));
+      tree.behind = code.fmul(tree.behind,
+                              code.choose(code.less(group, other), total, one));
   }
   tree.isRight = code.equal(code.bitAnd(group, 1), 1);
   tree.isUpper = code.atLeast(group, 2);
@@ -154,8 +154,8 @@ void KernelEmitter::finishTree(Tree &tree) {
 Values KernelEmitter::masked(const Values &numbers, float otherwise) {
   Values made(tokensPerThread);
   for (int64_t token = firstOfRange; token < endOfRange; ++token)
-    made[token] = code.choose(isValid(token), numbers[token],
-                              code.number(otherwise));
+    made[token] =
+        code.choose(isValid(token), numbers[token], code.number(otherwise));
   return made;
 }
 
@@ -217,8 +217,8 @@ void KernelEmitter::emitState(chunk::StateOp op) {
   forgetLanes();
   Tile next;
   next.kind = Tile::Kind::state;
-  next.numbers = updateState(tile(op.getState()).numbers, regions.keys,
-                             tile(op.getV()));
+  next.numbers =
+      updateState(tile(op.getState()).numbers, regions.keys, tile(op.getV()));
   tiles[op.getNext()] = next;
 }
 

@@ -149,9 +149,10 @@ void KernelEmitter::adjointQuarter(const Tree &tree, int64_t quarter,
     int64_t token = firstOfRange + index;
     Value diagonal = code.loadShared(
         code.f32(), row, regions.diagonalGradient + token * floatBytes);
-    Value q = tile(op.getQ()).numbers[token], k = tile(op.getK()).numbers[token];
-    tiles[op.getDQ()].numbers[token] = code.fma(
-        diagonal, k, code.fmul(query[index], up.lambda[index]));
+    Value q = tile(op.getQ()).numbers[token],
+          k = tile(op.getK()).numbers[token];
+    tiles[op.getDQ()].numbers[token] =
+        code.fma(diagonal, k, code.fmul(query[index], up.lambda[index]));
     tiles[op.getDK()].numbers[token] = code.fma(diagonal, q, key[index]);
     tiles[op.getDLambda()].numbers[token] =
         code.fma(query[index], q, lambda[index]);
@@ -162,12 +163,11 @@ void KernelEmitter::adjointQuarter(const Tree &tree, int64_t quarter,
 Value KernelEmitter::ownTotalGradient(const Tree &tree,
                                       const TotalGradients &totals) {
   int64_t columns = shape.columns();
-  Value place = code.shiftLeft(
-      code.add(code.mul(group, columns), column), 2);
+  Value place = code.shiftLeft(code.add(code.mul(group, columns), column), 2);
   int64_t kind = groupCount * columns * floatBytes;
-  Value factors[] = {totals.before, totals.behind,
-                     code.choose(tree.isUpper, totals.factorOfQuery,
-                                 totals.factorOfKey)};
+  Value factors[] = {
+      totals.before, totals.behind,
+      code.choose(tree.isUpper, totals.factorOfQuery, totals.factorOfKey)};
   for (auto [index, value] : llvm::enumerate(factors))
     code.storeShared(value, place, regions.factorGradients + index * kind);
   code.barrier();
@@ -179,10 +179,10 @@ Value KernelEmitter::ownTotalGradient(const Tree &tree,
   };
   Value chunk = code.number(0);
   for (int64_t part = 0; part < groupCount; ++part)
-    chunk = code.fadd(
-        chunk, code.loadShared(code.f32(), code.shiftLeft(column, 2),
-                               regions.stateProducts +
-                                   part * columns * floatBytes));
+    chunk =
+        code.fadd(chunk, code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                                         regions.stateProducts +
+                                             part * columns * floatBytes));
   const Values &t = tree.totals;
   // before: 1, t0, t0 t1, t0 t1 t2; the chunk's total ends the chain.
   Value p2 = code.fmul(t[0], t[1]), p3 = code.fmul(p2, t[2]);
@@ -214,8 +214,8 @@ void KernelEmitter::finishLambda(const Tree &tree, int64_t quarter, Value own,
                                  chunk::RecurrenceGradientOp op) {
   int64_t half = quarter / 2;
   Value ofHalf = code.fma(own, halfTotal(tree, half ^ 1), totals.halves[half]);
-  Value ofQuarter = code.fma(ofHalf, tree.quarters[quarter ^ 1],
-                             totals.quarters[quarter]);
+  Value ofQuarter =
+      code.fma(ofHalf, tree.quarters[quarter ^ 1], totals.quarters[quarter]);
   Values all = masked(tile(op.getLambda()).numbers, 1);
   const Value *lambda = &all[firstOfRange];
   Value pairs[] = {code.fmul(lambda[0], lambda[1]),

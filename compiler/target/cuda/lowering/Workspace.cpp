@@ -23,8 +23,7 @@ void KernelEmitter::planWorkspace() {
   for (auto operand : kernel.getOperands().getAsRange<mlir::DictionaryAttr>()) {
     if (!operand.get("reduce"))
       continue;
-    llvm::StringRef axes =
-        operand.getAs<mlir::StringAttr>("shape").getValue();
+    llvm::StringRef axes = operand.getAs<mlir::StringAttr>("shape").getValue();
     std::string items = axes.contains('H') ? "N " : "N H ";
     workspace.push_back({operand.getAs<mlir::StringAttr>("name").str(),
                          *parseExtent(items + axes.str()), floatBytes});
@@ -39,15 +38,15 @@ Value KernelEmitter::extentOf(const Extent &extent) {
       for (int power = 0; power < terms.powers[axis]; ++power) {
         Value size;
         if (extentAxes[axis] == 'S') {
-          Value slots = code.divide(code.mul(field(LaunchField::B),
-                                             field(LaunchField::T)),
-                                    code.wide(slotTokens));
+          Value slots = code.divide(
+              code.mul(field(LaunchField::B), field(LaunchField::T)),
+              code.wide(slotTokens));
           size = code.add(slots, field(LaunchField::N));
         } else {
           static constexpr std::pair<char, LaunchField> fields[] = {
-              {'B', LaunchField::B}, {'T', LaunchField::T},
-              {'H', LaunchField::H}, {'K', LaunchField::K},
-              {'V', LaunchField::V}, {'N', LaunchField::N},
+              {'B', LaunchField::B},     {'T', LaunchField::T},
+              {'H', LaunchField::H},     {'K', LaunchField::K},
+              {'V', LaunchField::V},     {'N', LaunchField::N},
               {'L', LaunchField::Layers}};
           for (auto [letter, which] : fields)
             if (letter == extentAxes[axis])
@@ -68,11 +67,11 @@ Value KernelEmitter::workspacePart(llvm::StringRef name) {
   for (const WorkspacePart &part : workspace) {
     if (part.name == name)
       return code.at(field(LaunchField::Workspace), offset);
-    Value bytes = code.mul(extentOf(part.elements),
-                           code.wide(part.bytesPerElement));
-    Value units = code.divide(
-        code.add(bytes, code.wide(workspaceAlignment - 1)),
-        code.wide(workspaceAlignment));
+    Value bytes =
+        code.mul(extentOf(part.elements), code.wide(part.bytesPerElement));
+    Value units =
+        code.divide(code.add(bytes, code.wide(workspaceAlignment - 1)),
+                    code.wide(workspaceAlignment));
     offset = code.add(offset, code.mul(units, code.wide(workspaceAlignment)));
   }
   llvm_unreachable("parts are planned before they are used");
@@ -82,14 +81,13 @@ Value KernelEmitter::workspacePart(llvm::StringRef name) {
 /// all threads lie together.
 Value KernelEmitter::slotPlace(int64_t slot, int64_t bytes) {
   // Chunks of sequence n begin at most at its first row's slot plus n.
-  Value first = code.add(code.truncate(code.divide(
-                             firstRow, code.wide(slotTokens))),
-                         sequence);
+  Value first = code.add(
+      code.truncate(code.divide(firstRow, code.wide(slotTokens))), sequence);
   Value index = code.add(first, chunkIndex);
   Value H = code.truncate(field(LaunchField::H));
   Value item = code.add(code.mul(index, H), head);
-  Value offset = code.mul(code.extend(item),
-                          code.wide(bytes * shape.threads()));
+  Value offset =
+      code.mul(code.extend(item), code.wide(bytes * shape.threads()));
   Value own = code.mul(thread, std::min<int64_t>(bytes, 16));
   return code.at(workspacePart("saved" + std::to_string(slot)),
                  code.add(offset, code.extend(own)));
@@ -113,8 +111,8 @@ void KernelEmitter::emitSave(chunk::SaveOp op) {
           code.pack(kept.numbers[first + 2 * word],
                     kept.numbers[first + 2 * word + 1]),
           code.integer(word));
-    code.store(words, code.at(place, int64_t(first / 8 * 16) *
-                                         shape.threads()));
+    code.store(words,
+               code.at(place, int64_t(first / 8 * 16) * shape.threads()));
   }
 }
 
@@ -158,11 +156,11 @@ void KernelEmitter::emitFill(chunk::FillOp op) {
 /// Each group adds up its own tokens; the groups meet behind the sweep.
 void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
   // A group's later tokens add to what its first ones left.
-  Tile made = tile(firstOfRange == 0 ? op.getAccumulator()
-                                     : Value(op.getResult()));
+  Tile made =
+      tile(firstOfRange == 0 ? op.getAccumulator() : Value(op.getResult()));
   Values numbers = masked(tile(op.getTile()).numbers, 0);
-  numbers = Values(llvm::ArrayRef(numbers).slice(firstOfRange,
-                                                 endOfRange - firstOfRange));
+  numbers = Values(
+      llvm::ArrayRef(numbers).slice(firstOfRange, endOfRange - firstOfRange));
   while (numbers.size() > 1) {
     Values sums;
     for (size_t index = 0; index < numbers.size(); index += 2)
@@ -180,9 +178,9 @@ void KernelEmitter::sumGroups(Tile &partial) {
   code.barrier();
   Value sum;
   for (int64_t other = 0; other < groupCount; ++other) {
-    Value part = code.loadShared(
-        code.f32(), code.shiftLeft(column, 2),
-        regions.totals + other * shape.columns() * floatBytes);
+    Value part =
+        code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                        regions.totals + other * shape.columns() * floatBytes);
     sum = sum ? code.fadd(sum, part) : part;
   }
   partial.numbers = {sum};
