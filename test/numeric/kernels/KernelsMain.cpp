@@ -1,9 +1,10 @@
 //===- KernelsMain.cpp - The library's kernels against the oracle ---------===//
 //
-// kernels_vs_oracle [--full] [--folder DIR] [part of a name]
-// Each design of the library under its settings, in poisoned and guarded
-// memory. --full: every setting with every shape; else a covering choice. One
-// line a design; exit code 1 if one fails.
+// kernels_vs_oracle [--full [--slice i/n]] [--folder DIR] [part of a name]
+// Designs of the library in poisoned and guarded memory, some of their settings
+// with some shapes. --full: every design at its defaults and with its other
+// granularity, and every other value of a setting once, with every shape, or
+// with each n-th from the i-th on. One line a design; exit code 1 if one fails.
 //
 //===----------------------------------------------------------------------===//
 #include "test/numeric/kernels/Shapes.h"
@@ -11,6 +12,7 @@
 #include "llvm/ADT/StringExtras.h"
 
 #include <cstdio>
+#include <set>
 
 using namespace decay;
 using namespace decay::test;
@@ -19,16 +21,50 @@ namespace {
 
 struct Options {
   bool full = false;
+  size_t slice = 0, slices = 1;
   std::string folder = "kernels_vs_oracle.out", only;
 };
 
-/// Without --full: of every design some of its settings, so that together all
-/// values of all settings come up.
-bool isChosen(size_t index, const std::string &design) {
-  static std::string last;
-  bool isFirst = design != last;
-  last = design;
-  return isFirst || index % 11 == 3;
+/// Goes through the cases in order and picks some.
+class Choice {
+public:
+  explicit Choice(bool full) : full(full) {}
+
+  bool picks(size_t index, const LibraryCase &libraryCase) {
+    bool isFirst = libraryCase.design != first.design;
+    if (isFirst)
+      first = libraryCase; // its defaults
+    // Of every design some of its settings, so that together all values come
+    // up.
+    if (!full)
+      return isFirst || index % 11 == 3;
+    dsl::SettingChoices others;
+    for (const auto &[setting, own] :
+         llvm::zip(libraryCase.settings, first.settings))
+      if (setting != own)
+        others.push_back(setting);
+    if (others.size() != 1)
+      return isFirst;
+    return others[0].first == "granularity" || seen.insert(others[0]).second;
+  }
+
+private:
+  bool full;
+  LibraryCase first;
+  std::set<std::pair<std::string, std::string>> seen;
+};
+
+std::vector<CallShape> shapesOf(const Options &options, Random &random) {
+  std::vector<CallShape> shapes;
+  if (!options.full) {
+    shapes = someShapes(3, 1, 100, random);
+    shapes.push_back(someShapes(1, 500, 4097, random).front());
+    return shapes;
+  }
+  for (auto [index, shape] : llvm::enumerate(allShapes()))
+    if (index % options.slices == options.slice)
+      shapes.push_back(shape);
+  return shapes;
 }
 
 Verdict judgeCase(const LibraryCase &libraryCase, size_t index,
@@ -43,10 +79,7 @@ Verdict judgeCase(const LibraryCase &libraryCase, size_t index,
     return verdict;
   }
   Random random(index + 1);
-  auto shapes = options.full ? allShapes() : someShapes(3, 1, 100, random);
-  if (!options.full)
-    shapes.push_back(someShapes(1, 500, 4097, random).front());
-  for (const CallShape &shape : shapes) {
+  for (const CallShape &shape : shapesOf(options, random)) {
     Verdict noisy = design->judge(shape, design->draw(shape.sizes, random));
     verdict.merge(noisy);
     // Noise can lead a λ that is a parameter out of [0, 1].
@@ -66,6 +99,9 @@ Options parse(int count, char **arguments) {
     std::string argument = arguments[index];
     if (argument == "--full")
       options.full = true;
+    else if (argument == "--slice" && index + 1 < count)
+      std::sscanf(arguments[++index], "%zu/%zu", &options.slice,
+                  &options.slices);
     else if (argument == "--folder" && index + 1 < count)
       options.folder = arguments[++index];
     else
@@ -80,13 +116,12 @@ int main(int count, char **arguments) {
   Options options = parse(count, arguments);
   Verdict all;
   int64_t cases = 0, failed = 0;
+  Choice choice(options.full);
   for (auto [index, libraryCase] : llvm::enumerate(libraryCases())) {
     std::string name = libraryCase.name(), problem;
-    if (name.find(options.only) == std::string::npos ||
-        (!options.full && !isChosen(index, libraryCase.design)))
-      continue;
     auto checked = check(libraryCase, problem);
-    if (!checked)
+    if (!checked || !choice.picks(index, libraryCase) ||
+        name.find(options.only) == std::string::npos)
       continue;
     Verdict verdict = judgeCase(libraryCase, index, *checked, options);
     ++cases;

@@ -7,6 +7,8 @@ namespace decay::cpu {
 
 /// Rows that one turn of an inner loop takes.
 static constexpr int64_t rowsPerTurn = 2;
+/// The most rows whose products one sum of productTile takes.
+static constexpr int64_t partialRows = 64;
 
 Value panelAt(Emitter &emit, Value panel, Value channel) {
   Value before =
@@ -14,39 +16,76 @@ Value panelAt(Emitter &emit, Value panel, Value channel) {
   return emit.at(panel, emit.add(before, channel));
 }
 
+namespace {
+
+/// What productTile multiplies.
+struct Product {
+  Value panel;
+  int64_t token, tokens;
+  Rows right;
+  int64_t vectors;
+  Value companion;
+};
+
+/// The sums over rows `from` to `to`, on top of `sums`.
+Values addRows(Emitter &emit, const Product &product, Value from, Value to,
+               const Values &sums) {
+  int64_t vectors = product.vectors;
+  return emit.loop(
+      from, to, rowsPerTurn, sums, [&](Value row, ValueRange carried) {
+        Values next(carried);
+        Value left = panelAt(emit, product.panel, row);
+        Value offset = emit.multiply(row, product.right.stride);
+        for (int64_t r = 0; r < rowsPerTurn; ++r) {
+          Value rowAt = emit.at(product.right.first, offset);
+          Values operands;
+          for (int64_t i = 0; i < vectors; ++i)
+            operands.push_back(emit.load(rowAt, i * emit.lanes()));
+          for (int64_t t = 0; t < product.tokens; ++t) {
+            Value factor =
+                emit.splat(left, (product.token + t) * rowPadding + r);
+            for (int64_t i = 0; i < vectors; ++i) {
+              Value &sum = next[t * vectors + i];
+              sum = emit.fma(factor, operands[i], sum);
+            }
+          }
+          for (int64_t i = 0; product.companion && i < vectors; ++i) {
+            Value &sum = next[product.tokens * vectors + i];
+            Value other =
+                emit.load(emit.at(product.companion, offset), i * emit.lanes());
+            sum = emit.fma(other, operands[i], sum);
+          }
+          offset = emit.add(offset, product.right.stride);
+        }
+        return next;
+      });
+}
+
+} // namespace
+
 Values productTile(Emitter &emit, Value panel, int64_t token, int64_t tokens,
                    const Rows &right, Value rowCount, int64_t vectors,
                    Values sums, Value companion) {
   if (companion)
     sums.append(vectors, emit.zeros());
-  return emit.loop(emit.integer(0), rowCount, rowsPerTurn, sums,
-                   [&](Value row, ValueRange carried) {
-                     Values next(carried);
-                     Value left = panelAt(emit, panel, row);
-                     Value offset = emit.multiply(row, right.stride);
-                     for (int64_t r = 0; r < rowsPerTurn; ++r) {
-                       Value rowAt = emit.at(right.first, offset);
-                       Values operands;
-                       for (int64_t i = 0; i < vectors; ++i)
-                         operands.push_back(emit.load(rowAt, i * emit.lanes()));
-                       for (int64_t t = 0; t < tokens; ++t) {
-                         Value factor =
-                             emit.splat(left, (token + t) * rowPadding + r);
-                         for (int64_t i = 0; i < vectors; ++i) {
-                           Value &sum = next[t * vectors + i];
-                           sum = emit.fma(factor, operands[i], sum);
-                         }
-                       }
-                       for (int64_t i = 0; companion && i < vectors; ++i) {
-                         Value &sum = next[tokens * vectors + i];
-                         Value other = emit.load(emit.at(companion, offset),
-                                                 i * emit.lanes());
-                         sum = emit.fma(other, operands[i], sum);
-                       }
-                       offset = emit.add(offset, right.stride);
-                     }
-                     return next;
-                   });
+  Product product{panel, token, tokens, right, vectors, companion};
+  // Equal terms, as some positional encodings make them, all round one way
+  // while they are added to one sum: past partialRows, new ones begin.
+  Value part = emit.integer(partialRows);
+  Value behind = emit.add(rowCount, -partialRows);
+  Value first = emit.chooseIfPositive(behind, part, rowCount);
+  sums = addRows(emit, product, emit.integer(0), first, sums);
+  return emit.loop(
+      first, rowCount, partialRows, sums, [&](Value from, ValueRange carried) {
+        Value left = emit.add(emit.subtract(rowCount, from), -partialRows);
+        Value to =
+            emit.chooseIfPositive(left, emit.add(from, partialRows), rowCount);
+        Values sum = addRows(emit, product, from, to,
+                             Values(carried.size(), emit.zeros()));
+        for (auto [each, before] : llvm::zip(sum, carried))
+          each = emit.plus(before, each);
+        return sum;
+      });
 }
 
 /// One vector of a token's factors.

@@ -16,8 +16,8 @@ namespace {
 /// What a kind of scan does, on numbers or vectors.
 struct ScanRule {
   llvm::StringRef kind;
-  /// The operator that takes z_{t-1} and x_t to z_t; empty: z_t = x_t.
-  llvm::StringRef step;
+  /// Whether z_t is made from z_{t-1}; else z_t = x_t.
+  bool adds;
   /// d z_t / d x_t and d z_t / d z_{t-1}: sigmoids of the difference, or
   /// constants.
   bool sigmoids;
@@ -25,9 +25,9 @@ struct ScanRule {
 };
 
 constexpr ScanRule scanRules[] = {
-    {"cumsum", "add", false, 1, 1},
-    {"logcumsumexp", "logaddexp", true, 0, 0},
-    {"latest", "", false, 1, 0},
+    {"cumsum", true, false, 1, 1},
+    {"logcumsumexp", true, true, 0, 0},
+    {"latest", false, false, 1, 0},
 };
 
 const ScanRule &ruleOf(llvm::StringRef kind) {
@@ -46,17 +46,36 @@ void ItemEmitter::emitScan(chunk::ScanOp op) {
   Buffer exclusive = buffer(op.getExclusive());
   forColumns(term, [&](Value column, mlir::Type type) {
     Value place = code.at(carry.data, column);
-    Value last = code.reduce(
-        tokens, code.integer(1), code.load(type, place),
-        [&](Value token, Value before) -> Value {
+    // A running sum of thousands of tokens forgets none of its roundings: each
+    // step makes up for what the one before it lost.
+    llvm::SmallVector<Value> initial = {code.load(type, place),
+                                        code.zero(type)};
+    auto loop = mlir::scf::ForOp::create(
+        builder, code.place, code.integer(0), tokens, code.integer(1), initial,
+        [&](mlir::OpBuilder &, mlir::Location at, Value token,
+            mlir::ValueRange carried) {
+          Value before = carried[0], lost = carried[1];
           Value offset = code.add(code.mul(token, term.layout.stride), column);
-          Value x = code.load(type, code.at(term.data, offset));
-          Value z = rule.step.empty() ? x : apply(rule.step, {before, x});
+          Value x = code.load(type, code.at(term.data, offset)), z = x;
+          if (rule.adds) {
+            Value term = x;
+            if (rule.sigmoids)
+              term = apply("softplus", apply("sub", {x, before}));
+            Value step = apply("sub", {term, lost});
+            z = apply("add", {before, step});
+            lost = apply("sub", {apply("sub", {z, before}), step});
+          }
+          if (rule.sigmoids) { // a term above the sum takes its place
+            Value isBelow = mlir::arith::CmpFOp::create(
+                builder, at, mlir::arith::CmpFPredicate::OGE, before, x);
+            z = code.choose(isBelow, z, apply("logaddexp", {before, x}));
+            lost = code.choose(isBelow, lost, code.zero(type));
+          }
           code.store(before, code.at(exclusive.data, offset));
           code.store(z, code.at(inclusive.data, offset));
-          return z;
+          mlir::scf::YieldOp::create(builder, at, mlir::ValueRange{z, lost});
         });
-    code.store(last, place);
+    code.store(loop.getResult(0), place);
   });
 }
 
