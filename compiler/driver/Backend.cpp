@@ -31,7 +31,7 @@ public:
     module = dsl::importDesign(context, frontend.design);
     if (frontend.forThisMachineOnly) {
       mlir::ModuleOp top = *module;
-      target().narrowToThisMachine(top);
+      target().narrowToThisMachine(top, frontend.variant);
     }
   }
 

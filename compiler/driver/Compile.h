@@ -28,6 +28,10 @@ struct CompileRequest {
   /// once and throw it away. Its hash is another than that of the whole
   /// package.
   bool forThisMachineOnly = false;
+  /// With it: this variant's code, in whatever instructions the processor at
+  /// hand has, so that code for another machine can be tested on this one.
+  /// Empty: the variant that fits.
+  std::string variant;
 };
 
 struct CompileOutcome {

@@ -86,7 +86,7 @@ static std::string hashOf(const Frontend &frontend) {
   for (const dsl::Setting &setting : frontend.design.settings)
     settings += setting.name + "=" + setting.value + "\n";
   if (frontend.forThisMachineOnly)
-    settings += "for this machine only\n";
+    settings += "for this machine only " + frontend.variant + "\n";
   return packageHash({compilerFingerprint(), frontend.target->name(),
                       frontend.target->tools(), frontend.design.name, settings,
                       frontend.named.source.text});
@@ -99,6 +99,7 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
     return target.takeError();
   frontend.target = *target;
   frontend.forThisMachineOnly = request.forThisMachineOnly;
+  frontend.variant = request.variant;
   llvm::Expected<NamedSource> named = readSource(request.design);
   if (!named)
     return named.takeError();

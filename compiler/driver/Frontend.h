@@ -45,6 +45,7 @@ struct Frontend {
   dsl::CheckedDesign design;
   const Target *target = nullptr;
   bool forThisMachineOnly = false;
+  std::string variant;
   std::string warnings; ///< for people, or empty
   std::string hash;
 };

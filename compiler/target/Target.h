@@ -53,8 +53,10 @@ public:
   virtual llvm::ArrayRef<TargetArtefact> artefacts() const = 0;
 
   /// Marks a module of the decay dialect: of the code for several processors
-  /// only that which this machine runs is wanted.
-  virtual void narrowToThisMachine(mlir::ModuleOp &module) const {}
+  /// only that which this machine runs is wanted, or that of a variant, in
+  /// instructions that this machine has.
+  virtual void narrowToThisMachine(mlir::ModuleOp &module,
+                                   llvm::StringRef variant) const {}
 
   /// The bytes of one of artefacts(), from a module that has gone through all
   /// phases.

@@ -69,12 +69,18 @@ public:
     return cpuArtefacts;
   }
 
-  void narrowToThisMachine(mlir::ModuleOp &module) const override {
-    const Variant *variant = llvm::find_if(
+  void narrowToThisMachine(mlir::ModuleOp &module,
+                           llvm::StringRef wanted) const override {
+    const Variant *fits = llvm::find_if(
         variants, [](const Variant &each) { return runsHere(each); });
-    if (variant != std::end(variants))
-      module->setAttr(onlyVariant, mlir::StringAttr::get(module.getContext(),
-                                                         variant->name));
+    if (fits == std::end(variants))
+      return;
+    auto text = [&](llvm::StringRef name) {
+      return mlir::StringAttr::get(module.getContext(), name);
+    };
+    module->setAttr(onlyVariant, text(wanted.empty() ? fits->name : wanted));
+    if (!wanted.empty() && wanted != fits->name)
+      module->setAttr(standInVariant, text(fits->name));
   }
 
   llvm::Expected<std::string> emit(mlir::ModuleOp module,

@@ -26,6 +26,8 @@ inline constexpr Variant variants[] = {
 
 /// On a module: the name of the one variant that is wanted.
 inline constexpr const char *onlyVariant = "decay.only_variant";
+/// Beside it: the variant whose processor and host flag stand in for its own.
+inline constexpr const char *standInVariant = "decay.stand_in_variant";
 
 /// Tiles in scratch memory have rows padded to this many floats, for every
 /// variant.

@@ -62,16 +62,16 @@ static void returnLambda(mlir::ModuleOp module) {
   });
 }
 
-std::unique_ptr<CompiledDesign>
-CompiledDesign::compile(const std::string &design,
-                        const dsl::SettingChoices &settings,
-                        const dsl::CheckedDesign &checked,
-                        const std::string &folder, std::string &problem) {
+std::unique_ptr<CompiledDesign> CompiledDesign::compile(
+    const std::string &design, const dsl::SettingChoices &settings,
+    const dsl::CheckedDesign &checked, const std::string &folder,
+    std::string &problem, const std::string &variant) {
   CompileRequest request;
   request.design = design;
   request.settings = settings;
   request.outputDirectory = folder;
   request.forThisMachineOnly = true;
+  request.variant = variant;
   CompileOutcome outcome = compileDesign(request);
   problem = outcome.diagnostics;
   if (outcome.exitCode != 0)

@@ -44,11 +44,12 @@ struct Verdict {
 class CompiledDesign {
 public:
   /// Compiles `design`, a library name or the path of a `.decay` file, into
-  /// `folder`. Null with the reason in `problem` where that fails.
+  /// `folder`, the code of `variant` or of the one that fits. Null with the
+  /// reason in `problem` where that fails.
   static std::unique_ptr<CompiledDesign>
   compile(const std::string &design, const dsl::SettingChoices &settings,
           const dsl::CheckedDesign &checked, const std::string &folder,
-          std::string &problem);
+          std::string &problem, const std::string &variant = "");
 
   /// Random inputs of all operands; see drawInputs.
   NamedFields draw(const Sizes &sizes, Random &random,

@@ -1,6 +1,7 @@
 //===- KernelsMain.cpp - The library's kernels against the oracle ---------===//
 //
-// kernels_vs_oracle [--full [--slice i/n]] [--folder DIR] [part of a name]
+// kernels_vs_oracle [--full [--slice i/n]] [--variant NAME] [--folder DIR]
+//                   [part of a name]
 // Designs of the library in poisoned and guarded memory, some of their settings
 // with some shapes. --full: every design at its defaults and with its other
 // granularity, and every other value of a setting once, with every shape, or
@@ -22,7 +23,7 @@ namespace {
 struct Options {
   bool full = false;
   size_t slice = 0, slices = 1;
-  std::string folder = "kernels_vs_oracle.out", only;
+  std::string folder = "kernels_vs_oracle.out", only, variant;
 };
 
 /// Goes through the cases in order and picks some.
@@ -71,8 +72,9 @@ Verdict judgeCase(const LibraryCase &libraryCase, size_t index,
                   const dsl::CheckedDesign &checked, const Options &options) {
   std::string problem;
   std::string folder = options.folder + "/" + std::to_string(index);
-  auto design = CompiledDesign::compile(
-      libraryCase.design, libraryCase.settings, checked, folder, problem);
+  auto design =
+      CompiledDesign::compile(libraryCase.design, libraryCase.settings, checked,
+                              folder, problem, options.variant);
   Verdict verdict;
   if (!design) {
     verdict.faults.push_back("does not compile: " + problem);
@@ -102,6 +104,8 @@ Options parse(int count, char **arguments) {
     else if (argument == "--slice" && index + 1 < count)
       std::sscanf(arguments[++index], "%zu/%zu", &options.slice,
                   &options.slices);
+    else if (argument == "--variant" && index + 1 < count)
+      options.variant = arguments[++index];
     else if (argument == "--folder" && index + 1 < count)
       options.folder = arguments[++index];
     else

@@ -10,6 +10,7 @@
 #define DECAY_COMPILER_TARGET_CPU_CODEGEN_CODEGEN_H
 
 #include "compiler/package/PackageDescription.h"
+#include "compiler/target/cpu/Variants.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -49,10 +50,11 @@ llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
 
 /// Adds the tables of the package's entries and operands, and the trampolines
 /// that bind a table entry to the glue. The glue must be in `module` already.
-/// `only`: the one variant that there is code for; empty: all.
+/// `only`: the one variant that there is code for; empty: all. `standIn`: whose
+/// host flag it needs instead of its own, or null.
 llvm::Error emitPackageTables(llvm::Module &module,
                               const PackageDescription &package,
-                              llvm::StringRef only);
+                              llvm::StringRef only, const Variant *standIn);
 
 } // namespace decay::cpu
 

@@ -27,7 +27,14 @@ const Variant *variantOf(llvm::StringRef function) {
   return nullptr;
 }
 
-void setAttributes(llvm::Module &module) {
+const Variant *variantNamed(mlir::StringAttr name) {
+  const Variant *found = llvm::find_if(variants, [&](const Variant &each) {
+    return name && name.getValue() == each.name;
+  });
+  return found == std::end(variants) ? nullptr : found;
+}
+
+void setAttributes(llvm::Module &module, const Variant *standIn) {
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
@@ -37,7 +44,8 @@ void setAttributes(llvm::Module &module) {
     if (!function.getName().starts_with("decay_"))
       function.addFnAttr(llvm::Attribute::NoInline);
     if (const Variant *variant = variantOf(function.getName())) {
-      function.addFnAttr("target-cpu", variant->processor);
+      function.addFnAttr("target-cpu",
+                         (standIn ? standIn : variant)->processor);
       function.addFnAttr("prefer-vector-width",
                          std::to_string(variant->lanes * 32));
     }
@@ -77,12 +85,14 @@ buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
         "the lowered module cannot be written as LLVM IR");
   result->setTargetTriple(machine->getTargetTriple());
   result->setDataLayout(machine->createDataLayout());
-  setAttributes(*result);
+  const Variant *standIn =
+      variantNamed(module->getAttrOfType<mlir::StringAttr>(standInVariant));
+  setAttributes(*result, standIn);
   if (llvm::Error error = linkGlue(*result, glueBitcode()))
     return error;
   auto only = module->getAttrOfType<mlir::StringAttr>(onlyVariant);
-  if (llvm::Error error =
-          emitPackageTables(*result, package, only ? only.getValue() : ""))
+  if (llvm::Error error = emitPackageTables(
+          *result, package, only ? only.getValue() : "", standIn))
     return error;
   if (llvm::Error error = checkSelfContained(*result, {}))
     return error;

@@ -23,8 +23,9 @@ static_assert(sizeof(GlueReduction) == 40 && sizeof(GlueEntry) == 48 &&
 class TableEmitter {
 public:
   TableEmitter(llvm::Module &module, const PackageDescription &package,
-               llvm::StringRef only)
-      : module(module), package(package), only(only), tables(module) {}
+               llvm::StringRef only, const Variant *standIn)
+      : module(module), package(package), only(only), standIn(standIn),
+        tables(module) {}
 
   llvm::Error emit();
 
@@ -39,6 +40,7 @@ private:
   llvm::Module &module;
   const PackageDescription &package;
   llvm::StringRef only;
+  const Variant *standIn;
   PackageTables tables;
   std::vector<llvm::Constant *>
       operandTables; ///< by entry, shared by all variants
@@ -111,7 +113,8 @@ llvm::Error TableEmitter::emit() {
     if (!table)
       return table.takeError();
     rows.push_back(tables.structure(
-        {int64(static_cast<int64_t>(variant.hostFlag)), *table}));
+        {int64(static_cast<int64_t>((standIn ? *standIn : variant).hostFlag)),
+         *table}));
   }
   tables.define(
       "glueVariants",
@@ -125,8 +128,8 @@ llvm::Error TableEmitter::emit() {
 
 llvm::Error emitPackageTables(llvm::Module &module,
                               const PackageDescription &package,
-                              llvm::StringRef only) {
-  return TableEmitter(module, package, only).emit();
+                              llvm::StringRef only, const Variant *standIn) {
+  return TableEmitter(module, package, only, standIn).emit();
 }
 
 } // namespace decay::cpu
