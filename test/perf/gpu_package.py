@@ -54,6 +54,9 @@ def draw(package, role, dims, parameters=None, noise=1.0):
         name = info.name.decode()
         if info.access == 0 and name not in tensors:
             tensor = torch.randn(package.shape(info, dims), device="cuda") * noise
+            # A carried sum of positive terms is positive.
+            if name.startswith("initial_") and name != "initial_state":
+                tensor = tensor.abs() + 0.5
             tensors[name] = tensor.to(TYPES[info.type])
     return tensors
 

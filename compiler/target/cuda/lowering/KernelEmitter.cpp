@@ -233,15 +233,17 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
     if (!shapeOf(stream.operand).contains('V'))
       free += BlockShape::tileBytes(stream.width);
   assert(start == 0 && "columns come first");
-  regions.state = start;
-  regions.weights = start + stateBytes;
-  regions.weightGradient = regions.weights + small;
-  if (int64_t missing = stateBytes + 2 * small - free; missing > 0) {
-    regions.weights = reserve(2 * small);
-    regions.weightGradient = regions.weights + small;
-    if (stateBytes > free)
-      regions.state = reserve(stateBytes);
-  }
+  int64_t end = start + free;
+  auto place = [&](int64_t bytes) {
+    if (start + bytes > end)
+      return reserve(bytes);
+    int64_t found = start;
+    start += bytes;
+    return found;
+  };
+  regions.state = place(stateBytes);
+  regions.weights = place(small);
+  regions.weightGradient = place(small);
 }
 
 /// The upper triangle of A is zero from here on.
