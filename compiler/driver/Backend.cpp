@@ -7,6 +7,7 @@
 #include "compiler/pipeline/Registration.h"
 #include "dsl/import/DesignImporter.h"
 
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -28,6 +29,10 @@ public:
     registerDialects(registry);
     context.appendDialectRegistry(registry);
     module = dsl::importDesign(context, frontend.design);
+    if (frontend.forThisMachineOnly) {
+      mlir::ModuleOp top = *module;
+      target().narrowToThisMachine(top);
+    }
   }
 
   /// Runs all phases up to the one of that name, or all.
@@ -98,19 +103,29 @@ llvm::Expected<std::string> emitLevel(const Frontend &frontend,
   return compilation.text();
 }
 
-llvm::Error makePackage(const Frontend &frontend, llvm::StringRef directory,
-                        llvm::StringRef snapshots) {
+llvm::Expected<std::string> makePackage(const Frontend &frontend,
+                                        llvm::StringRef directory,
+                                        llvm::StringRef snapshots) {
   if (llvm::Error error = makeDirectory(directory))
     return error;
   Compilation compilation(frontend, snapshots);
   if (llvm::Error error = compilation.lower())
     return error;
+  std::string remarks;
+  mlir::ScopedDiagnosticHandler listener(
+      compilation.top().getContext(), [&](mlir::Diagnostic &diagnostic) {
+        remarks += "remark: " + diagnostic.str() + "\n";
+        return mlir::success();
+      });
   llvm::Expected<std::string> library = compilation.target().emitLibrary(
       compilation.top(), compilation.description(), directory);
   if (!library)
     return library.takeError();
-  return writePackage(compilation.description(), *library,
-                      PackagePaths(directory, frontend.design.name));
+  if (llvm::Error error =
+          writePackage(compilation.description(), *library,
+                       PackagePaths(directory, frontend.design.name)))
+    return error;
+  return remarks;
 }
 
 } // namespace decay

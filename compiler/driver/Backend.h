@@ -13,9 +13,11 @@ llvm::Expected<std::string> emitLevel(const Frontend &frontend,
                                       llvm::StringRef level,
                                       llvm::StringRef snapshots);
 
-/// Compiles and writes the package's files.
-llvm::Error makePackage(const Frontend &frontend, llvm::StringRef directory,
-                        llvm::StringRef snapshots);
+/// Compiles and writes the package's files. What the target has to remark, a
+/// line each.
+llvm::Expected<std::string> makePackage(const Frontend &frontend,
+                                        llvm::StringRef directory,
+                                        llvm::StringRef snapshots);
 
 } // namespace decay
 

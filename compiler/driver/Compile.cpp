@@ -37,9 +37,11 @@ CompileOutcome compileWithSnapshots(const CompileRequest &request,
                    existingHash(paths) == frontend->hash;
   if (outcome.reused)
     return outcome;
-  if (llvm::Error error =
-          makePackage(*frontend, request.outputDirectory, snapshots))
-    return failed(std::move(error));
+  llvm::Expected<std::string> remarks =
+      makePackage(*frontend, request.outputDirectory, snapshots);
+  if (!remarks)
+    return failed(remarks.takeError());
+  outcome.diagnostics += *remarks;
   return outcome;
 }
 

@@ -24,6 +24,10 @@ struct CompileRequest {
   std::string outputDirectory;
   /// Keep a package that is already there when its hash is the same.
   bool reuse = true;
+  /// Only the code that the processor at hand runs, for those who run it at
+  /// once and throw it away. Its hash is another than that of the whole
+  /// package.
+  bool forThisMachineOnly = false;
 };
 
 struct CompileOutcome {

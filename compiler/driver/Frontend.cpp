@@ -85,8 +85,10 @@ static std::string hashOf(const Frontend &frontend) {
   std::string settings;
   for (const dsl::Setting &setting : frontend.design.settings)
     settings += setting.name + "=" + setting.value + "\n";
+  if (frontend.forThisMachineOnly)
+    settings += "for this machine only\n";
   return packageHash({compilerFingerprint(), frontend.target->name(),
-                      frontend.design.name, settings,
+                      frontend.target->tools(), frontend.design.name, settings,
                       frontend.named.source.text});
 }
 
@@ -96,6 +98,7 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   if (!target)
     return target.takeError();
   frontend.target = *target;
+  frontend.forThisMachineOnly = request.forThisMachineOnly;
   llvm::Expected<NamedSource> named = readSource(request.design);
   if (!named)
     return named.takeError();

@@ -44,6 +44,7 @@ struct Frontend {
   NamedSource named;
   dsl::CheckedDesign design;
   const Target *target = nullptr;
+  bool forThisMachineOnly = false;
   std::string warnings; ///< for people, or empty
   std::string hash;
 };

@@ -44,9 +44,17 @@ public:
   virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
   virtual void registerPasses() const = 0;
 
+  /// What a package's bytes depend on that is no part of Decay: the programs
+  /// found on this machine. Part of the package's hash.
+  virtual std::string tools() const { return ""; }
+
   /// In the order in which they run.
   virtual llvm::ArrayRef<Phase> phases() const = 0;
   virtual llvm::ArrayRef<TargetArtefact> artefacts() const = 0;
+
+  /// Marks a module of the decay dialect: of the code for several processors
+  /// only that which this machine runs is wanted.
+  virtual void narrowToThisMachine(mlir::ModuleOp &module) const {}
 
   /// The bytes of one of artefacts(), from a module that has gone through all
   /// phases.

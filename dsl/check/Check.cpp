@@ -3,6 +3,7 @@
 #include "dsl/check/Check.h"
 #include "dsl/check/Elaborate.h"
 #include "dsl/check/RangeAnalysis.h"
+#include "dsl/operators/PointwiseOperators.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -160,6 +161,38 @@ void orderProjections(CheckedDesign &checked) {
   checked.projections = std::move(ordered);
 }
 
+/// What a node's code takes to compile, beside that of an addition: measured,
+/// with gradients, in all entries.
+unsigned weightOf(const Node &node) {
+  switch (node.kind) {
+  case NodeKind::Operator:
+    return findPointwiseOperator(node.name)->weight;
+  case NodeKind::Parameter:
+    return 32;
+  case NodeKind::Projection:
+    return 40;
+  case NodeKind::Scan:
+    return 70;
+  case NodeKind::AcrossLayers:
+    return 20;
+  default:
+    return 1;
+  }
+}
+
+/// Reports the node at which the design becomes too heavy.
+void checkWeight(const CheckedDesign &checked, Diagnostics &diagnostics) {
+  unsigned weight = 0;
+  for (const Node &node : checked.nodes) {
+    weight += weightOf(node);
+    if (weight <= maximumWeight)
+      continue;
+    diagnostics.report(Kind::DesignTooHeavy, node.place,
+                       {std::to_string(weight), std::to_string(maximumWeight)});
+    return;
+  }
+}
+
 } // namespace
 
 std::vector<NodeId> prune(const GraphBuilder &builder, CheckedDesign &checked) {
@@ -215,6 +248,7 @@ std::optional<CheckedDesign> checkDesign(const DesignSource &source,
     return std::nullopt;
   warnUnused(*design, diagnostics);
   std::vector<NodeId> kept = prune(builder, checked);
+  checkWeight(checked, diagnostics);
   std::vector<Interval> ranges = analyzeRanges(builder, kept, diagnostics);
   const Statement *decay = *llvm::find_if(lines, [](const Statement *line) {
     return line->kind == Statement::Kind::Define &&

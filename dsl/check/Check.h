@@ -20,6 +20,10 @@
 
 namespace decay::dsl {
 
+/// A checked design's parts weigh at most this much: a unit took 3 ms of a core
+/// of 3 GHz to compile, and the compiler gives up after 10 s.
+inline constexpr unsigned maximumWeight = 1500;
+
 /// {"granularity", "scalar"}, {"p", "0.9"}, ...; of two with one name the later
 /// counts.
 using SettingChoices = std::vector<std::pair<std::string, std::string>>;

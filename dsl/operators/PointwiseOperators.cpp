@@ -70,6 +70,7 @@ const Interval positive = Interval::open(0, infinity);
 
 struct Card {
   llvm::StringRef name;
+  unsigned weight;
   double (*value)(const double *);
   void (*partials)(const double *, double *);
   Interval (*range)(const Interval *);
@@ -77,71 +78,76 @@ struct Card {
 };
 
 const Card cards[] = {
-    {"add", VALUE(x[0] + x[1]), PARTIALS(d[0] = 1; d[1] = 1),
+    {"add", 1, VALUE(x[0] + x[1]), PARTIALS(d[0] = 1; d[1] = 1),
      RANGE(x[0] + x[1])},
-    {"sub", VALUE(x[0] - x[1]), PARTIALS(d[0] = 1; d[1] = -1),
+    {"sub", 1, VALUE(x[0] - x[1]), PARTIALS(d[0] = 1; d[1] = -1),
      RANGE(x[0] - x[1])},
-    {"mul", VALUE(x[0] * x[1]), PARTIALS(d[0] = x[1]; d[1] = x[0]),
+    {"mul", 1, VALUE(x[0] * x[1]), PARTIALS(d[0] = x[1]; d[1] = x[0]),
      RANGE(x[0] * x[1])},
     {"div",
+     8,
      VALUE(x[0] / x[1]),
      PARTIALS(d[0] = 1 / x[1]; d[1] = -x[0] / (x[1] * x[1])),
      RANGE(x[0] / x[1]),
      {1, Interval::everything(), true, "other than zero"}},
-    {"neg", VALUE(-x[0]), PARTIALS(d[0] = -1), RANGE(-x[0])},
-    {"exp", VALUE(std::exp(x[0])), PARTIALS(d[0] = std::exp(x[0])),
+    {"neg", 1, VALUE(-x[0]), PARTIALS(d[0] = -1), RANGE(-x[0])},
+    {"exp", 8, VALUE(std::exp(x[0])), PARTIALS(d[0] = std::exp(x[0])),
      RANGE(mapMonotone(x[0], exponential))},
     {"log",
+     12,
      VALUE(std::log(x[0])),
      PARTIALS(d[0] = 1 / x[0]),
      RANGE(mapMonotone(x[0], logarithm)),
      {0, positive, false, "positive"}},
     {"log1p",
+     16,
      VALUE(std::log1p(x[0])),
      PARTIALS(d[0] = 1 / (1 + x[0])),
      RANGE(mapMonotone(x[0], logarithm1p)),
      {0, Interval::open(-1, infinity), false, "above -1"}},
-    {"expm1", VALUE(std::expm1(x[0])), PARTIALS(d[0] = std::exp(x[0])),
+    {"expm1", 22, VALUE(std::expm1(x[0])), PARTIALS(d[0] = std::exp(x[0])),
      RANGE(mapMonotone(x[0], exponentialMinus1))},
-    {"sigmoid", VALUE(sigmoid(x[0])),
+    {"sigmoid", 10, VALUE(sigmoid(x[0])),
      PARTIALS(d[0] = sigmoid(x[0]) * sigmoid(-x[0])),
      RANGE(mapMonotone(x[0], sigmoid))},
-    {"logsigmoid", VALUE(logsigmoid(x[0])), PARTIALS(d[0] = sigmoid(-x[0])),
+    {"logsigmoid", 25, VALUE(logsigmoid(x[0])), PARTIALS(d[0] = sigmoid(-x[0])),
      RANGE(mapMonotone(x[0], logsigmoid))},
-    {"softplus", VALUE(softplus(x[0])), PARTIALS(d[0] = sigmoid(x[0])),
+    {"softplus", 25, VALUE(softplus(x[0])), PARTIALS(d[0] = sigmoid(x[0])),
      RANGE(mapMonotone(x[0], softplus))},
-    {"silu", VALUE(silu(x[0])),
+    {"silu", 11, VALUE(silu(x[0])),
      PARTIALS(d[0] = sigmoid(x[0]) * (1 + x[0] * sigmoid(-x[0]))),
      RANGE(siluRange(x[0]))},
-    {"tanh", VALUE(std::tanh(x[0])),
+    {"tanh", 10, VALUE(std::tanh(x[0])),
      PARTIALS(d[0] = 1 / (std::cosh(x[0]) * std::cosh(x[0]))),
      RANGE(mapMonotone(x[0], hyperbolicTangent))},
     {"sqrt",
+     4,
      VALUE(std::sqrt(x[0])),
      PARTIALS(d[0] = 0.5 / std::sqrt(x[0])),
      RANGE(mapMonotone(x[0], squareRoot)),
      {0, Interval::atLeast(0), false, "0 or more"}},
     {"pow",
+     12,
      VALUE(std::pow(x[0], x[1])),
      PARTIALS(d[0] = x[1] * std::pow(x[0], x[1] - 1);
               d[1] = std::pow(x[0], x[1]) * std::log(x[0])),
      RANGE(powRange(x)),
      {0, positive, false, "positive"}},
-    {"min", VALUE(x[1] >= x[0] ? x[0] : x[1]),
+    {"min", 6, VALUE(x[1] >= x[0] ? x[0] : x[1]),
      PARTIALS(d[0] = x[1] >= x[0] ? 1 : 0; d[1] = 1 - d[0]),
      RANGE(minimum(x[0], x[1]))},
-    {"max", VALUE(x[0] >= x[1] ? x[0] : x[1]),
+    {"max", 6, VALUE(x[0] >= x[1] ? x[0] : x[1]),
      PARTIALS(d[0] = x[0] >= x[1] ? 1 : 0; d[1] = 1 - d[0]),
      RANGE(maximum(x[0], x[1]))},
-    {"clamp", VALUE(std::min(std::max(x[0], x[1]), x[2])),
+    {"clamp", 12, VALUE(std::min(std::max(x[0], x[1]), x[2])),
      PARTIALS(bool above = std::max(x[0], x[1]) > x[2]; d[2] = above;
               d[0] = !above && x[0] >= x[1]; d[1] = !above && x[0] < x[1]),
      RANGE(clampRange(x))},
-    {"logaddexp", VALUE(logaddexp(x[0], x[1])),
+    {"logaddexp", 25, VALUE(logaddexp(x[0], x[1])),
      PARTIALS(d[0] = sigmoid(x[0] - x[1]); d[1] = sigmoid(x[1] - x[0])),
      RANGE(logaddexpRange(x))},
-    {"greater_equal", VALUE(x[0] >= x[1] ? 1 : 0), PARTIALS(d[0] = 0; d[1] = 0),
-     RANGE(Interval::closed(0, 1))},
+    {"greater_equal", 2, VALUE(x[0] >= x[1] ? 1 : 0),
+     PARTIALS(d[0] = 0; d[1] = 0), RANGE(Interval::closed(0, 1))},
 };
 #undef VALUE
 #undef PARTIALS
@@ -153,7 +159,7 @@ PointwiseOperator assemble(llvm::StringRef name, unsigned arity, bool visible,
       std::find_if(std::begin(cards), std::end(cards),
                    [&](const Card &each) { return each.name == name; });
   assert(card != std::end(cards) && "an operator of the .def has no card");
-  return {name,        arity,          visible,     meaning,
+  return {name,        arity,          visible,     meaning,     card->weight,
           card->value, card->partials, card->range, card->domain};
 }
 

@@ -30,6 +30,8 @@ struct PointwiseOperator {
   bool visible =
       false; ///< part of the language; else in derived gradients only
   llvm::StringRef meaning;
+  /// What a design with it takes to compile, beside an addition.
+  unsigned weight = 1;
   /// The value in float64, exact to a few ulp wherever the domain allows.
   double (*value)(const double *operands) = nullptr;
   /// ∂value/∂operand for each operand, in float64. At a kink: the side that

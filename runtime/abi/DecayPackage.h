@@ -2,8 +2,8 @@
 //
 // Plain C, versioned, free of all but standard includes. A package is one
 // shared library that exports `decay_package_query`. It never allocates, never
-// prints, keeps no state, and reads or writes only the memory that a call hands
-// it.
+// prints, keeps no state but code that a device has loaded, and reads or writes
+// only the memory that a call hands it.
 //
 // Sizes: B batch, T time, H heads, K key width, V value width, N sequences,
 // L layers. Tensors are dense in all axes but the row: operand [B, T, H, D] has
@@ -19,14 +19,15 @@
 extern "C" {
 #endif
 
-#define DECAY_ABI_VERSION 1u
+#define DECAY_ABI_VERSION 2u
 #define DECAY_PACKAGE_QUERY_SYMBOL "decay_package_query"
 
 /* Sizes of one call. */
 typedef struct DecayDims {
   int64_t B, T, H, K, V;
   /* Packed sequences: B = 1 and cu_seqlens[0..sequences] rises from 0 to T.
-   * Not packed: sequences = 0, cu_seqlens = NULL, and N = B. */
+   * Not packed: sequences = 0, cu_seqlens = NULL, and N = B. cu_seqlens lies
+   * where the operands do (DecayPackage::memory). */
   int64_t sequences;
   const int64_t *cu_seqlens;
   /* The layer at hand, counted from 0, and their number. */
@@ -62,13 +63,32 @@ typedef struct DecayOperandInfo {
 typedef enum DecayStatus {
   DECAY_OK = 0,
   DECAY_LAMBDA_OUT_OF_RANGE = 1, /* fault says which element */
-  DECAY_WORKSPACE_TOO_SMALL = 2
+  DECAY_WORKSPACE_TOO_SMALL = 2,
+  DECAY_SIZE_OUT_OF_RANGE = 3,
+  DECAY_HEAD_DIMS_NOT_SUPPORTED = 4, /* no code for this K and V */
+  DECAY_OPERAND_MISSING = 5,
+  DECAY_ROW_STRIDE_NOT_SUPPORTED = 6,
+  DECAY_NOT_ALIGNED = 7,
+  DECAY_NOT_DEVICE_MEMORY = 8, /* of the current device */
+  DECAY_BAD_SEQUENCES = 9,     /* cu_seqlens and sequences contradict */
+  DECAY_NO_DRIVER = 10,        /* or no device, or an old driver */
+  DECAY_DEVICE_NOT_SUPPORTED = 11,
+  DECAY_DEVICE_FAILED = 12 /* what the driver said is in the message */
 } DecayStatus;
 
-/* Details of a status other than DECAY_OK. The first in index order. */
+#define DECAY_MESSAGE_BYTES 256
+
+/* Details of a status other than DECAY_OK. */
 typedef struct DecayFault {
-  int64_t sequence, token, head, channel; /* token counts within its sequence */
+  /* DECAY_LAMBDA_OUT_OF_RANGE: the first element in index order. token counts
+   * within its sequence. */
+  int64_t sequence, token, head, channel;
   double value;
+  /* The place of the operand at fault among the entry's; -1: none. */
+  int64_t operand;
+  /* One line for people: what was found, and what was expected. "" where the
+   * fields above say all. */
+  char message[DECAY_MESSAGE_BYTES];
 } DecayFault;
 
 /* How a CPU package spreads its work: calls task(closure, index, worker) once
@@ -90,14 +110,29 @@ typedef struct DecayEntry {
   /* Bytes of scratch memory for a call with these sizes and so many workers. */
   int64_t (*workspace_bytes)(const DecayDims *dims, int64_t workers);
   /* Runs the entry. `operands` has operand_count elements in the order above;
-   * `workspace` is aligned to 64 bytes. The caller has checked all operands. */
+   * `workspace` is aligned to 64 bytes, or as the device allocates. Host
+   * memory: the caller has checked all operands, and the entry is done on
+   * return. Device memory: the package checks what can be known without
+   * waiting, and queues the entry on `stream`, which is the device's own; the
+   * workspace's first 64 bytes are zero before its first use. `fault` may be
+   * NULL. */
   int32_t (*launch)(const DecayOperand *operands, const DecayDims *dims,
                     void *workspace, int64_t workspace_bytes, void *stream,
                     DecayFault *fault);
+  /* Waits for `stream` and says what went wrong in launches with this workspace
+   * since the last call. NULL: launch has said it. */
+  int32_t (*read_fault)(void *workspace, void *stream, DecayFault *fault);
 } DecayEntry;
+
+/* Where operands, cu_seqlens and workspaces lie. */
+typedef enum DecayMemory {
+  DECAY_HOST_MEMORY = 0,
+  DECAY_DEVICE_MEMORY = 1
+} DecayMemory;
 
 typedef struct DecayPackage {
   uint32_t version; /* DECAY_ABI_VERSION */
+  int32_t memory;   /* DecayMemory */
   const char *design;
   /* Of source, settings, compiler and target: 64 hex digits. */
   const char *hash;

@@ -4,7 +4,9 @@
 #include "runtime/device/Devices.h"
 
 #include <fmt/format.h>
+#include <memory>
 #include <random>
+#include <span>
 
 namespace decay::runtime {
 
@@ -54,9 +56,15 @@ public:
 
 private:
   Status prepare(KernelRole role);
+  struct Release {
+    Device *device;
+    void operator()(float *memory) const { device->release(memory); }
+  };
+  /// In the device's memory, as a model's are.
   struct Tensor {
     std::string name;
-    std::vector<float> values;
+    std::unique_ptr<float, Release> memory;
+    std::span<float> values;
   };
   Tensor *find(std::string_view name) {
     for (Tensor &tensor : tensors)
@@ -88,9 +96,16 @@ Status BenchCall::prepare(KernelRole role) {
   for (const KernelOperandInfo &info : library.operands(role)) {
     if (!isNeeded(info) || find(info.name))
       continue;
-    Tensor tensor = {info.name, {}};
-    tensor.values.resize(static_cast<size_t>(
-        info.shape.elements(dims, library.manifest().stateWidth)));
+    auto count = static_cast<size_t>(
+        info.shape.elements(dims, library.manifest().stateWidth));
+    std::unique_ptr<float, Release> memory(
+        static_cast<float *>(device.allocate(sizeof(float) * count)),
+        Release{&device});
+    if (!memory)
+      return Status::world(
+          fmt::format("no memory for {} numbers of {}", count, info.name));
+    std::span<float> values(memory.get(), count);
+    Tensor tensor = {info.name, std::move(memory), values};
     for (float &value : tensor.values)
       value = info.written ? 0 : uniform(generator);
     tensors.push_back(std::move(tensor));
@@ -113,7 +128,7 @@ Status BenchCall::launch(KernelRole role) {
   for (const KernelOperandInfo &info : library.operands(role)) {
     if (!isNeeded(info))
       continue;
-    std::vector<float> &values = find(info.name)->values;
+    std::span<float> values = find(info.name)->values;
     operands.push_back(
         {info.name, values.data(), static_cast<int64_t>(values.size())});
   }

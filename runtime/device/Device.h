@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace decay::runtime {
 
@@ -37,6 +38,9 @@ public:
   /// "cpu: AMD EPYC, 2 threads, 24 GiB"
   virtual std::string describe() const = 0;
   virtual int64_t workers() const = 0;
+
+  /// The target whose packages run here.
+  virtual std::string_view target() const = 0;
 
   /// Memory aligned to 64 bytes, zeroed; nullptr when there is none left.
   virtual void *allocate(size_t bytes) = 0;

@@ -78,6 +78,11 @@ Status KernelLibrary::readTable() {
         fmt::format("its interface has version {}, expected {}: compile the "
                     "design again with the decayc that belongs to this program",
                     package->version, DECAY_ABI_VERSION));
+  if (package->memory != DECAY_HOST_MEMORY &&
+      package->memory != DECAY_DEVICE_MEMORY)
+    return Status::world(fmt::format(
+        "its table says memory {}, which this program does not know",
+        package->memory));
   for (const char *text : {package->design, package->hash, package->target,
                            package->variant, package->manifest})
     if (!text)
@@ -107,11 +112,12 @@ readOperandInfo(const DecayOperandInfo &table) {
   KernelOperandInfo info;
   info.name = table.name;
   DECAY_ASSIGN_OR_RETURN(info.shape, TensorShape::parse(table.shape));
-  if (table.type != DECAY_F32)
+  if (table.type != DECAY_F32 && table.type != DECAY_BF16)
     return Status::world(fmt::format(
         "the operand '{}' has the number type {}, which this program "
         "does not know",
         info.name, table.type));
+  info.type = static_cast<DecayType>(table.type);
   info.written = table.access == DECAY_WRITE;
   info.optional = table.optional != 0;
   return info;
@@ -186,7 +192,7 @@ static Status checkExtents(const DecayDims &dims) {
   return {};
 }
 
-static Status checkSequences(const DecayDims &dims) {
+static Status checkSequences(const DecayDims &dims, DecayMemory memory) {
   if (dims.sequences < 0)
     return Status::user(fmt::format("{} packed sequences", dims.sequences));
   if ((dims.sequences == 0) != (dims.cu_seqlens == nullptr))
@@ -204,6 +210,8 @@ static Status checkSequences(const DecayDims &dims) {
     return Status::user(
         fmt::format("{} packed sequences of {} tokens together: each needs one",
                     dims.sequences, dims.T));
+  if (memory != DECAY_HOST_MEMORY)
+    return {};
   if (dims.cu_seqlens[0] != 0)
     return Status::user(
         fmt::format("cu_seqlens[0] is {}, expected 0", dims.cu_seqlens[0]));
@@ -219,10 +227,11 @@ static Status checkSequences(const DecayDims &dims) {
   return {};
 }
 
-Status KernelLibrary::checkDims(KernelRole role, const DecayDims &dims) {
+Status KernelLibrary::checkDims(KernelRole role, const DecayDims &dims,
+                                DecayMemory memory) {
   // Sequences first: their number is an extent too.
   if (dims.T >= 1)
-    DECAY_RETURN_IF_ERROR(checkSequences(dims));
+    DECAY_RETURN_IF_ERROR(checkSequences(dims, memory));
   DECAY_RETURN_IF_ERROR(checkExtents(dims));
   if (dims.layer < 0 || dims.layer >= dims.layers)
     return Status::user(fmt::format("layer is {}, expected 0 to {}", dims.layer,
@@ -236,6 +245,10 @@ Status KernelLibrary::checkDims(KernelRole role, const DecayDims &dims) {
   return {};
 }
 
+/// By DecayType.
+static constexpr const char *typeNames[] = {"fp32", "bf16"};
+static constexpr uintptr_t typeBytes[] = {4, 2};
+
 static std::string describeShape(const KernelOperandInfo &info,
                                  const DecayDims &dims, int64_t stateWidth) {
   return fmt::format("[{}] = [{}]", info.shape.text(),
@@ -247,6 +260,10 @@ Status KernelLibrary::checkOperand(const KernelOperandInfo &info,
                                    const DecayDims &dims) const {
   int64_t stateWidth = manifest().stateWidth;
   auto shape = [&] { return describeShape(info, dims, stateWidth); };
+  if (given.type != info.type)
+    return Status::user(fmt::format("'{}' holds {}, expected {}", info.name,
+                                    typeNames[given.type],
+                                    typeNames[info.type]));
   if (given.rowStride != 0) {
     if (!info.shape.has('T'))
       return Status::user(
@@ -270,9 +287,10 @@ Status KernelLibrary::checkOperand(const KernelOperandInfo &info,
         given.rowStride ? fmt::format(" with row stride {}", given.rowStride)
                         : "",
         needed));
-  if (reinterpret_cast<uintptr_t>(given.data) % alignof(float) != 0)
-    return Status::user(fmt::format("'{}' is not aligned to {} bytes",
-                                    info.name, alignof(float)));
+  if (uintptr_t bytes = typeBytes[info.type];
+      reinterpret_cast<uintptr_t>(given.data) % bytes != 0)
+    return Status::user(
+        fmt::format("'{}' is not aligned to {} bytes", info.name, bytes));
   return {};
 }
 
@@ -315,8 +333,19 @@ Status KernelLibrary::bind(const Entry &entry,
 // Running
 //===----------------------------------------------------------------------===//
 
-Status KernelLibrary::describeFault(int32_t status,
-                                    const DecayFault &fault) const {
+Status KernelLibrary::within(KernelRole role, Status status) const {
+  if (status.ok())
+    return status;
+  return std::move(status).within(
+      fmt::format("{} of '{}'", toString(role), manifest().design));
+}
+
+/// Whose fault a status is; those of a device or a driver are the world's.
+static bool isCallersFault(int32_t status) {
+  return status >= DECAY_SIZE_OUT_OF_RANGE && status <= DECAY_BAD_SEQUENCES;
+}
+
+Status KernelLibrary::describeFault(int32_t status, const DecayFault &fault) {
   switch (status) {
   case DECAY_OK:
     return {};
@@ -333,6 +362,11 @@ Status KernelLibrary::describeFault(int32_t status,
                          "said: compile the design "
                          "again");
   }
+  if (isCallersFault(status))
+    return Status::user(fault.message);
+  if (status == DECAY_NO_DRIVER || status == DECAY_DEVICE_NOT_SUPPORTED ||
+      status == DECAY_DEVICE_FAILED)
+    return Status::world(fault.message);
   return Status::world(
       fmt::format("the package returned the unknown status {}", status));
 }
@@ -340,19 +374,16 @@ Status KernelLibrary::describeFault(int32_t status,
 Result<int64_t> KernelLibrary::workspaceBytes(KernelRole role,
                                               const DecayDims &dims,
                                               int64_t workers) const {
-  std::string context =
-      fmt::format("{} of '{}'", toString(role), manifest().design);
   const Entry *entry = find(role);
   if (!entry)
-    return Status::user("the package has no such entry").within(context);
-  if (Status status = checkDims(role, dims); !status.ok())
-    return std::move(status).within(context);
+    return within(role, Status::user("the package has no such entry"));
+  if (Status status = checkDims(role, dims, memory()); !status.ok())
+    return within(role, std::move(status));
   int64_t bytes = entry->table->workspace_bytes(&dims, workers);
   if (bytes < 0 || bytes > maximumElements)
-    return Status::world(
-               fmt::format("the package asks for a workspace of {} bytes",
-                           bytes))
-        .within(context);
+    return within(role,
+                  Status::world(fmt::format(
+                      "the package asks for a workspace of {} bytes", bytes)));
   return bytes;
 }
 
@@ -360,6 +391,12 @@ Status KernelLibrary::launch(KernelRole role,
                              std::span<const KernelOperand> operands,
                              const DecayDims &dims, KernelWorkspace &workspace,
                              Device &device) const {
+  if (device.target() != target())
+    return within(role,
+                  Status::world(fmt::format(
+                      "the package was compiled for the target '{}', but the "
+                      "device runs those for '{}': compile it for that target",
+                      target(), device.target())));
   DECAY_ASSIGN_OR_RETURN(int64_t bytes,
                          workspaceBytes(role, dims, device.workers()));
   const Entry *entry = find(role);
@@ -374,10 +411,18 @@ Status KernelLibrary::launch(KernelRole role,
                              workspace.bytes(), device.stream(), &fault);
     status = describeFault(outcome, fault);
   }
-  if (status.ok())
+  return within(role, std::move(status));
+}
+
+Status KernelLibrary::readFault(KernelRole role, KernelWorkspace &workspace,
+                                Device &device) const {
+  const Entry *entry = find(role);
+  if (!entry || !entry->table->read_fault || !workspace.data())
     return {};
-  return std::move(status).within(
-      fmt::format("{} of '{}'", toString(role), manifest().design));
+  DecayFault fault = {};
+  int32_t outcome =
+      entry->table->read_fault(workspace.data(), device.stream(), &fault);
+  return within(role, describeFault(outcome, fault));
 }
 
 } // namespace decay::runtime

@@ -29,6 +29,7 @@ struct KernelOperand {
   int64_t elements = 0; ///< that may be touched, counted from data
   int64_t rowStride =
       0; ///< elements between tokens, 0 = dense; only with a T axis
+  DecayType type = DECAY_F32;
 
   static KernelOperand input(std::string_view name, const float *data,
                              int64_t elements, int64_t rowStride = 0) {
@@ -63,6 +64,10 @@ public:
   const Manifest &manifest() const { return *description; }
   std::string_view target() const { return package->target; }
   std::string_view variant() const { return package->variant; }
+  /// Where operands, cu_seqlens and workspaces lie.
+  DecayMemory memory() const {
+    return static_cast<DecayMemory>(package->memory);
+  }
   /// The manifest's JSON, as the package carries it.
   std::string_view manifestText() const { return package->manifest; }
 
@@ -81,14 +86,23 @@ public:
   /// operand that is missing, not known, named twice, too small or with a wrong
   /// row stride; sizes that are not positive or too large; cu_seqlens that do
   /// not rise from 0 to T; a layer out of range; more than one token for
-  /// `step`; a λ outside [0, 1] with its place. A world error: no memory.
-  /// `init_parameters` reads neither B nor T: give 1.
+  /// `step`; a λ outside [0, 1] with its place. World errors: no memory; a
+  /// device of another target than the package's. `init_parameters` reads
+  /// neither B nor T: give 1. On device memory the call only begins here, and
+  /// what cu_seqlens and λ are is known to readFault.
   Status launch(KernelRole role, std::span<const KernelOperand> operands,
                 const DecayDims &dims, KernelWorkspace &workspace,
                 Device &device) const;
 
-  /// The checks of sizes alone.
-  static Status checkDims(KernelRole role, const DecayDims &dims);
+  /// Waits for the device and says what went wrong in launches with this
+  /// workspace since the last call. Errors as launch's. On host memory launch
+  /// has said it already.
+  Status readFault(KernelRole role, KernelWorkspace &workspace,
+                   Device &device) const;
+
+  /// The checks of sizes alone; cu_seqlens' values only in host memory.
+  static Status checkDims(KernelRole role, const DecayDims &dims,
+                          DecayMemory memory = DECAY_HOST_MEMORY);
 
 private:
   struct Entry {
@@ -103,7 +117,8 @@ private:
               const DecayDims &dims, std::span<DecayOperand> bound) const;
   Status checkOperand(const KernelOperandInfo &info, const KernelOperand &given,
                       const DecayDims &dims) const;
-  Status describeFault(int32_t status, const DecayFault &fault) const;
+  static Status describeFault(int32_t status, const DecayFault &fault);
+  Status within(KernelRole role, Status status) const;
 
   std::string file;
   SharedLibrary handle;

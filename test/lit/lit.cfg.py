@@ -22,3 +22,17 @@ tools = os.path.join(config.decay_build, "bin")
 config.environment["PATH"] = os.pathsep.join([tools, config.environment.get("PATH", "")])
 for tool in ("FileCheck", "count", "not", "llvm-nm", "llvm-readelf", "split-file"):
     config.substitutions.append((rf"\b{tool}\b(?=\s)", llvm_tool(tool)))
+
+# What assembles kernels for GPUs: the one asked for, the set-up's, or one that the compiler finds itself.
+wheels = os.path.join(config.decay_build, "wheels", "bin")
+usual = os.pathsep.join([config.environment["PATH"], "/usr/local/cuda/bin"])
+if os.environ.get("DECAY_PTXAS"):
+    config.environment["DECAY_PTXAS"] = os.environ["DECAY_PTXAS"]
+    config.available_features.add("ptxas")
+elif os.path.exists(os.path.join(wheels, "ptxas")):
+    config.environment["DECAY_PTXAS"] = wheels
+    config.available_features.add("ptxas")
+elif shutil.which("ptxas", path=usual):
+    config.available_features.add("ptxas")
+else:
+    lit_config.note("no ptxas: tests that need it are left out (test/support/setup.sh fetches it)")

@@ -6,7 +6,7 @@ import threading
 
 import numpy
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 I64 = ctypes.c_int64
 AXES = "BTHKVNLW"
 
@@ -27,7 +27,8 @@ class OperandInfo(ctypes.Structure):
 
 
 class Fault(ctypes.Structure):
-    _fields_ = [(name, I64) for name in ("sequence", "token", "head", "channel")] + [("value", ctypes.c_double)]
+    _fields_ = [(name, I64) for name in ("sequence", "token", "head", "channel")] + [
+        ("value", ctypes.c_double), ("operand", I64), ("message", ctypes.c_char * 256)]
 
 
 Task = ctypes.CFUNCTYPE(None, ctypes.c_void_p, I64, I64)
@@ -42,11 +43,12 @@ class Entry(ctypes.Structure):
     _fields_ = [("role", ctypes.c_char_p), ("operand_count", ctypes.c_int32), ("operands", ctypes.POINTER(OperandInfo)),
                 ("workspace_bytes", ctypes.CFUNCTYPE(I64, ctypes.POINTER(Dims), I64)),
                 ("launch", ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(Operand), ctypes.POINTER(Dims),
-                                            ctypes.c_void_p, I64, ctypes.c_void_p, ctypes.POINTER(Fault)))]
+                                            ctypes.c_void_p, I64, ctypes.c_void_p, ctypes.POINTER(Fault))),
+                ("read_fault", ctypes.c_void_p)]
 
 
 class PackageTable(ctypes.Structure):
-    _fields_ = [("version", ctypes.c_uint32)] + [
+    _fields_ = [("version", ctypes.c_uint32), ("memory", ctypes.c_int32)] + [
         (name, ctypes.c_char_p) for name in ("design", "hash", "target", "variant", "manifest")] + [
         ("entry_count", ctypes.c_int32), ("entries", ctypes.POINTER(Entry))]
 

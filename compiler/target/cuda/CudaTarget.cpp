@@ -1,12 +1,17 @@
 //===- CudaTarget.cpp - Hopper GPUs ---------------------------------------===//
+#include "compiler/package/library/PackageLibrary.h"
 #include "compiler/target/Target.h"
+#include "compiler/target/cuda/codegen/Assembler.h"
 #include "compiler/target/cuda/codegen/Codegen.h"
+#include "compiler/target/cuda/codegen/Library.h"
 #include "compiler/target/cuda/codegen/Passes.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+
+#include <mutex>
 
 namespace decay::cuda {
 namespace {
@@ -65,6 +70,9 @@ constexpr TargetArtefact descriptions[] = {cudaArtefacts[0].description,
                                            cudaArtefacts[2].description};
 static_assert(std::size(descriptions) == std::size(cudaArtefacts));
 
+/// The linker's state is global.
+std::mutex oneAtATime;
+
 class CudaTarget final : public Target {
 public:
   llvm::StringRef name() const override { return "cuda"; }
@@ -74,6 +82,14 @@ public:
   void registerPasses() const override {
     registerCudaCodegenPasses();
     registerCudaLoweringPasses();
+  }
+  std::string tools() const override {
+    llvm::Expected<std::string> found = findAssembler();
+    if (found)
+      return found->empty() ? "" : "ptxas";
+    // Whoever needs it will say so.
+    llvm::consumeError(found.takeError());
+    return "";
   }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
@@ -101,7 +117,20 @@ public:
   llvm::Expected<std::string>
   emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
               llvm::StringRef directory) const override {
-    return llvm::createStringError("this target writes no packages yet");
+    auto kernels = emitKernels(module, KernelForm::Cubin);
+    if (!kernels)
+      return kernels.takeError();
+    if (kernels->front().cubin.empty())
+      module.emitRemark("ptxas is not here, so the package carries PTX, which "
+                        "the driver translates at the first launch; "
+                        "DECAY_PTXAS may name the program or its folder");
+    auto object = emitHostObject(package, *kernels, [&](llvm::StringRef entry) {
+      return workspaceOf(kernelModule(module), entry);
+    });
+    if (!object)
+      return object.takeError();
+    std::lock_guard<std::mutex> lock(oneAtATime);
+    return linkSharedLibrary(*object, directory);
   }
 };
 

@@ -93,6 +93,9 @@ void addOptions(CLI::App &app, Options &options) {
         },
         meaning);
   app.add_option("--emit", options.emit, levelsText());
+  app.add_flag_callback(
+      "--report", [&] { options.emit = "report"; },
+      "what the kernels take of the machine, for targets that can say it");
   app.add_option("--target", options.request.target,
                  "the machine (default: the first of this build's)");
   app.add_option("--snapshot-dir", options.snapshots,

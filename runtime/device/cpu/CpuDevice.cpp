@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <sched.h>
+#include <sys/mman.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ Result<std::unique_ptr<Device>> createCpuDevice(const DeviceOptions &options);
 
 namespace {
 constexpr int64_t mostWorkers = 1024;
+constexpr size_t hugePage = size_t{2} << 20;
 constexpr int rowMajor = 101, plain = 111, transposed = 112;
 
 int64_t usableCores() {
@@ -110,19 +112,25 @@ public:
   }
 
   int64_t workers() const override { return pool.workers(); }
+  std::string_view target() const override { return "cpu"; }
 
   void *allocate(size_t bytes) override {
-    constexpr size_t alignment = 64;
-    if (bytes > SIZE_MAX - alignment)
+    if (bytes > SIZE_MAX - hugePage)
       return nullptr;
+    // A head's rows lie pages apart: with small pages most take a walk through
+    // the tables, which costs a training step's kernels 5 %.
+    size_t alignment = bytes >= 2 * hugePage ? hugePage : 64;
     size_t whole =
         std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
     // The system promises more than it has, and kills who takes the promise up.
     if (whole > size_t{64} << 20 && whole > availableMemory())
       return nullptr;
     void *memory = std::aligned_alloc(alignment, whole);
-    if (memory)
-      std::memset(memory, 0, whole);
+    if (!memory)
+      return nullptr;
+    if (alignment == hugePage)
+      madvise(memory, whole, MADV_HUGEPAGE); // a wish: any answer will do
+    std::memset(memory, 0, whole);
     return memory;
   }
 

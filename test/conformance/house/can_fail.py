@@ -14,6 +14,7 @@ BREACHES = {
     "length": ("dsl/a/A.cpp", "int x;\n" * 601),
     "listed": ("dsl/a/Unlisted.cpp", "int x;\n"),
     "shown": ("examples/my_decay.decay", "design unseen\n"),
+    "names": ("dsl/a/Change Dir:\n.txt", "\n"),
     "readmes": ("dsl/a/b/A.h", "int x;\n"),
 }
 

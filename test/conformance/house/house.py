@@ -112,7 +112,15 @@ def shown(root):
         yield f"{example.relative_to(root)}:1: README.md does not show this text"
 
 
-RULES = {rule.__name__: rule for rule in (layers, targets, passes, length, listed, readmes, shown)}
+def names(root):
+    """A name with blanks or control characters is a slip: a redirection, or a log taken for a path."""
+    for folder in SOURCE_FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if re.search(r"[^!-~]", path.name):
+                yield f"{path.parent.relative_to(root).as_posix()}: {path.name!r} is no name for a file"
+
+
+RULES = {rule.__name__: rule for rule in (layers, targets, passes, length, listed, readmes, shown, names)}
 
 
 def main():

@@ -71,6 +71,7 @@ CompiledDesign::compile(const std::string &design,
   request.design = design;
   request.settings = settings;
   request.outputDirectory = folder;
+  request.forThisMachineOnly = true;
   CompileOutcome outcome = compileDesign(request);
   problem = outcome.diagnostics;
   if (outcome.exitCode != 0)

@@ -33,6 +33,7 @@ public:
 
   std::string describe() const override { return "cpu: guarded, for tests"; }
   int64_t workers() const override { return count; }
+  std::string_view target() const override { return "cpu"; }
   void *stream() override { return &runner; }
 
   void *allocate(size_t bytes) override {

@@ -66,7 +66,7 @@ static const DecayOperandInfo forward_operands[] = {
 #if DEFECT == DEFECT_SHAPE
     {"q", "B T H Q", DECAY_F32, DECAY_READ, 0},
 #elif DEFECT == DEFECT_TYPE
-    {"q", "B T H K", DECAY_BF16, DECAY_READ, 0},
+    {"q", "B T H K", 7, DECAY_READ, 0},
 #else
         {"q", "B T H K", DECAY_F32, DECAY_READ, 0},
 #endif
@@ -159,7 +159,12 @@ static int checkLambda(const Item *item, DecayFault *fault) {
     for (int64_t k = 0; k < item->dims->K; ++k) {
       float lambda = lambdaAt(item, t, k);
       if (!(lambda >= 0 && lambda <= 1)) {
-        *fault = (DecayFault){item->sequence, t, item->head, k, lambda};
+        *fault = (DecayFault){.sequence = item->sequence,
+                              .token = t,
+                              .head = item->head,
+                              .channel = k,
+                              .value = lambda,
+                              .operand = -1};
         return DECAY_LAMBDA_OUT_OF_RANGE;
       }
     }
@@ -347,15 +352,16 @@ static int32_t initParameters(const DecayOperand *operands,
 }
 
 static const DecayEntry entries[] = {
-    {"forward", 9, forward_operands, forwardWorkspace, forward},
+    {"forward", 9, forward_operands, forwardWorkspace, forward, 0},
     {DEFECT == DEFECT_TWICE ? "forward" : "backward", 14, backward_operands,
-     backwardWorkspace, DEFECT == DEFECT_INCOMPLETE ? 0 : backward},
-    {"step", 9, forward_operands, forwardWorkspace, forward},
-    {"init_parameters", 1, parameter_operands, noWorkspace, initParameters},
+     backwardWorkspace, DEFECT == DEFECT_INCOMPLETE ? 0 : backward, 0},
+    {"step", 9, forward_operands, forwardWorkspace, forward, 0},
+    {"init_parameters", 1, parameter_operands, noWorkspace, initParameters, 0},
 };
 
 static const DecayPackage package = {
     DEFECT == DEFECT_VERSION ? DECAY_ABI_VERSION + 1 : DECAY_ABI_VERSION,
+    DECAY_HOST_MEMORY,
     DEFECT == DEFECT_NO_TEXT ? 0 : "by_hand",
     DEFECT == DEFECT_HASH ? "another" : HASH,
     "cpu",

@@ -49,13 +49,10 @@ llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
 
 /// Adds the tables of the package's entries and operands, and the trampolines
 /// that bind a table entry to the glue. The glue must be in `module` already.
+/// `only`: the one variant that there is code for; empty: all.
 llvm::Error emitPackageTables(llvm::Module &module,
-                              const PackageDescription &package);
-
-/// Links one object file into a stripped shared library and returns its bytes.
-/// The linker's own output lies for a moment in `directory`.
-llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
-                                              llvm::StringRef directory);
+                              const PackageDescription &package,
+                              llvm::StringRef only);
 
 } // namespace decay::cpu
 

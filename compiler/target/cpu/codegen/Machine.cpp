@@ -14,14 +14,17 @@
 namespace decay::cpu {
 
 /// Loop strength reduction takes half the time of code generation and makes the
-/// cores no faster. LLVM has no other switch for it, and the linker puts all
-/// switches back, so it is thrown for each file.
-static void skipStrengthReduction() {
-  llvm::cl::Option *option =
-      llvm::cl::getRegisteredOptions().lookup("disable-lsr");
-  assert(option && "LLVM has renamed an option");
-  if (option->getNumOccurrences() == 0)
-    option->addOccurrence(1, "disable-lsr", "true");
+/// cores no faster. Hoisting instructions that load constants fills all 16
+/// registers of the loops around exp, and a dozen moves then make room. LLVM
+/// has no other switches for these, and the linker puts all switches back, so
+/// they are thrown for each file.
+static void skipHarmfulPasses() {
+  for (llvm::StringRef name : {"disable-lsr", "disable-machine-licm"}) {
+    llvm::cl::Option *option = llvm::cl::getRegisteredOptions().lookup(name);
+    assert(option && "LLVM has renamed an option");
+    if (option->getNumOccurrences() == 0)
+      option->addOccurrence(1, name, "true");
+  }
 }
 
 std::unique_ptr<llvm::TargetMachine> createMachine() {
@@ -51,7 +54,7 @@ llvm::Expected<std::string> emitMachineForm(llvm::Module &module,
     module.print(textStream, nullptr);
     return text;
   }
-  skipStrengthReduction();
+  skipHarmfulPasses();
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   std::unique_ptr<llvm::TargetMachine> machine = createMachine();

@@ -1,21 +1,22 @@
 //===- PackageModule.cpp - One LLVM module with all that a package runs --===//
 #include "compiler/target/cpu/codegen/Codegen.h"
 
+#include "compiler/package/library/GlueBitcode.h"
 #include "compiler/target/cpu/Variants.h"
 #include "compiler/target/cpu/codegen/Machine.h"
-#include "compiler/target/cpu/glue/GlueBitcode.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Linker/Linker.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/Internalize.h"
 
 namespace decay::cpu {
+
+// glue/ is compiled when Decay is.
+llvm::ArrayRef<GlueBitcode> glueBitcode();
+
 namespace {
 
 /// The variant whose name ends the function's, or null: runs on any processor.
@@ -41,33 +42,6 @@ void setAttributes(llvm::Module &module) {
                          std::to_string(variant->lanes * 32));
     }
   }
-}
-
-llvm::Error linkGlue(llvm::Module &module) {
-  for (const GlueBitcode &part : glueBitcode()) {
-    llvm::MemoryBufferRef buffer(part.bytes, part.name);
-    auto glue = llvm::parseBitcodeFile(buffer, module.getContext());
-    if (!glue)
-      return glue.takeError();
-    (*glue)->setTargetTriple(module.getTargetTriple());
-    (*glue)->setDataLayout(module.getDataLayout());
-    if (llvm::Linker::linkModules(module, std::move(*glue)))
-      return llvm::createStringError(
-          "the glue does not fit the lowered module");
-  }
-  return llvm::Error::success();
-}
-
-/// Packages bring all they need but the memory functions that any C library
-/// has.
-llvm::Error checkSelfContained(const llvm::Module &module) {
-  for (const llvm::Function &function : module)
-    if (function.isDeclaration() && !function.isIntrinsic() &&
-        !function.use_empty())
-      return llvm::createStringError(
-          "the lowered module calls '%s', which no package has",
-          function.getName().str().c_str());
-  return llvm::Error::success();
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -104,11 +78,13 @@ buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
   result->setTargetTriple(machine->getTargetTriple());
   result->setDataLayout(machine->createDataLayout());
   setAttributes(*result);
-  if (llvm::Error error = linkGlue(*result))
+  if (llvm::Error error = linkGlue(*result, glueBitcode()))
     return error;
-  if (llvm::Error error = emitPackageTables(*result, package))
+  auto only = module->getAttrOfType<mlir::StringAttr>(onlyVariant);
+  if (llvm::Error error =
+          emitPackageTables(*result, package, only ? only.getValue() : ""))
     return error;
-  if (llvm::Error error = checkSelfContained(*result))
+  if (llvm::Error error = checkSelfContained(*result, {}))
     return error;
   llvm::internalizeModule(*result, [](const llvm::GlobalValue &value) {
     return value.getName() == DECAY_PACKAGE_QUERY_SYMBOL;

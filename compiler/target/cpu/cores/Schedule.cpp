@@ -6,12 +6,12 @@
 namespace decay::cpu {
 
 static constexpr ScheduleRow rows[] = {
-    {Direction::forward, Granularity::vector, Schedule::tree, 1.2, 1.1},
-    {Direction::forward, Granularity::scalar, Schedule::tree, 1.2, 1.1},
-    {Direction::state, Granularity::vector, Schedule::tree, 1.8, 1.6},
-    {Direction::state, Granularity::scalar, Schedule::tree, 1.8, 1.6},
-    {Direction::backward, Granularity::vector, Schedule::tree, 1.6, 1.5},
-    {Direction::backward, Granularity::scalar, Schedule::tree, 1.6, 1.5},
+    {Direction::forward, Granularity::vector, Schedule::tree, 1.2, 1.2},
+    {Direction::forward, Granularity::scalar, Schedule::tree, 1.2, 1.2},
+    {Direction::state, Granularity::vector, Schedule::tree, 1.8, 1.7},
+    {Direction::state, Granularity::scalar, Schedule::tree, 1.8, 1.7},
+    {Direction::backward, Granularity::vector, Schedule::tree, 1.6, 1.7},
+    {Direction::backward, Granularity::scalar, Schedule::tree, 1.6, 1.7},
 };
 
 const ScheduleRow *chooseSchedule(Direction direction,

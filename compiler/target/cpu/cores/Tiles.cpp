@@ -14,17 +14,6 @@ Value panelAt(Emitter &emit, Value panel, Value channel) {
   return emit.at(panel, emit.add(before, channel));
 }
 
-Values loadPanel(Emitter &emit, Value first, int64_t token, int64_t vectors) {
-  Values loaded;
-  for (int64_t i = 0; i < vectors; ++i) {
-    int64_t channel = i * emit.lanes();
-    loaded.push_back(
-        emit.load(first, channel / rowPadding * rowPadding * blockTokens +
-                             channel % rowPadding + token * rowPadding));
-  }
-  return loaded;
-}
-
 Values productTile(Emitter &emit, Value panel, int64_t token, int64_t tokens,
                    const Rows &right, Value rowCount, int64_t vectors,
                    Values sums, Value companion) {
@@ -60,46 +49,64 @@ Values productTile(Emitter &emit, Value panel, int64_t token, int64_t tokens,
                    });
 }
 
-void updateTile(Emitter &emit, Value panel, const Values &factors,
+/// The factors of all tokens, token by token.
+static Values loadFactors(Emitter &emit, const Factors &factors,
+                          int64_t vectors) {
+  Values loaded;
+  Value at = factors.first;
+  for (int64_t t = 0; t < blockTokens; ++t) {
+    for (int64_t i = 0; i < vectors; ++i)
+      loaded.push_back(emit.load(at, i * emit.lanes()));
+    at = emit.at(at, factors.stride);
+  }
+  return loaded;
+}
+
+void updateTile(Emitter &emit, Value panel, const Factors &factors,
                 const Totals &totals, const Rows &source, Value target,
                 Value rowCount, int64_t vectors) {
-  emit.loop(rowCount, rowsPerTurn, [&](Value row) {
+  // Where the factors of all tokens leave registers for the rest, they stay in
+  // registers for all rows. Else each is loaded for some rows at a time.
+  bool staysLoaded = blockTokens * vectors <= emit.registers() / 2;
+  int64_t rows = staysLoaded ? rowsPerTurn : emit.registers() / 4;
+  Values loaded;
+  if (staysLoaded)
+    loaded = loadFactors(emit, factors, vectors);
+  emit.loop(rowCount, rows, [&](Value row) {
     Value left = panelAt(emit, panel, row);
+    // The old value comes last: one rounding at its size, and that one hidden
+    // among the tokens' digits, so that thousands of blocks of λ near 1 do
+    // not all round the same way.
+    Values sums;
+    Value at = factors.first;
+    for (int64_t t = 0; t < blockTokens; ++t) {
+      for (int64_t r = 0; r < rows; ++r) {
+        Value factor = emit.splat(left, t * rowPadding + r);
+        for (int64_t i = 0; i < vectors; ++i) {
+          Value other = staysLoaded ? loaded[t * vectors + i]
+                                    : emit.load(at, i * emit.lanes());
+          if (t == 0)
+            sums.push_back(emit.times(factor, other));
+          else
+            sums[r * vectors + i] =
+                emit.fma(factor, other, sums[r * vectors + i]);
+        }
+      }
+      at = emit.at(at, factors.stride);
+    }
     Value offset = emit.multiply(row, source.stride);
-    for (int64_t r = 0; r < rowsPerTurn; ++r) {
+    for (int64_t r = 0; r < rows; ++r) {
       Value from = emit.at(source.first, offset), to = emit.at(target, offset);
       Value rowTotal =
           totals.byRow ? emit.splat(emit.at(totals.byRow, row), r) : Value();
-      // The old value comes last: one rounding at its size, and that one hidden
-      // among the tokens' digits, so that thousands of blocks of λ near 1 do
-      // not all round the same way.
-      Values s;
-      for (int64_t t = 0; t < blockTokens; ++t) {
-        Value factor = emit.splat(left, t * rowPadding + r);
-        for (int64_t i = 0; i < vectors; ++i) {
-          Value other = factors[t * vectors + i];
-          if (t == 0)
-            s.push_back(emit.times(factor, other));
-          else
-            s[i] = emit.fma(factor, other, s[i]);
-        }
-      }
       for (int64_t i = 0; i < vectors; ++i)
-        s[i] = emit.fma(rowTotal ? rowTotal : totals.byLane[i],
-                        emit.load(from, i * emit.lanes()), s[i]);
-      for (int64_t i = 0; i < vectors; ++i)
-        emit.store(s[i], to, i * emit.lanes());
+        emit.store(emit.fma(rowTotal ? rowTotal : totals.byLane[i],
+                            emit.load(from, i * emit.lanes()),
+                            sums[r * vectors + i]),
+                   to, i * emit.lanes());
       offset = emit.add(offset, source.stride);
     }
   });
-}
-
-void updateParts(Emitter &emit, Value column, int64_t vectors,
-                 function_ref<void(Value, int64_t)> body) {
-  if (blockTokens * vectors <= emit.registers() / 2)
-    return body(column, vectors);
-  for (int64_t x = 0; x < vectors; ++x)
-    body(emit.add(column, x * emit.lanes()), 1);
 }
 
 } // namespace decay::cpu

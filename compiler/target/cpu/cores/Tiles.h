@@ -29,10 +29,6 @@ struct Rows {
 
 /// Token 0 of `channel` in a panel; token t is 16 t floats behind.
 mlir::Value panelAt(Emitter &emit, mlir::Value panel, mlir::Value channel);
-/// The vectors of a token in a panel, from token 0's pointer of their channel.
-Values loadPanel(Emitter &emit, mlir::Value first, int64_t token,
-                 int64_t vectors);
-
 /// sums[t, i] += Σ_r panel[t, r] right[r, i] for `tokens` tokens from `token`
 /// on and `vectors` vectors. With `companion` (rows as `right`'s) the last
 /// `vectors` sums are Σ_r companion[r, i] right[r, i].
@@ -46,16 +42,17 @@ struct Totals {
   Values byLane;
 };
 
+/// What a block adds to the state: for each token a row of vectors.
+struct Factors {
+  mlir::Value first;  ///< token 0's
+  mlir::Value stride; ///< floats between tokens
+};
+
 /// target[r, i] = total source[r, i] + Σ_t panel[t, r] factors[t, i] over the
 /// tokens of a block.
-void updateTile(Emitter &emit, mlir::Value panel, const Values &factors,
+void updateTile(Emitter &emit, mlir::Value panel, const Factors &factors,
                 const Totals &totals, const Rows &source, mlir::Value target,
                 mlir::Value rowCount, int64_t vectors);
-
-/// Cuts a slice into parts whose factors leave registers for the rest of
-/// updateTile.
-void updateParts(Emitter &emit, mlir::Value column, int64_t vectors,
-                 llvm::function_ref<void(mlir::Value, int64_t)> body);
 
 } // namespace decay::cpu
 

@@ -52,18 +52,14 @@ Block blockAt(Emitter &emit, const Chunk &chunk, Value block) {
 /// target [V, K] = total ∘ source + Σ_t left_t rightᵀ_t, lanes along K.
 void emitUpdate(Emitter &emit, const Chunk &chunk, Value total, Value left,
                 Value right, Value source, Value target) {
-  emit.slices(chunk.K, [&](Value slice, int64_t sliceVectors) {
-    updateParts(emit, slice, sliceVectors, [&](Value column, int64_t vectors) {
-      Values factors, totals;
-      Value first = panelAt(emit, right, column);
-      for (int64_t t = 0; t < blockTokens; ++t)
-        factors.append(loadPanel(emit, first, t, vectors));
-      for (int64_t x = 0; x < vectors; ++x)
-        totals.push_back(emit.load(emit.at(total, column), x * emit.lanes()));
-      updateTile(emit, left, factors, {{}, totals},
-                 {emit.at(source, column), chunk.K}, emit.at(target, column),
-                 chunk.V, vectors);
-    });
+  emit.slices(chunk.K, [&](Value column, int64_t vectors) {
+    Values totals;
+    for (int64_t x = 0; x < vectors; ++x)
+      totals.push_back(emit.load(emit.at(total, column), x * emit.lanes()));
+    updateTile(emit, left,
+               {panelAt(emit, right, column), emit.integer(rowPadding)},
+               {{}, totals}, {emit.at(source, column), chunk.K},
+               emit.at(target, column), chunk.V, vectors);
   });
 }
 

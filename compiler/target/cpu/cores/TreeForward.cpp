@@ -59,16 +59,10 @@ void emitState(Emitter &emit, const Chunk &chunk, Value block, Value column,
                int64_t vectors) {
   Value firstRow = emit.multiply(block, blockTokens);
   Value v = emit.at(emit.at(chunk.v, emit.multiply(firstRow, chunk.V)), column);
-  Values factors;
-  for (int64_t t = 0; t < blockTokens; ++t) {
-    for (int64_t x = 0; x < vectors; ++x)
-      factors.push_back(emit.load(v, x * emit.lanes()));
-    v = emit.at(v, chunk.V);
-  }
   Value panel = emit.at(chunk.room.kPanels, emit.multiply(firstRow, chunk.K));
   Value total = emit.at(chunk.room.totals, emit.multiply(block, chunk.K));
   Value state = emit.at(chunk.state, column);
-  updateTile(emit, panel, factors, {total, {}}, {state, chunk.V}, state,
+  updateTile(emit, panel, {v, chunk.V}, {total, {}}, {state, chunk.V}, state,
              chunk.K, vectors);
 }
 
@@ -86,9 +80,7 @@ Value emitBlocks(Emitter &emit, const Chunk &chunk) {
     emit.loop(blocks, 1, [&](Value block) {
       if (chunk.q)
         emitOutputs(emit, chunk, block, column, vectors);
-      updateParts(emit, column, vectors, [&](Value part, int64_t partVectors) {
-        emitState(emit, chunk, block, part, partVectors);
-      });
+      emitState(emit, chunk, block, column, vectors);
     });
   });
   return tokens;

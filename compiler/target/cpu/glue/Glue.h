@@ -15,13 +15,15 @@ Decay
 
 /* What one call of an item function works on. */
 typedef struct GlueItem {
-  int64_t sequence, head;
-  int64_t first;  /* row of the sequence's first token among B * T */
-  int64_t length; /* tokens of the sequence */
+  int64_t sequence, head; /* the first head */
+  int64_t first;          /* row of the sequence's first token among B * T */
+  int64_t length;         /* tokens of the sequence */
+  int64_t heads;          /* how many heads, side by side */
+  int64_t partialFloats;  /* from one head's partial sums to the next's */
 } GlueItem;
 
-/* Zero before the call; the item function writes its first violation in token
- * order. */
+/* One for each head, zero before the call; the item function writes the head's
+ * first violation in token order. */
 typedef struct GlueItemFault {
   int64_t code; /* a DecayStatus */
   int64_t token, channel;
@@ -43,9 +45,9 @@ typedef struct GlueReduction {
 
 typedef struct GlueEntry {
   GlueItemFunction item;
-  int64_t (*scratch_floats)(
-      const DecayDims *dims,
-      int64_t length); /* length of the longest sequence */
+  int64_t (*scratch_floats)(const DecayDims *dims,
+                            int64_t length, /* of the longest sequence */
+                            int64_t heads); /* of an item */
   int64_t (*partial_floats)(const DecayDims *dims); /* NULL: no partial sums */
   int64_t once; /* 1: a single call in all, with an item of zeros */
   int64_t reduction_count;

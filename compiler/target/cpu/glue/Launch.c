@@ -2,7 +2,7 @@
  * ----------------------------===*/
 #include "compiler/target/cpu/glue/Glue.h"
 
-enum { alignment = 64, sumBlock = 64 };
+enum { alignment = 64, sumBlock = 64, mostHeads = 6 };
 
 /* A launch under way. Offsets are bytes from the workspace's start. */
 typedef struct GlueRun {
@@ -10,8 +10,9 @@ typedef struct GlueRun {
   const DecayOperand *operands;
   const DecayDims *dims;
   char *workspace;
-  int64_t items, sequences;
-  int64_t partialBytes, scratchBytes; /* of one item, of one worker */
+  int64_t heads, sequences; /* heads: all of them, sequence by sequence */
+  int64_t group;            /* heads of an item */
+  int64_t partialBytes, scratchBytes; /* of one head, of one worker */
   int64_t partialsAt, scratchAt, bytes;
 } GlueRun;
 
@@ -19,13 +20,15 @@ static int64_t aligned(int64_t bytes) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
+/* The item that begins with a head of all sequences' heads. */
 static GlueItem itemAt(const GlueRun *run, int64_t index) {
   const DecayDims *dims = run->dims;
-  GlueItem item = {0, 0, 0, 0};
+  GlueItem item = {0, 0, 0, 0, 1, run->partialBytes / (int64_t)sizeof(float)};
   if (run->entry->once)
     return item;
   item.sequence = index / dims->H;
   item.head = index % dims->H;
+  item.heads = run->group;
   if (dims->cu_seqlens) {
     item.first = dims->cu_seqlens[item.sequence];
     item.length = dims->cu_seqlens[item.sequence + 1] - item.first;
@@ -34,6 +37,21 @@ static GlueItem itemAt(const GlueRun *run, int64_t index) {
     item.length = dims->T;
   }
   return item;
+}
+
+/* Heads that one item takes: a chunk of one after the other, as their rows lie
+ * side by side in the caller's memory. A divisor of H, with at least two items
+ * a worker where sequences differ in length. */
+static int64_t groupOf(const GlueEntry *entry, const DecayDims *dims,
+                       int64_t heads, int64_t workers) {
+  int64_t items = dims->cu_seqlens ? 2 * workers : workers;
+  int64_t group = 1;
+  if (entry->once)
+    return group;
+  for (int64_t each = 2; each <= mostHeads && each * items <= heads; ++each)
+    if (dims->H % each == 0)
+      group = each;
+  return group;
 }
 
 static int64_t longestSequence(const DecayDims *dims) {
@@ -53,15 +71,16 @@ static GlueRun layOut(const GlueEntry *entry, const DecayDims *dims,
   run.entry = entry;
   run.dims = dims;
   run.sequences = dims->cu_seqlens ? dims->sequences : dims->B;
-  run.items = entry->once ? 1 : run.sequences * dims->H;
+  run.heads = entry->once ? 1 : run.sequences * dims->H;
+  run.group = groupOf(entry, dims, run.heads, workers);
   if (entry->partial_floats)
     run.partialBytes =
         aligned(entry->partial_floats(dims) * (int64_t)sizeof(float));
   run.scratchBytes =
-      aligned(entry->scratch_floats(dims, longestSequence(dims)) *
+      aligned(entry->scratch_floats(dims, longestSequence(dims), run.group) *
               (int64_t)sizeof(float));
-  run.partialsAt = aligned(run.items * (int64_t)sizeof(GlueItemFault));
-  run.scratchAt = run.partialsAt + run.items * run.partialBytes;
+  run.partialsAt = aligned(run.heads * (int64_t)sizeof(GlueItemFault));
+  run.scratchAt = run.partialsAt + run.heads * run.partialBytes;
   run.bytes = run.scratchAt + workers * run.scratchBytes;
   return run;
 }
@@ -77,20 +96,21 @@ static const float *partialsOf(const GlueRun *run, int64_t index) {
 
 static void runItem(void *closure, int64_t index, int64_t worker) {
   const GlueRun *run = closure;
-  GlueItemFault *fault = faultOf(run, index);
-  *fault = (GlueItemFault){0, 0, 0, 0};
-  GlueItem item = itemAt(run, index);
+  int64_t head = index * run->group;
+  for (int64_t i = 0; i < run->group; ++i)
+    *faultOf(run, head + i) = (GlueItemFault){0, 0, 0, 0};
+  GlueItem item = itemAt(run, head);
   run->entry->item(
       run->operands, run->dims, &item,
       (float *)(run->workspace + run->scratchAt + worker * run->scratchBytes),
-      (float *)partialsOf(run, index), fault);
+      (float *)partialsOf(run, head), faultOf(run, head));
 }
 
 /* The first in the order of the tensors' elements: sequence, token, head,
  * channel. */
 static int32_t firstFault(const GlueRun *run, DecayFault *fault) {
   int64_t first = -1;
-  for (int64_t i = 0; i < run->items; ++i) {
+  for (int64_t i = 0; i < run->heads; ++i) {
     if (!faultOf(run, i)->code)
       continue;
     GlueItem item = itemAt(run, i);
@@ -103,8 +123,12 @@ static int32_t firstFault(const GlueRun *run, DecayFault *fault) {
   const GlueItemFault *found = faultOf(run, first);
   GlueItem item = itemAt(run, first);
   if (fault)
-    *fault = (DecayFault){item.sequence, found->token, item.head,
-                          found->channel, found->value};
+    *fault = (DecayFault){.sequence = item.sequence,
+                          .token = found->token,
+                          .head = item.head,
+                          .channel = found->channel,
+                          .value = found->value,
+                          .operand = -1};
   return (int32_t)found->code;
 }
 
@@ -116,7 +140,7 @@ static void sumItems(const GlueRun *run, int64_t first, int64_t step,
   for (int64_t start = 0; start < count; start += sumBlock) {
     int64_t width = count - start < sumBlock ? count - start : sumBlock;
     double block[sumBlock] = {0};
-    for (int64_t item = first; item < run->items; item += step) {
+    for (int64_t item = first; item < run->heads; item += step) {
       const float *part = partialsOf(run, item) + at + start;
       for (int64_t i = 0; i < width; ++i)
         block[i] += part[i];
@@ -173,7 +197,7 @@ int32_t glueLaunch(const GlueEntry *entry, const DecayOperand *operands,
     return DECAY_WORKSPACE_TOO_SMALL;
   run.operands = operands;
   run.workspace = workspace;
-  spread(runner, run.items, runItem, &run);
+  spread(runner, run.heads / run.group, runItem, &run);
   int32_t status = firstFault(&run, fault);
   if (status == DECAY_OK && entry->reduction_count)
     spread(runner, dims->H, reduceHead, &run);

@@ -12,13 +12,14 @@ constexpr int64_t operandBytes = 16, strideField = 8;
 
 struct OperandInfo {
   llvm::StringRef shape;
-  bool reduce;
+  bool reduce, optional;
 };
 
 OperandInfo infoOf(chunk::KernelOp kernel, int64_t operand) {
   auto entry = mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[operand]);
   return {entry.getAs<mlir::StringAttr>("shape").getValue(),
-          bool(entry.get("reduce"))};
+          bool(entry.get("reduce")),
+          entry.getAs<mlir::IntegerAttr>("optional").getInt() != 0};
 }
 
 } // namespace
@@ -76,9 +77,29 @@ void ItemEmitter::fill(const Buffer &tile) {
 }
 
 /// Rows of one head lie far apart, where no processor's own prefetcher follows.
-/// So each chunk asks for the rows of the next while it works.
-void ItemEmitter::prefetchNext(const Rows &rows, Value place, bool write) {
-  code.prefetch(code.at(place, code.mul(nextChunk, rows.stride)), write);
+/// So the work on a chunk asks for the rows that come next: those of the head
+/// beside it, behind the last head those of the first in the next chunk.
+Value ItemEmitter::distanceToNext(const Rows &rows, Value columns) {
+  Value back = code.mul(headOfItem, columns);
+  return code.choose(isLastHead,
+                     code.sub(code.mul(nextChunk, rows.stride), back), columns);
+}
+
+bool ItemEmitter::isReadInPlace(chunk::ReadOp op) {
+  chunk::TileType type = op.getResult().getType();
+  bool isRow = type.has(Axis::Channel) != type.has(Axis::Value);
+  return nextChunk && type.has(Axis::Token) && isRow &&
+         !infoOf(kernel, op.getOperand()).optional &&
+         llvm::all_of(op.getResult().getUsers(), [](mlir::Operation *user) {
+           return mlir::isa<chunk::PointwiseOp>(user);
+         });
+}
+
+ItemEmitter::Rows ItemEmitter::rowsInPlace(chunk::ReadOp op) {
+  int64_t operand = op.getOperand();
+  Value data = code.load(code.pointerType(),
+                         code.bytesAt(operands, operand * operandBytes));
+  return rowsOf(operand, buffer(op.getResult()), data);
 }
 
 void ItemEmitter::emitRead(chunk::ReadOp op) {
@@ -100,15 +121,23 @@ void ItemEmitter::emitRead(chunk::ReadOp op) {
     }
     Value lanes = code.integer(variant.lanes);
     Value whole = code.mul(code.divide(tile.layout.columns, lanes), lanes);
+    bool isInPlace = isReadInPlace(op);
+    bool asksAhead = nextChunk && tile.type.has(Axis::Token);
+    Value ahead =
+        asksAhead ? distanceToNext(rows, tile.layout.columns) : Value();
+    if (isInPlace) // only what lies behind the last whole vector is copied
+      count = code.choose(code.less(whole, tile.layout.stride), count,
+                          code.integer(0));
     code.loop(count, [&](Value row) {
       Value from = code.at(rows.data, code.mul(row, rows.stride));
       Value to = code.at(tile.data, code.mul(row, tile.layout.stride));
-      code.loop(code.integer(0), whole, lanes, [&](Value column) {
-        code.store(code.load(code.vectorType(), code.at(from, column)),
-                   code.at(to, column));
-        if (nextChunk && tile.type.has(Axis::Token))
-          prefetchNext(rows, code.at(from, column), false);
-      });
+      if (!isInPlace)
+        code.loop(code.integer(0), whole, lanes, [&](Value column) {
+          code.store(code.load(code.vectorType(), code.at(from, column)),
+                     code.at(to, column));
+          if (asksAhead)
+            code.prefetch(code.at(code.at(from, column), ahead), false);
+        });
       code.loop(whole, tile.layout.stride, lanes, [&](Value column) {
         Value left = code.sub(tile.layout.columns, column);
         code.store(code.loadPart(code.at(from, column), left),
@@ -130,6 +159,9 @@ void ItemEmitter::emitWrite(chunk::WriteOp op) {
   auto writeRows = [&](Rows rows) {
     Value whole = code.mul(code.divide(tile.layout.columns, lanes), lanes);
     Value left = code.sub(tile.layout.columns, whole);
+    bool asksAhead = nextChunk && tile.type.has(Axis::Token);
+    Value ahead =
+        asksAhead ? distanceToNext(rows, tile.layout.columns) : Value();
     code.loop(state ? sizes.W : rowsInUse(tile), [&](Value row) {
       Value to = code.at(rows.data, code.mul(row, rows.stride));
       Value from = code.at(tile.data, code.mul(row, tile.layout.stride));
@@ -140,8 +172,8 @@ void ItemEmitter::emitWrite(chunk::WriteOp op) {
       code.loop(code.integer(0), whole, lanes, [&](Value column) {
         code.store(code.load(code.vectorType(), code.at(from, column)),
                    code.at(to, column));
-        if (nextChunk && tile.type.has(Axis::Token))
-          prefetchNext(rows, code.at(to, column), true);
+        if (asksAhead)
+          code.prefetch(code.at(code.at(to, column), ahead), true);
       });
       code.when(code.less(code.integer(0), left), [&] {
         code.storePart(code.load(code.vectorType(), code.at(from, whole)),
@@ -167,7 +199,9 @@ void ItemEmitter::emitWrite(chunk::WriteOp op) {
 
 Value ItemEmitter::slotRow(int64_t slot, chunk::TileType type) {
   Value each = code.mul(chunkIndex, sizeOf(code, sizes, type));
-  return code.at(scratch, code.add(plan.slotOffset(slot), each));
+  Value ofHead = code.mul(headOfItem, plan.headFloats());
+  return code.at(scratch,
+                 code.add(code.add(plan.slotOffset(slot), ofHead), each));
 }
 
 void ItemEmitter::emitSave(chunk::SaveOp op) {

@@ -2,10 +2,13 @@
 #include "compiler/target/cpu/lowering/ItemEmitter.h"
 
 #include "compiler/conversion/decay_to_chunk/PointwiseExpansion.h"
+#include "compiler/target/cpu/glue/Glue.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace decay::cpu {
+
+static constexpr int64_t faultFloats = sizeof(GlueItemFault) / sizeof(float);
 
 ItemEmitter::ItemEmitter(chunk::KernelOp kernel, const Variant &variant,
                          mlir::OpBuilder &builder)
@@ -27,27 +30,65 @@ mlir::func::FuncOp ItemEmitter::emit() {
   dims = function.getArgument(1);
   Value item = function.getArgument(2);
   scratch = function.getArgument(3);
-  partials = function.getArgument(4);
-  fault = function.getArgument(5);
-  Value *fields[] = {&sequence, &head, &firstRow, &length};
+  firstPartials = function.getArgument(4);
+  firstFault = function.getArgument(5);
+  Value *fields[] = {&sequence, &firstHead, &firstRow,
+                     &length,   &heads,     &partialFloats};
   for (auto [index, field] : llvm::enumerate(fields))
     *field = code.load(code.i64(), code.bytesAt(item, 8 * index));
   sizes = loadSizes(code, dims, plan.pairs(),
                     static_cast<int64_t>(kernel.getChunkLength()), length);
-  plan.emitOffsets(code, sizes);
+  plan.emitOffsets(code, sizes, heads);
   if (plan.rotates())
     prepareRotation();
 
-  // Parameters are made once, for all heads; all else is one head's work.
-  if (kernel.getSymName() == "init_parameters")
-    code.loop(sizes.H, [&](Value each) {
-      head = each;
-      emitBlock(kernel.getBody().front());
-    });
-  else
-    emitBlock(kernel.getBody().front());
+  emitKernel();
   mlir::func::ReturnOp::create(builder, kernel.getLoc());
   return function;
+}
+
+void ItemEmitter::forHeads(llvm::function_ref<void()> body) {
+  code.loop(heads, [&](Value each) {
+    headOfItem = each;
+    head = code.add(firstHead, each);
+    partials = code.at(firstPartials, code.mul(each, partialFloats));
+    fault = code.at(firstFault, code.mul(each, code.integer(faultFloats)));
+    body();
+  });
+  head = headOfItem = partials = fault = Value();
+}
+
+/// Heads follow one another inside a chunk, and in what lies around the sweeps.
+void ItemEmitter::emitKernel() {
+  mlir::Block &block = kernel.getBody().front();
+  // Parameters are made once, for all heads.
+  if (kernel.getSymName() == "init_parameters") {
+    headOfItem = code.integer(0);
+    partials = firstPartials, fault = firstFault;
+    code.loop(sizes.H, [&](Value each) {
+      head = each;
+      emitBlock(block);
+    });
+    return;
+  }
+  auto isSweep = [](mlir::Operation &op) {
+    return mlir::isa<chunk::SweepOp>(op);
+  };
+  for (auto op = block.begin(); op != block.end();) {
+    if (isSweep(*op)) {
+      code.place = op->getLoc();
+      emitOperation(*op++);
+      continue;
+    }
+    auto end = std::find_if(op, block.end(), isSweep);
+    forHeads([&] {
+      for (mlir::Operation &each : llvm::make_range(op, end)) {
+        code.place = each.getLoc();
+        emitOperation(each);
+      }
+    });
+    op = end;
+  }
 }
 
 void ItemEmitter::emitBlock(mlir::Block &block) {
@@ -93,32 +134,36 @@ void ItemEmitter::emitOperation(mlir::Operation &op) {
       });
 }
 
+/// What the body yields becomes its arguments.
+void ItemEmitter::carry(mlir::ValueRange from, mlir::ValueRange to) {
+  for (auto [argument, next] : llvm::zip(to, from)) {
+    Buffer target = buffer(argument);
+    if (plan.offset(next) != plan.offset(argument))
+      copy(buffer(next).data, target.data, sizeOf(code, sizes, target.type));
+  }
+}
+
 void ItemEmitter::emitSweep(chunk::SweepOp op) {
   mlir::Block &body = op.getBody().front();
-  for (auto [argument, initial] :
-       llvm::zip(body.getArguments(), op.getInitial())) {
-    Buffer to = buffer(argument);
-    copy(buffer(initial).data, to.data, sizeOf(code, sizes, to.type));
-  }
+  forHeads([&] { carry(op.getInitial(), body.getArguments()); });
   Value last = code.sub(sizes.chunks, code.integer(1));
   nextChunk = op.getDescending()
                   ? code.sub(code.integer(0), code.integer(sizes.C))
                   : code.integer(sizes.C);
+  Value lastHead = code.sub(heads, code.integer(1));
   code.loop(sizes.chunks, [&](Value index) {
     chunkIndex = op.getDescending() ? code.sub(last, index) : index;
     chunkStart = code.mul(chunkIndex, code.integer(sizes.C));
     tokens = code.smaller(code.integer(sizes.C), code.sub(length, chunkStart));
     if (plan.rotates())
       startRotation();
-    emitBlock(body);
-    for (auto [argument, next] :
-         llvm::zip(body.getArguments(), body.getTerminator()->getOperands())) {
-      Buffer to = buffer(argument);
-      if (plan.offset(next) != plan.offset(argument))
-        copy(buffer(next).data, to.data, sizeOf(code, sizes, to.type));
-    }
+    forHeads([&] {
+      isLastHead = code.equal(headOfItem, lastHead);
+      emitBlock(body);
+      carry(body.getTerminator()->getOperands(), body.getArguments());
+    });
   });
-  chunkIndex = chunkStart = tokens = nextChunk = Value();
+  chunkIndex = chunkStart = tokens = nextChunk = isLastHead = Value();
 }
 
 ItemEmitter::Buffer ItemEmitter::buffer(Value tile) {
@@ -126,7 +171,10 @@ ItemEmitter::Buffer ItemEmitter::buffer(Value tile) {
   Layout layout = layoutOf(code, sizes, type);
   if (auto restore = tile.getDefiningOp<chunk::RestoreOp>())
     return {slotRow(restore.getSlot(), type), layout, type};
-  return {code.at(scratch, plan.offset(tile)), layout, type};
+  Value offset = plan.offset(tile);
+  if (plan.isOfHead(tile))
+    offset = code.add(offset, code.mul(headOfItem, plan.headFloats()));
+  return {code.at(scratch, offset), layout, type};
 }
 
 Value ItemEmitter::rowsInUse(const Buffer &tile) {

@@ -33,27 +33,35 @@ private:
   };
 
   // ItemEmitter.cpp
+  void emitKernel();
   void emitBlock(mlir::Block &block);
+  /// body for each of the item's heads, with what belongs to the head at hand.
+  void forHeads(llvm::function_ref<void()> body);
   void emitOperation(mlir::Operation &op);
   void emitSweep(chunk::SweepOp op);
+  void carry(mlir::ValueRange from, mlir::ValueRange to);
   Buffer buffer(Value tile);
   /// Rows of a tile that are in use: the chunk's tokens, or all.
   Value rowsInUse(const Buffer &buffer);
 
   // Copies.cpp
   void emitRead(chunk::ReadOp op);
+  /// Whether the loops that use the rows read them where the caller has them.
+  bool isReadInPlace(chunk::ReadOp op);
+  Rows rowsInPlace(chunk::ReadOp op);
   void emitWrite(chunk::WriteOp op);
   void emitSave(chunk::SaveOp op);
   void fill(const Buffer &buffer);
   void copy(Value from, Value to, Value floats);
   Rows rowsOf(int64_t operand, const Buffer &buffer, Value data);
-  void prefetchNext(const Rows &rows, Value place, bool write);
+  /// From a row to the one that its place will be taken by next.
+  Value distanceToNext(const Rows &rows, Value columns);
   Value slotRow(int64_t slot, chunk::TileType type);
 
   // Pointwise.cpp
   void emitPointwise(chunk::PointwiseOp op);
-  void emitElements(chunk::PointwiseOp op, Value row, Value column,
-                    bool vectors);
+  void emitElements(chunk::PointwiseOp op, Value row, bool vectors);
+  void emitColumns(chunk::PointwiseOp op);
   void clearPadding(const Buffer &buffer);
 
   // Tokens.cpp
@@ -100,16 +108,20 @@ private:
   Sizes sizes;
   mlir::func::FuncOp function;
 
-  Value operands, dims, scratch, partials, fault;
-  Value sequence, head, firstRow, length;
+  Value operands, dims, scratch, firstPartials, firstFault;
+  Value sequence, firstHead, firstRow, length, heads, partialFloats;
+  // The head at hand.
+  Value head, headOfItem, partials, fault;
   // Inside a sweep: the chunk, its first token and its number of tokens.
   Value chunkIndex, chunkStart, tokens;
-  /// Tokens from this chunk to the one that the sweep takes next.
-  Value nextChunk;
+  /// Tokens from this chunk to the one that the sweep takes next; whether the
+  /// head at hand is the item's last, behind which that chunk comes.
+  Value nextChunk, isLastHead;
+  unsigned loopFunctions = 0;
   llvm::StringRef rotationKind;
 };
 
-/// Emits `@decay_<entry>_scratch_floats(dims, length) -> i64` and
+/// Emits `@decay_<entry>_scratch_floats(dims, length, heads) -> i64` and
 /// `@decay_<entry>_partial_floats(dims) -> i64`.
 void emitSizeFunctions(chunk::KernelOp kernel, mlir::OpBuilder &builder);
 

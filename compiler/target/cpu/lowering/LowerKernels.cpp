@@ -22,10 +22,12 @@ void emitSizeFunctions(chunk::KernelOp kernel, mlir::OpBuilder &builder) {
   int64_t C = static_cast<int64_t>(kernel.getChunkLength());
   {
     mlir::OpBuilder::InsertionGuard inner(builder);
-    auto function = begin("_scratch_floats", {code.pointerType(), code.i64()});
+    auto function =
+        begin("_scratch_floats", {code.pointerType(), code.i64(), code.i64()});
     Sizes sizes = loadSizes(code, function.getArgument(0), plan.pairs(), C,
                             function.getArgument(1));
-    mlir::func::ReturnOp::create(builder, place, plan.emitOffsets(code, sizes));
+    mlir::func::ReturnOp::create(
+        builder, place, plan.emitOffsets(code, sizes, function.getArgument(2)));
   }
   auto function = begin("_partial_floats", {code.pointerType()});
   Sizes sizes = loadSizes(code, function.getArgument(0), plan.pairs(), C,
@@ -44,11 +46,13 @@ namespace {
 
 struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
   void runOnOperation() override {
+    auto only = getOperation()->getAttrOfType<mlir::StringAttr>(onlyVariant);
     auto kernels = llvm::to_vector(getOperation().getOps<chunk::KernelOp>());
     for (chunk::KernelOp kernel : kernels) {
       mlir::OpBuilder builder(kernel);
       for (const Variant &variant : variants)
-        ItemEmitter(kernel, variant, builder).emit();
+        if (!only || only.getValue() == variant.name)
+          ItemEmitter(kernel, variant, builder).emit();
       emitSizeFunctions(kernel, builder);
       kernel.erase();
     }

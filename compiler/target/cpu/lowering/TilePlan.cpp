@@ -155,7 +155,7 @@ void TilePlan::planBlock(mlir::Block &block) {
   }
 }
 
-Value TilePlan::emitOffsets(Code &code, const Sizes &sizes) {
+Value TilePlan::emitOffsets(Code &code, const Sizes &sizes, Value heads) {
   llvm::DenseMap<mlir::Type, Value> known;
   auto size = [&](chunk::TileType type) {
     Value &entry = known[type];
@@ -171,10 +171,17 @@ Value TilePlan::emitOffsets(Code &code, const Sizes &sizes) {
   };
   offsets.clear();
   slotOffsets.clear();
-  for (const Buffer &buffer : list)
-    offsets.push_back(place(size(buffer.type)));
+  offsets.resize(list.size());
+  for (auto [buffer, offset] : llvm::zip(list, offsets))
+    if (!buffer.reusable)
+      offset = place(size(buffer.type));
   for (chunk::TileType slot : slots)
     slotOffsets.push_back(place(code.mul(size(slot), sizes.chunks)));
+  floatsOfHead = end;
+  end = code.mul(end, heads);
+  for (auto [buffer, offset] : llvm::zip(list, offsets))
+    if (buffer.reusable)
+      offset = place(size(buffer.type));
   workStart = end;
   if (hasRecurrence) {
     mlir::ImplicitLocOpBuilder builder(code.place, code.builder);

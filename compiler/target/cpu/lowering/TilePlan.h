@@ -36,10 +36,16 @@ class TilePlan {
 public:
   explicit TilePlan(chunk::KernelOp kernel);
 
-  /// Emits each buffer's offset in scratch memory, and returns the sum.
-  Value emitOffsets(Code &code, const Sizes &sizes);
-  /// The offset of a tile's buffer.
+  /// Emits each buffer's offset in scratch memory, and returns the sum. What
+  /// lives longer than a chunk is there for each of an item's heads.
+  Value emitOffsets(Code &code, const Sizes &sizes, Value heads);
+  /// The offset of a tile's buffer, of the item's first head.
   Value offset(Value tile) const { return offsets[buffers.lookup(tile)]; }
+  /// Whether each head has its own, `headFloats` behind the one before.
+  bool isOfHead(Value tile) const {
+    return !list[buffers.lookup(tile)].reusable;
+  }
+  Value headFloats() const { return floatsOfHead; }
   /// The offset of what `chunk.save` keeps in `slot`, and its size per chunk.
   Value slotOffset(int64_t slot) const { return slotOffsets[slot]; }
   Value workOffset() const { return workStart; }
@@ -63,7 +69,7 @@ private:
   bool hasRecurrence = false, hasRotation = false, hasPair = false;
 
   std::vector<Value> offsets, slotOffsets;
-  Value workStart, rotationStart;
+  Value workStart, rotationStart, floatsOfHead;
 };
 
 /// A tile's floats in scratch memory.

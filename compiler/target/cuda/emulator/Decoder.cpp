@@ -212,6 +212,8 @@ void identity(Machine &, const Instruction &) {}
 llvm::Error
 Decoder::decodeElementwise(Operation *operation,
                            Handler (*select)(llvm::ArrayRef<ScalarKind>)) {
+  if (operation->getAttr("roundingmode"))
+    return unsupported(operation, "with a rounding mode");
   Value result = operation->getResult(0);
   const Kinds kinds = *scalarsOf(result.getType());
   llvm::SmallVector<Handler, 4> handlers;

@@ -13,6 +13,24 @@ Value KernelEmitter::isValid(int64_t token) {
   return code.less(code.integer(token), own);
 }
 
+/// This thread's tokens two by two, the earlier in the low half.
+Values KernelEmitter::columnPairs(const Stream &stream) {
+  Values pairs;
+  int64_t rowBytes = stream.width * bfloatBytes;
+  Value place = code.shiftLeft(channel, 1);
+  Value rows = code.mul(group, groupTokens * rowBytes);
+  auto wordOf = [&](int64_t token) -> Value {
+    Value offset = code.add(rows, code.bitXor(place, (token & 7) << 4));
+    Value half = code.loadShared(code.i16(), offset,
+                                 stream.shared + token * rowBytes);
+    return mlir::arith::ExtUIOp::create(builder, code.place, code.i32(), half);
+  };
+  for (int64_t token = 0; token < groupTokens; token += 2)
+    pairs.push_back(
+        code.bitOr(wordOf(token), code.shiftLeft(wordOf(token + 1), 16)));
+  return pairs;
+}
+
 Values KernelEmitter::loadColumns(const Stream &stream) {
   Values numbers;
   int64_t rowBytes = stream.width * bfloatBytes;
@@ -24,6 +42,30 @@ Values KernelEmitter::loadColumns(const Stream &stream) {
         code.i16(), offset, stream.shared + token * rowBytes)));
   }
   return numbers;
+}
+
+/// The operations before `until` once more, from the inputs as they were read,
+/// for the tokens of the range: what is cheap to make is not kept. The xor with
+/// a zero from memory hides from the compilers that all this was made before.
+void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
+  Value zero = code.loadShared(code.i32(), Value(), regions.zero);
+  for (mlir::Operation &op : *until->getBlock()) {
+    if (&op == until)
+      return;
+    if (auto read = mlir::dyn_cast<chunk::ReadOp>(op)) {
+      Tile &made = tile(read.getResult());
+      for (int64_t token = firstOfRange;
+           !made.pairs.empty() && token < endOfRange; token += 2) {
+        Value pair = code.bitXor(made.pairs[token / 2], zero);
+        made.numbers[token] = code.unpackLow(pair);
+        made.numbers[token + 1] = code.unpackHigh(pair);
+      }
+    } else if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op)) {
+      if (mlir::cast<chunk::TileType>(pointwise.getResultTypes().front())
+              .has(Axis::Token))
+        emitPointwise(pointwise);
+    }
+  }
 }
 
 void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
@@ -39,7 +81,7 @@ void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
         code.mul(code.add(firstRow, code.extend(row)), stride),
         code.extend(code.mul(element, bfloatBytes)));
     Value place = code.at(data, start);
-    for (size_t token = 0; token < numbers.size(); ++token) {
+    for (int64_t token = firstOfRange; token < endOfRange; ++token) {
       Value writes = isValid(token);
       if (!perChannel)
         writes = code.both(writes, code.equal(column, 0));
@@ -75,13 +117,13 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   if (type.has(Axis::Layer))
     return emitLayersPointwise(op);
   bool hasTokens = type.has(Axis::Token);
-  int64_t count = hasTokens ? tokensPerThread : 1;
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];
     made.kind = hasTokens ? Tile::Kind::columns : Tile::Kind::thread;
-    made.numbers.clear();
+    made.numbers.resize(hasTokens ? tokensPerThread : 1);
   }
-  for (int64_t token = 0; token < count; ++token) {
+  int64_t end = hasTokens ? endOfRange : 1;
+  for (int64_t token = hasTokens ? firstOfRange : 0; token < end; ++token) {
     Values inputs;
     for (Value input : op.getInputs()) {
       const Values &numbers = tile(input).numbers;
@@ -89,7 +131,7 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
     }
     Values made = cloneRegion(code, op, inputs);
     for (auto [result, number] : llvm::zip(op.getResults(), made))
-      tiles[result].numbers.push_back(number);
+      tiles[result].numbers[token] = number;
   }
 }
 

@@ -12,7 +12,6 @@ bool KernelEmitter::isPlainRows(chunk::ReadOp op) {
 }
 
 void KernelEmitter::planStreams(chunk::SweepOp op) {
-  Value piece = thread;
   llvm::SmallVector<chunk::ReadOp> reads, rows;
   for (auto read : op.getBody().front().getOps<chunk::ReadOp>()) {
     chunk::TileType type = read.getType();
@@ -29,16 +28,6 @@ void KernelEmitter::planStreams(chunk::SweepOp op) {
     stream.operand = read.getOperand();
     stream.width = type.has(Axis::Value) ? shape.V : shape.K;
     stream.shared = reserve(BlockShape::tileBytes(stream.width));
-    stream.stride = strideOf(stream.operand);
-    int64_t rowPieces = stream.width / 8;
-    Value row = code.divide(piece, code.integer(rowPieces));
-    Value within = code.bitAnd(piece, rowPieces - 1);
-    Value elements = code.add(code.mul(head, stream.width),
-                              code.shiftLeft(within, 3));
-    Value bytes = code.add(
-        code.mul(code.add(firstRow, code.extend(row)), stream.stride),
-        code.extend(code.mul(elements, bfloatBytes)));
-    stream.source = code.at(dataOf(stream.operand), bytes);
     streams.push_back(stream);
   }
 }
@@ -50,16 +39,20 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   int64_t rowsAtOnce = shape.threads() / rowPieces;
   Value row = code.divide(thread, code.integer(rowPieces));
   Value within = code.bitAnd(thread, rowPieces - 1);
+  Value stride = strideOf(stream.operand), data = dataOf(stream.operand);
+  Value element = code.add(code.mul(head, stream.width),
+                           code.shiftLeft(within, 3));
+  Value start = code.extend(code.mul(element, bfloatBytes));
   for (int64_t from = 0; from < pieces; from += shape.threads()) {
     int64_t skipped = from / shape.threads() * rowsAtOnce;
     Value token = code.add(code.add(first, row), skipped);
     Value exists = code.less(token, length);
     Value to = rowOffset(code.add(row, skipped), within, stream.width);
-    Value step = code.extend(
-        code.choose(exists, code.add(first, skipped), code.integer(0)));
-    Value source = code.at(stream.source, code.mul(step, stream.stride));
-    // A thread whose row does not exist points at row 0, wherever it starts.
-    source = code.choose(exists, source, dataOf(stream.operand));
+    // A thread whose row does not exist points at the sequence's first.
+    Value position = code.add(
+        firstRow,
+        code.extend(code.choose(exists, token, code.integer(0))));
+    Value source = code.at(data, code.add(code.mul(position, stride), start));
     code.copyAsync(code.shared(to, stream.shared), source,
                    code.choose(exists, code.integer(16), code.integer(0)));
   }
@@ -116,7 +109,15 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
       made.shared = stream.shared;
     } else {
       made.kind = Tile::Kind::columns;
-      made.numbers = loadColumns(stream);
+      if (hasGradient) {
+        made.pairs = columnPairs(stream);
+        for (Value pair : made.pairs) {
+          made.numbers.push_back(code.unpackLow(pair));
+          made.numbers.push_back(code.unpackHigh(pair));
+        }
+      } else {
+        made.numbers = loadColumns(stream);
+      }
     }
   } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
     made.kind = Tile::Kind::state;

@@ -16,6 +16,11 @@ mlir::LLVM::LLVMFuncOp emitStep(chunk::KernelOp kernel, BlockShape shape,
 mlir::LLVM::LLVMFuncOp emitInitialise(chunk::KernelOp kernel,
                                       mlir::OpBuilder &builder);
 
+/// `@decay_backward_<K>_<V>_sums`, backward's second launch, if the design has
+/// parameters.
+void emitParameterSums(chunk::KernelOp kernel, BlockShape shape,
+                       mlir::OpBuilder &builder);
+
 } // namespace decay::cuda
 
 #endif // DECAY_COMPILER_TARGET_CUDA_LOWERING_ENTRIES_H

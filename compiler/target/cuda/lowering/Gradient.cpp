@@ -228,26 +228,30 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   Values key = masked(tile(op.getK()).numbers, 0);
   Values lambda = masked(tile(op.getLambda()).numbers, 1);
   const Tile v = tile(op.getV()), output = tile(op.getDO());
-  const Values state = tile(op.getState()).numbers;
   const Values gradient = tile(op.getDState()).numbers;
   storeDiagonal(query, key);
-  Tree tree = startTree(query, key, lambda, /*keepOperands=*/true);
+  Tree tree = startTree(query, key, lambda);
   code.barrier();
+  forgetLanes();
   // The raw columns are read: their place is free for weights and state.
   clearWeights();
+  Values state = loadSavedState(op.getState());
+  finishTree(tree);
   storeStateRows(state, regions.state);
   shareStateProducts(state, gradient);
-  finishTree(tree);
   code.barrier();
+  forgetLanes();
   multiplyLevels();
   multiplyWeightGradient(output, v);
   multiplyHalves();
   Sums fromOutput = multiplyByState(output);
   code.barrier();
+  forgetLanes();
   multiplyLevelGradients();
   multiplyHalfGradients();
   storeStateRows(gradient, regions.state);
   code.barrier();
+  forgetLanes();
   Sums fromValue = multiplyByState(v);
   Sums valueGradient = multiplyOutput(regions.keys, regions.state, output,
                                       /*transposed=*/true);
@@ -256,25 +260,100 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   next.numbers = updateState(gradient, regions.queries, output);
   tiles[op.getDNext()] = next;
   code.barrier();
+  forgetLanes();
   storeCoreSums(fromOutput, regions.queries);
   storeCoreSums(fromValue, regions.keys);
   if (std::optional<int64_t> operand = outputOperand(op.getDV()))
     storeOutput(valueGradient, *operand, v.shared);
   tiles[op.getDV()].kind = Tile::Kind::rows;
   code.barrier();
+  forgetLanes();
   copyNext();
-  TreeGradient made = adjointTree(tree, query, key, lambda);
-  auto bindColumns = [&](Value result, Values numbers) {
-    auto type = mlir::cast<chunk::TileType>(result.getType());
-    Tile columns;
-    columns.kind = Tile::Kind::columns;
-    columns.numbers =
-        type.has(ir::Axis::Channel) ? numbers : sumColumns(numbers);
-    tiles[result] = columns;
-  };
-  bindColumns(op.getDQ(), made.query);
-  bindColumns(op.getDK(), made.key);
-  bindColumns(op.getDLambda(), made.lambda);
+  emitColumnGradients(tree, op);
+}
+
+void KernelEmitter::setRange(int64_t first, int64_t count) {
+  firstOfRange = first;
+  endOfRange = first + count;
+}
+
+/// The adjoint of the tree, and with it what follows in the chunk: by quarters
+/// of the group where that is all pointwise, since a thread cannot hold more.
+void KernelEmitter::emitColumnGradients(const Tree &forward,
+                                        chunk::RecurrenceGradientOp op) {
+  for (Value result : {op.getDQ(), op.getDK(), op.getDLambda()}) {
+    Tile &made = tiles[result];
+    made.kind = Tile::Kind::columns;
+    made.numbers.assign(groupTokens, Value());
+  }
+  constexpr int64_t quarterTokens = groupTokens / 4;
+  Tree tree = forward;
+  tree.totals.clear();
+  loadTotals(tree);
+  Value zero = code.number(0);
+  TotalGradients totals{zero, zero, zero, zero, {}, {}};
+  totals.quarters.fill(zero);
+  totals.halves.fill(zero);
+  bool byQuarters = worksByQuarters(op);
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+    setRange(quarter * quarterTokens, quarterTokens);
+    makeColumnsAgain(op);
+    adjointQuarter(tree, quarter, totals, op);
+    stashLambda(op);
+    if (byQuarters)
+      emitTail(op, Tail::beforeLambda);
+  }
+  Value own = ownTotalGradient(tree, totals);
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+    setRange(quarter * quarterTokens, quarterTokens);
+    makeColumnsAgain(op);
+    unstashLambda(op);
+    finishLambda(tree, quarter, own, totals, op);
+    if (byQuarters)
+      emitTail(op, Tail::withLambda);
+  }
+  setRange(0, groupTokens);
+  if (byQuarters)
+    return;
+  auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
+  if (!type.has(ir::Axis::Channel)) {
+    Tile &made = tiles[op.getDLambda()];
+    made.numbers = sumColumns(made.numbers);
+  }
+  makeColumnsAgain(op);
+  emitTail(op, Tail::all);
+}
+
+/// Whether what follows works token by token.
+bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
+  auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
+  if (!type.has(ir::Axis::Channel))
+    return false;
+  for (mlir::Operation *next = op->getNextNode(); next;
+       next = next->getNextNode())
+    if (!mlir::isa<chunk::PointwiseOp, chunk::AccumulateOp, chunk::WriteOp,
+                   chunk::YieldOp>(next))
+      return false;
+  return true;
+}
+
+/// What follows the gradient in its chunk: all, or what waits for λ's gradient,
+/// or what does not.
+void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
+  llvm::DenseSet<Value> waiting;
+  waiting.insert(op.getDLambda());
+  for (mlir::Operation *next = op->getNextNode();
+       next && !mlir::isa<chunk::YieldOp>(next); next = next->getNextNode()) {
+    bool waits = llvm::any_of(next->getOperands(), [&](Value operand) {
+      return waiting.contains(operand);
+    });
+    if (waits)
+      waiting.insert(next->result_begin(), next->result_end());
+    if (part != Tail::all && waits != (part == Tail::withLambda))
+      continue;
+    code.place = next->getLoc();
+    emitOperation(*next);
+  }
 }
 
 } // namespace decay::cuda

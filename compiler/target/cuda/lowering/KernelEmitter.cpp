@@ -24,6 +24,8 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   std::string name = "decay_" + how.entry;
   if (how.headDims)
     name += "_" + std::to_string(shape.K) + "_" + std::to_string(shape.V);
+  if (how.stage > 0)
+    name += "_sums";
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));
@@ -63,7 +65,6 @@ void KernelEmitter::emitItem() {
   thread = NVVM::ThreadIdXOp::create(builder, code.place, code.i32());
   head = NVVM::BlockIdXOp::create(builder, code.place, code.i32());
   sequence = NVVM::BlockIdYOp::create(builder, code.place, code.i32());
-  lane = code.bitAnd(thread, warpLanes - 1);
   // The same in all lanes, and the compiler shall know it.
   warp = NVVM::ShflOp::create(builder, code.place, code.i32(),
                               code.integer(-1), code.shiftRight(thread, 5),
@@ -71,8 +72,7 @@ void KernelEmitter::emitItem() {
                               NVVM::ShflKind::idx, mlir::UnitAttr());
   group = code.bitAnd(warp, groupCount - 1);
   columnWarp = code.shiftRight(warp, 2);
-  column = code.add(code.mul(columnWarp, warpLanes), lane);
-  channel = shape.pairs == 1 ? column : code.bitAnd(column, shape.K - 1);
+  setLane(thread);
 
   Value packed = field(LaunchField::CuSeqlens);
   Value T = field(LaunchField::T);
@@ -87,6 +87,20 @@ void KernelEmitter::emitItem() {
       [&]() -> Values { return {code.mul(code.extend(sequence), T), T}; });
   firstRow = rows[0];
   length = code.truncate(rows[1]);
+}
+
+void KernelEmitter::setLane(Value newThread) {
+  thread = newThread;
+  lane = code.bitAnd(thread, warpLanes - 1);
+  column = code.add(code.mul(columnWarp, warpLanes), lane);
+  channel = shape.pairs == 1 ? column : code.bitAnd(column, shape.K - 1);
+}
+
+/// From here on a lane's addresses are computed anew: the xor with a zero from
+/// memory hides that they were known. Registers are scarcer than additions.
+void KernelEmitter::forgetLanes() {
+  Value zero = code.loadShared(code.i32(), Value(), regions.zero);
+  setLane(code.bitXor(thread, zero));
 }
 
 Value KernelEmitter::field(LaunchField which) {
@@ -147,6 +161,9 @@ void KernelEmitter::emitBlock(mlir::Block &block) {
   for (mlir::Operation &op : block) {
     code.place = op.getLoc();
     emitOperation(op);
+    // What follows it was emitted with it.
+    if (mlir::isa<chunk::RecurrenceGradientOp>(op))
+      return;
   }
 }
 
@@ -192,6 +209,7 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   int64_t columns = shape.columns(), tileOf = BlockShape::tileBytes(columns);
   int64_t stateBytes = columns * shape.V * bfloatBytes;
   int64_t small = BlockShape::tileBytes(chunkTokens);
+  regions.zero = reserve(floatBytes);
   regions.levels = reserve(4 * tileOf);
   regions.wide = reserve(2 * tileOf);
   regions.queries = reserve(tileOf);
@@ -249,6 +267,9 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.
   code.barrier();
+  code.when(code.equal(thread, 0), [&] {
+    code.storeShared(code.integer(0), Value(), regions.zero);
+  });
   if (!hasGradient)
     clearWeights();
   nextToken = op.getDescending()
@@ -292,11 +313,15 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
   // The chunk's columns are here, and nobody is still at the last one.
   code.waitCopies(0);
   code.barrier();
+  auto outer = std::tie(thread, lane, column, channel);
+  std::tuple<Value, Value, Value, Value> kept = outer;
+  forgetLanes();
   if (!hasGradient)
     copyRows(firstToken);
   fetchNumbers(nextToken);
   emitBlock(body);
   keepNumbers(nextToken);
+  outer = kept;
   return flat(body.getTerminator()->getOperands());
 }
 

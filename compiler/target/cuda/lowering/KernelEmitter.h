@@ -9,8 +9,13 @@
 
 #include <functional>
 #include <optional>
+#include <unordered_map>
 
 namespace decay::cuda {
+
+struct HashOfValue {
+  size_t operator()(Value value) const { return mlir::hash_value(value); }
+};
 
 /// Where the numbers of a chunk tile are.
 struct Tile {
@@ -22,6 +27,8 @@ struct Tile {
     layers   ///< one number for each layer, made when asked for
   } kind = Kind::thread;
   Values numbers;
+  /// columns as they were read: bf16 pairs of tokens, to make numbers again.
+  Values pairs;
   /// thread: each group has its own part of a sum over tokens.
   bool isPartial = false;
   int64_t shared = 0;                  ///< rows: offset in shared memory
@@ -59,8 +66,6 @@ protected:
     int64_t operand;
     int64_t width;  ///< elements of a row
     int64_t shared; ///< its tile in shared memory
-    Value source;   ///< this thread's first 16 bytes in the first chunk
-    Value stride;   ///< bytes between rows, i64
   };
 
   /// An operand with one number per token and head.
@@ -74,6 +79,8 @@ protected:
   // KernelEmitter.cpp
   void emitBlock(mlir::Block &block);
   void emitSweep(chunk::SweepOp op);
+  void setLane(Value newThread);
+  void forgetLanes();
   Value field(LaunchField field);
   llvm::StringRef shapeOf(int64_t operand);
   Value dataOf(int64_t operand);
@@ -109,6 +116,7 @@ protected:
   Value workspacePart(llvm::StringRef name);
   void emitSave(chunk::SaveOp op);
   void emitRestore(chunk::RestoreOp op);
+  Values loadSavedState(Value restored);
   void emitAccumulate(chunk::AccumulateOp op);
   void emitFill(chunk::FillOp op);
   void sumGroups(Tile &partial);
@@ -120,6 +128,7 @@ protected:
   Values loadColumns(const Stream &stream);
   void storeColumns(const Values &numbers, int64_t operand);
   Value isValid(int64_t token);
+  Values columnPairs(const Stream &stream);
   void emitIndex(chunk::IndexOp op);
 
   // Tokens.cpp
@@ -177,9 +186,8 @@ protected:
   struct Tree {
     Values query; ///< q ∘ pre of this thread's 16 tokens
     Values key;   ///< k ∘ suf
-    /// Of each level: the scaled operand, and the products of its blocks.
-    std::array<Values, 4> operands, blocks;
-    Values totals;                ///< of all four groups
+    Values quarters; ///< products of λ over four tokens
+    Values totals;   ///< of all four groups
     Value before, behind, factor; ///< of the chunk's ends and of level 32
     Value isRight, isUpper;
   };
@@ -190,8 +198,7 @@ protected:
   void loadTotals(Tree &tree);
   void storeChunkTotal(const Tree &tree);
   void storeCore(llvm::ArrayRef<Value> numbers, int64_t region);
-  Tree startTree(const Values &query, const Values &key, const Values &lambda,
-                 bool keepOperands);
+  Tree startTree(const Values &query, const Values &key, const Values &lambda);
   void storeDiagonal(const Values &query, const Values &key);
   void finishTree(Tree &tree);
 
@@ -212,6 +219,12 @@ protected:
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
+  void emitColumnGradients(const Tree &forward,
+                           chunk::RecurrenceGradientOp op);
+  enum class Tail { beforeLambda, withLambda, all };
+  void emitTail(chunk::RecurrenceGradientOp op, Tail part);
+  static bool worksByQuarters(chunk::RecurrenceGradientOp op);
+  void setRange(int64_t first, int64_t count);
   void multiplyWeightGradient(const Tile &output, const Tile &v);
   void multiplyLevelGradients();
   void multiplyHalfGradients();
@@ -220,14 +233,32 @@ protected:
   void shareStateProducts(const Values &state, const Values &gradient);
 
   // TreeGradient.cpp
-  struct TreeGradient {
-    Values query, key, lambda;
+  /// What the quarters of a group (four tokens each) leave for its totals.
+  struct TotalGradients {
+    Value before, behind, factorOfQuery, factorOfKey;
+    std::array<Value, 4> quarters; ///< of the quarters' products
+    std::array<Value, 2> halves;   ///< of those of two quarters
   };
+  /// Four tokens on their way up the levels 1, 2, 4 and 8.
+  struct QuarterTree {
+    std::array<Values, 4> operands; ///< at each level
+    Values query, key;              ///< above them
+    Values lambda, pairs;           ///< and the products of two
+  };
+  Value halfTotal(const Tree &tree, int64_t half);
+  QuarterTree climbQuarter(const Tree &tree, int64_t quarter,
+                           chunk::RecurrenceGradientOp op);
+  Value corePlace(int64_t &region);
   Values loadCore(int64_t region);
-  Values totalGradients(const Tree &tree, Value before, Value behind,
-                        Value factor);
-  TreeGradient adjointTree(const Tree &tree, const Values &query,
-                           const Values &key, const Values &lambda);
+  void stashLambda(chunk::RecurrenceGradientOp op);
+  void unstashLambda(chunk::RecurrenceGradientOp op);
+  void adjointQuarter(const Tree &tree, int64_t quarter,
+                      TotalGradients &totals, chunk::RecurrenceGradientOp op);
+  Value ownTotalGradient(const Tree &tree, const TotalGradients &totals);
+  void finishLambda(const Tree &tree, int64_t quarter, Value own,
+                    const TotalGradients &totals,
+                    chunk::RecurrenceGradientOp op);
+  void makeColumnsAgain(mlir::Operation *until);
   Values sumColumns(const Values &numbers);
 
   chunk::KernelOp kernel;
@@ -235,7 +266,8 @@ protected:
   mlir::OpBuilder &builder;
   Lanes code;
   mlir::LLVM::LLVMFuncOp function;
-  llvm::DenseMap<Value, Tile> tiles;
+  /// A node-based map: references stay while tiles are made.
+  std::unordered_map<Value, Tile, HashOfValue> tiles;
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
   // The item, and who this thread is.
@@ -252,6 +284,8 @@ protected:
   Value nextToken;          ///< of the chunk that comes after it
   Value chunkIndex;
   bool hasGradient = false;
+  /// The tokens of the group that are being worked on.
+  int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::vector<NumberStream> numberStreams;
   bool secondExchange = false; ///< which half of the place is next
   // Of this thread's channel: θ in fp64, its cos and sin.
@@ -268,13 +302,13 @@ protected:
     int64_t weights = 0;    ///< A, bf16 [64, 64]
     int64_t totals = 0;     ///< fp32 [4, columns]
     int64_t chunkTotal = 0; ///< fp32 [columns]
+    int64_t zero = 0;       ///< 0, which the compilers do not know
     int64_t diagonal = 0;   ///< fp32 [columnWarps, 64]
     // Backward alone.
     int64_t weightGradient = 0;   ///< dA, symmetric, bf16 [64, 64]
     int64_t diagonalGradient = 0; ///< fp32 [64]
     int64_t stateProducts = 0;    ///< Σ_v S ∘ dS, fp32 [4, columns]
     int64_t factorGradients = 0;  ///< fp32 [3, 4, columns]
-    int64_t end = 0;
   } regions;
 };
 

@@ -1,7 +1,9 @@
 //===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
 #include "compiler/target/cuda/lowering/Entries.h"
+#include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
+#include "compiler/target/cuda/lowering/SplitPointwise.h"
 
 namespace decay::cuda {
 
@@ -40,6 +42,10 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         mlir::LLVM::Linkage::External, sharedMemoryName, mlir::Attribute(),
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
+      // Parameters start the same on every device.
+      if (kernel.getSymName() != "init_parameters")
+        simplifyGates(kernel);
+      splitPointwise(kernel);
       emitEntry(kernel, gpu, builder);
       kernel.erase();
     }
@@ -65,6 +71,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         KernelEmitter emitter(kernel, shape, builder);
         emitter.emit();
         setWorkspace(gpu, entry, emitter.workspaceParts());
+        emitParameterSums(kernel, shape, builder);
       }
     }
   }

@@ -30,6 +30,7 @@ public:
               mlir::OpBuilder &builder)
       : KernelEmitter(kernel, shape, builder) {
     tokensPerThread = 1;
+    setRange(0, 1);
   }
 
 private:

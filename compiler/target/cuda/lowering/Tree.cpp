@@ -37,8 +37,7 @@ void KernelEmitter::storeCore(llvm::ArrayRef<Value> numbers, int64_t region) {
 /// Levels 1 to 8, inside the thread's 16 tokens.
 KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
                                              const Values &key,
-                                             const Values &lambda,
-                                             bool keepOperands) {
+                                             const Values &lambda) {
   Tree tree;
   tree.key = key;
   for (auto [q, decay] : llvm::zip(query, lambda))
@@ -51,10 +50,6 @@ KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
       operand.push_back(token & size ? tree.query[token] : tree.key[token]);
     storeCore(operand, regions.levels +
                            level * BlockShape::tileBytes(shape.columns()));
-    if (keepOperands) {
-      tree.operands[level] = operand;
-      tree.blocks[level] = totals;
-    }
     for (int64_t token = 0; token < groupTokens; ++token) {
       int64_t block = token / size;
       Values &scaled = token & size ? tree.query : tree.key;
@@ -64,6 +59,8 @@ KernelEmitter::Tree KernelEmitter::startTree(const Values &query,
     for (size_t block = 0; block < totals.size(); block += 2)
       merged.push_back(code.fmul(totals[block], totals[block + 1]));
     totals = merged;
+    if (totals.size() == 4)
+      tree.quarters = totals;
   }
   shareTotal(totals.front());
   return tree;
@@ -155,10 +152,10 @@ void KernelEmitter::finishTree(Tree &tree) {
 
 /// Tokens behind the sequence's end: λ = 1 and q = k = 0 change nothing.
 Values KernelEmitter::masked(const Values &numbers, float otherwise) {
-  Values made;
-  for (auto [token, number] : llvm::enumerate(numbers))
-    made.push_back(
-        code.choose(isValid(token), number, code.number(otherwise)));
+  Values made(tokensPerThread);
+  for (int64_t token = firstOfRange; token < endOfRange; ++token)
+    made[token] = code.choose(isValid(token), numbers[token],
+                              code.number(otherwise));
   return made;
 }
 
@@ -167,19 +164,22 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   Values key = masked(tile(op.getK()).numbers, 0);
   Values lambda = masked(tile(op.getLambda()).numbers, 1);
   storeDiagonal(query, key);
-  Tree tree = startTree(query, key, lambda, /*keepOperands=*/false);
+  Tree tree = startTree(query, key, lambda);
   code.barrier();
+  forgetLanes();
   // Everyone has read the chunk's columns: the next may come.
   copyColumns();
   finishTree(tree);
   multiplyLevels();
   code.barrier();
+  forgetLanes();
   const Values state = tile(op.getState()).numbers;
   storeStateRows(state, regions.state);
   multiplyHalves();
   // All but the columns that were asked for last.
   code.waitCopies(1);
   code.barrier();
+  forgetLanes();
   const Tile v = tile(op.getV());
   Sums output = multiplyOutput(regions.queries, regions.state, v,
                                /*transposed=*/false);
@@ -204,6 +204,7 @@ void KernelEmitter::emitState(chunk::StateOp op) {
   }
   shareTotal(behind);
   code.barrier();
+  forgetLanes();
   copyColumns();
   loadTotals(tree);
   Values key;
@@ -213,6 +214,7 @@ void KernelEmitter::emitState(chunk::StateOp op) {
   storeChunkTotal(tree);
   code.waitCopies(1);
   code.barrier();
+  forgetLanes();
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = updateState(tile(op.getState()).numbers, regions.keys,

@@ -1,42 +1,177 @@
 //===- TreeGradient.cpp - The adjoint of the products of λ ----------------===//
 //
 // The program of Tree.cpp backwards, number by number: multiplications and
-// sums, no division and no logarithm, so that λ = 0 is an ordinary case.
+// sums, no division and no logarithm, so that λ = 0 is an ordinary case. What
+// the levels' operands were is made again from the inputs.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
 namespace decay::cuda {
 
-/// This thread's 16 tokens of a core region.
-Values KernelEmitter::loadCore(int64_t region) {
+/// Where a core region has the tokens of the range, which are four.
+Value KernelEmitter::corePlace(int64_t &region) {
   int64_t columns = shape.columns();
-  Value offset = code.shiftLeft(
-      code.add(code.mul(group, 2 * columns), column), 4);
+  region += firstOfRange / 8 * columns * 16 + firstOfRange % 8 * bfloatBytes;
+  return code.shiftLeft(code.add(code.mul(group, 2 * columns), column), 4);
+}
+
+Values KernelEmitter::loadCore(int64_t region) {
+  Value offset = corePlace(region);
+  Value words = code.loadShared(code.vector(2, code.i32()), offset, region);
   Values numbers;
-  for (int64_t half = 0; half < 2; ++half) {
-    Value words = code.loadShared(code.vector(4, code.i32()), offset,
-                                  region + half * columns * 16);
-    for (int64_t word = 0; word < 4; ++word) {
-      Value pair = mlir::LLVM::ExtractElementOp::create(
-          builder, code.place, words, code.integer(word));
-      numbers.push_back(code.unpackLow(pair));
-      numbers.push_back(code.unpackHigh(pair));
-    }
+  for (int64_t word = 0; word < 2; ++word) {
+    Value pair = mlir::LLVM::ExtractElementOp::create(
+        builder, code.place, words, code.integer(word));
+    numbers.push_back(code.unpackLow(pair));
+    numbers.push_back(code.unpackHigh(pair));
   }
   return numbers;
 }
 
-/// Gradients of the four groups' totals, from those of each group's factors.
-Values KernelEmitter::totalGradients(const Tree &tree, Value before,
-                                     Value behind, Value factor) {
+/// λ's gradient so far waits where this thread has read what it needed.
+void KernelEmitter::stashLambda(chunk::RecurrenceGradientOp op) {
+  int64_t next = firstOfRange;
+  for (int64_t region : {regions.queries, regions.keys}) {
+    Value offset = corePlace(region);
+    Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                              code.vector(2, code.f32()));
+    for (int64_t each = 0; each < 2; ++each)
+      pair = mlir::LLVM::InsertElementOp::create(
+          builder, code.place, pair, tiles[op.getDLambda()].numbers[next++],
+          code.integer(each));
+    code.storeShared(pair, offset, region);
+  }
+}
+
+void KernelEmitter::unstashLambda(chunk::RecurrenceGradientOp op) {
+  int64_t next = firstOfRange;
+  for (int64_t region : {regions.queries, regions.keys}) {
+    Value offset = corePlace(region);
+    Value pair = code.loadShared(code.vector(2, code.f32()), offset, region);
+    for (int64_t each = 0; each < 2; ++each)
+      tiles[op.getDLambda()].numbers[next++] =
+          mlir::LLVM::ExtractElementOp::create(builder, code.place, pair,
+                                               code.integer(each));
+  }
+}
+
+Value KernelEmitter::halfTotal(const Tree &tree, int64_t half) {
+  return code.fmul(tree.quarters[2 * half], tree.quarters[2 * half + 1]);
+}
+
+/// As in startTree, for the range's tokens. Behind the sequence's end λ = 1;
+/// there no gradient arrives, so that q and k do not matter.
+KernelEmitter::QuarterTree
+KernelEmitter::climbQuarter(const Tree &tree, int64_t quarter,
+                            chunk::RecurrenceGradientOp op) {
+  Values lambda = masked(tile(op.getLambda()).numbers, 1);
+  QuarterTree made;
+  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+    made.lambda.push_back(lambda[token]);
+    made.query.push_back(
+        code.fmul(tile(op.getQ()).numbers[token], lambda[token]));
+    made.key.push_back(tile(op.getK()).numbers[token]);
+  }
+  made.pairs = {code.fmul(made.lambda[0], made.lambda[1]),
+                code.fmul(made.lambda[2], made.lambda[3])};
+  for (int64_t level = 0; level < 4; ++level) {
+    int64_t size = int64_t(1) << level;
+    for (int64_t token = 0; token < 4; ++token) {
+      bool isRight = (quarter * 4 + token) & size;
+      Value &scaled = isRight ? made.query[token] : made.key[token];
+      Value sibling = level == 0   ? made.lambda[token ^ 1]
+                      : level == 1 ? made.pairs[(token / 2) ^ 1]
+                      : level == 2 ? tree.quarters[quarter ^ 1]
+                                   : halfTotal(tree, (quarter / 2) ^ 1);
+      made.operands[level].push_back(scaled);
+      scaled = code.fmul(scaled, sibling);
+    }
+  }
+  return made;
+}
+
+/// Gradients of four tokens' q and k, and of λ but for what comes through the
+/// products of the quarter and more.
+void KernelEmitter::adjointQuarter(const Tree &tree, int64_t quarter,
+                                   TotalGradients &totals,
+                                   chunk::RecurrenceGradientOp op) {
+  int64_t bytes = BlockShape::tileBytes(shape.columns());
+  QuarterTree up = climbQuarter(tree, quarter, op);
+  Value zero = code.number(0), one = code.number(1);
+  Value wideQuery = code.choose(tree.isUpper, tree.factor, zero);
+  Value wideKey = code.choose(tree.isUpper, zero, tree.factor);
+  Value nearQuery = code.choose(tree.isRight, one, zero);
+  Value nearKey = code.choose(tree.isRight, zero, one);
+  Values x = loadCore(regions.queries), y = loadCore(regions.keys);
+  Values near = loadCore(regions.wide), wide = loadCore(regions.wide + bytes);
+  Values query, key;
+  for (int64_t token = 0; token < 4; ++token) {
+    totals.before = code.fma(x[token], up.query[token], totals.before);
+    totals.behind = code.fma(y[token], up.key[token], totals.behind);
+    totals.factorOfQuery =
+        code.fma(wide[token], up.query[token], totals.factorOfQuery);
+    totals.factorOfKey =
+        code.fma(wide[token], up.key[token], totals.factorOfKey);
+    query.push_back(code.fma(
+        x[token], tree.before,
+        code.fma(wide[token], wideQuery, code.fmul(near[token], nearQuery))));
+    key.push_back(code.fma(
+        y[token], tree.behind,
+        code.fma(wide[token], wideKey, code.fmul(near[token], nearKey))));
+  }
+  Values pairTotals(2, zero), lambda(4, zero);
+  for (int64_t level = 3; level >= 0; --level) {
+    int64_t size = int64_t(1) << level;
+    Values z = loadCore(regions.levels + level * bytes);
+    if (level == 0)
+      for (int64_t token = 0; token < 4; ++token)
+        lambda[token] = code.fmul(pairTotals[token / 2], up.lambda[token ^ 1]);
+    for (int64_t token = 0; token < 4; ++token) {
+      bool isRight = (quarter * 4 + token) & size;
+      Value &own = isRight ? query[token] : key[token];
+      int64_t pair = (token / 2) ^ 1;
+      Value &total = level == 3   ? totals.halves[(quarter / 2) ^ 1]
+                     : level == 2 ? totals.quarters[quarter ^ 1]
+                     : level == 1 ? pairTotals[pair]
+                                  : lambda[token ^ 1];
+      Value sibling = level == 3   ? halfTotal(tree, (quarter / 2) ^ 1)
+                      : level == 2 ? tree.quarters[quarter ^ 1]
+                      : level == 1 ? up.pairs[pair]
+                                   : up.lambda[token ^ 1];
+      total = code.fma(own, up.operands[level][token], total);
+      own = code.fma(own, sibling, z[token]);
+    }
+  }
+  // q ∘ λ and k are where the tree starts; the diagonal needs no λ.
+  Value row = code.shiftLeft(code.mul(group, groupTokens), 2);
+  for (int64_t index = 0; index < 4; ++index) {
+    int64_t token = firstOfRange + index;
+    Value diagonal = code.loadShared(
+        code.f32(), row, regions.diagonalGradient + token * floatBytes);
+    Value q = tile(op.getQ()).numbers[token], k = tile(op.getK()).numbers[token];
+    tiles[op.getDQ()].numbers[token] = code.fma(
+        diagonal, k, code.fmul(query[index], up.lambda[index]));
+    tiles[op.getDK()].numbers[token] = code.fma(diagonal, q, key[index]);
+    tiles[op.getDLambda()].numbers[token] =
+        code.fma(query[index], q, lambda[index]);
+  }
+}
+
+/// The gradient of this group's total, from those of each group's factors.
+Value KernelEmitter::ownTotalGradient(const Tree &tree,
+                                      const TotalGradients &totals) {
   int64_t columns = shape.columns();
   Value place = code.shiftLeft(
       code.add(code.mul(group, columns), column), 2);
   int64_t kind = groupCount * columns * floatBytes;
-  for (auto [index, value] : llvm::enumerate(Values{before, behind, factor}))
+  Value factors[] = {totals.before, totals.behind,
+                     code.choose(tree.isUpper, totals.factorOfQuery,
+                                 totals.factorOfKey)};
+  for (auto [index, value] : llvm::enumerate(factors))
     code.storeShared(value, place, regions.factorGradients + index * kind);
   code.barrier();
+  forgetLanes();
   auto of = [&](int64_t index, int64_t other) {
     return code.loadShared(code.f32(), code.shiftLeft(column, 2),
                            regions.factorGradients + index * kind +
@@ -67,82 +202,29 @@ Values KernelEmitter::totalGradients(const Tree &tree, Value before,
   // Level 32: the third total for the fourth group, the second for the first.
   made[2] = code.fadd(made[2], of(2, 3));
   made[1] = code.fadd(made[1], of(2, 0));
-  return made;
-}
-
-static Value dot(Lanes &code, const Values &x, const Values &y) {
-  Value sums[2] = {code.number(0), code.number(0)};
-  for (auto [index, pair] : llvm::enumerate(llvm::zip(x, y)))
-    sums[index % 2] =
-        code.fma(std::get<0>(pair), std::get<1>(pair), sums[index % 2]);
-  return code.fadd(sums[0], sums[1]);
-}
-
-KernelEmitter::TreeGradient
-KernelEmitter::adjointTree(const Tree &tree, const Values &query,
-                           const Values &key, const Values &lambda) {
-  int64_t bytes = BlockShape::tileBytes(shape.columns());
-  // The chunk's ends and the levels above the group.
-  Values x = loadCore(regions.queries), y = loadCore(regions.keys);
-  Value before = dot(code, x, tree.query), behind = dot(code, y, tree.key);
-  Values dQuery, dKey;
-  for (auto [fromOutput, fromValue] : llvm::zip(x, y)) {
-    dQuery.push_back(code.fmul(fromOutput, tree.before));
-    dKey.push_back(code.fmul(fromValue, tree.behind));
-  }
-  Value zero = code.number(0), factor = zero;
-  Values sixteen = loadCore(regions.wide);
-  Values thirtyTwo = loadCore(regions.wide + bytes);
-  for (int64_t token = 0; token < groupTokens; ++token) {
-    Value used = code.choose(tree.isUpper, tree.query[token], tree.key[token]);
-    factor = code.fma(thirtyTwo[token], used, factor);
-    Value scaled = code.fmul(thirtyTwo[token], tree.factor);
-    dQuery[token] = code.fadd(
-        dQuery[token],
-        code.fadd(code.choose(tree.isUpper, scaled, zero),
-                  code.choose(tree.isRight, sixteen[token], zero)));
-    dKey[token] = code.fadd(
-        dKey[token],
-        code.fadd(code.choose(tree.isUpper, zero, scaled),
-                  code.choose(tree.isRight, zero, sixteen[token])));
-  }
-  Values all = totalGradients(tree, before, behind, factor);
-  Value own = all[0];
+  Value own = made[0];
   for (int64_t other = 1; other < groupCount; ++other)
-    own = code.choose(code.equal(group, other), all[other], own);
+    own = code.choose(code.equal(group, other), made[other], own);
+  return own;
+}
 
-  // The levels inside the group, from 8 down to 1.
-  Values dTotals = {own};
-  for (int64_t level = 3; level >= 0; --level) {
-    int64_t size = int64_t(1) << level;
-    const Values &blocks = tree.blocks[level];
-    Values lower;
-    for (size_t block = 0; block < blocks.size(); ++block)
-      lower.push_back(code.fmul(dTotals[block / 2], blocks[block ^ 1]));
-    Values z = loadCore(regions.levels + level * bytes);
-    for (int64_t token = 0; token < groupTokens; ++token) {
-      Value &gradient = token & size ? dQuery[token] : dKey[token];
-      int64_t sibling = (token / size) ^ 1;
-      lower[sibling] =
-          code.fma(gradient, tree.operands[level][token], lower[sibling]);
-      gradient = code.fma(gradient, blocks[sibling], z[token]);
-    }
-    dTotals = lower;
+/// What λ's gradient gets through the products of its quarter and more.
+void KernelEmitter::finishLambda(const Tree &tree, int64_t quarter, Value own,
+                                 const TotalGradients &totals,
+                                 chunk::RecurrenceGradientOp op) {
+  int64_t half = quarter / 2;
+  Value ofHalf = code.fma(own, halfTotal(tree, half ^ 1), totals.halves[half]);
+  Value ofQuarter = code.fma(ofHalf, tree.quarters[quarter ^ 1],
+                             totals.quarters[quarter]);
+  Values all = masked(tile(op.getLambda()).numbers, 1);
+  const Value *lambda = &all[firstOfRange];
+  Value pairs[] = {code.fmul(lambda[0], lambda[1]),
+                   code.fmul(lambda[2], lambda[3])};
+  for (int64_t index = 0; index < 4; ++index) {
+    Value ofPair = code.fmul(ofQuarter, pairs[(index / 2) ^ 1]);
+    Value &made = tiles[op.getDLambda()].numbers[firstOfRange + index];
+    made = code.fma(ofPair, lambda[index ^ 1], made);
   }
-  // q ∘ λ and k are where the tree starts; the diagonal needs no λ.
-  TreeGradient made;
-  Value row = code.shiftLeft(code.mul(group, groupTokens), 2);
-  for (int64_t token = 0; token < groupTokens; ++token) {
-    Value diagonal = code.loadShared(code.f32(), row,
-                                     regions.diagonalGradient +
-                                         token * floatBytes);
-    made.query.push_back(code.fma(diagonal, key[token],
-                                  code.fmul(dQuery[token], lambda[token])));
-    made.key.push_back(code.fma(diagonal, query[token], dKey[token]));
-    made.lambda.push_back(
-        code.fma(dQuery[token], query[token], dTotals[token]));
-  }
-  return made;
 }
 
 /// Each token's sum over all columns, in every thread of the group.

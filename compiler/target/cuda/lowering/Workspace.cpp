@@ -118,28 +118,35 @@ void KernelEmitter::emitSave(chunk::SaveOp op) {
   }
 }
 
+/// A state is loaded where it is used: registers are scarce before.
 void KernelEmitter::emitRestore(chunk::RestoreOp op) {
   auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
-  int64_t bytes = savedBytes(shape, type);
-  Value place = slotPlace(op.getSlot(), bytes);
   Tile made;
-  if (!(type.has(Axis::Channel) && type.has(Axis::Value))) {
-    made.numbers = {code.load(code.f32(), place)};
-    tiles[op.getResult()] = made;
-    return;
-  }
-  made.kind = Tile::Kind::state;
+  if (type.has(Axis::Channel) && type.has(Axis::Value))
+    made.kind = Tile::Kind::state;
+  else
+    made.numbers = {code.load(
+        code.f32(), slotPlace(op.getSlot(), savedBytes(shape, type)))};
+  tiles[op.getResult()] = made;
+}
+
+Values KernelEmitter::loadSavedState(Value restored) {
+  auto op = restored.getDefiningOp<chunk::RestoreOp>();
+  assert(op && "backward's states come from its first sweep");
+  auto type = mlir::cast<chunk::TileType>(restored.getType());
+  Value place = slotPlace(op.getSlot(), savedBytes(shape, type));
+  Values numbers;
   for (int64_t first = 0; first < shape.stateNumbers(); first += 8) {
     Value words = code.load(code.vector(4, code.i32()),
                             code.at(place, first / 8 * 16 * shape.threads()));
     for (int64_t word = 0; word < 4; ++word) {
       Value pair = mlir::LLVM::ExtractElementOp::create(
           builder, code.place, words, code.integer(word));
-      made.numbers.push_back(code.unpackLow(pair));
-      made.numbers.push_back(code.unpackHigh(pair));
+      numbers.push_back(code.unpackLow(pair));
+      numbers.push_back(code.unpackHigh(pair));
     }
   }
-  tiles[op.getResult()] = made;
+  return numbers;
 }
 
 void KernelEmitter::emitFill(chunk::FillOp op) {
@@ -150,8 +157,12 @@ void KernelEmitter::emitFill(chunk::FillOp op) {
 
 /// Each group adds up its own tokens; the groups meet behind the sweep.
 void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
-  Tile made = tile(op.getAccumulator());
+  // A group's later tokens add to what its first ones left.
+  Tile made = tile(firstOfRange == 0 ? op.getAccumulator()
+                                     : Value(op.getResult()));
   Values numbers = masked(tile(op.getTile()).numbers, 0);
+  numbers = Values(llvm::ArrayRef(numbers).slice(firstOfRange,
+                                                 endOfRange - firstOfRange));
   while (numbers.size() > 1) {
     Values sums;
     for (size_t index = 0; index < numbers.size(); index += 2)

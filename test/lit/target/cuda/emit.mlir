@@ -1,6 +1,6 @@
 // Kernels as the lowering leaves them become PTX and machine code, each by itself.
-// RUN: decay-translate --target=cuda --emit=nvvm %s | FileCheck %s --check-prefix=NVVM
-// RUN: decay-translate --target=cuda --emit=ptx %s | FileCheck %s --check-prefix=PTX
+// RUN: decay-translate --target=cuda --from=nvvm --emit=nvvm %s | FileCheck %s --check-prefix=NVVM
+// RUN: decay-translate --target=cuda --from=nvvm --emit=ptx %s | FileCheck %s --check-prefix=PTX
 
 // NVVM-NOT: scf.
 // NVVM-NOT: arith.

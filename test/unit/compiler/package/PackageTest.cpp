@@ -277,7 +277,7 @@ TEST_F(PackageTest, TheFirstFaultInIndexOrderIsReported) {
                              {o.data(), 0},     {nullptr, 0}};
   const DecayEntry &forward = entry("forward");
   Workspace workspace(forward.workspace_bytes(&dims, 1));
-  DecayFault fault = {-1, -1, -1, -1, 0};
+  DecayFault fault = {-1, -1, -1, -1, 0, 0, ""};
   EXPECT_EQ(forward.launch(operands, &dims, workspace.memory, workspace.size,
                            nullptr, &fault),
             DECAY_LAMBDA_OUT_OF_RANGE);

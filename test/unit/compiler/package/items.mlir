@@ -4,7 +4,7 @@
 
 !operands_VARIANT = !llvm.struct<(ptr, i64)>
 !dims_VARIANT = !llvm.struct<(i64, i64, i64, i64, i64, i64, ptr, i64, i64, i64, i64)>
-!item_VARIANT = !llvm.struct<(i64, i64, i64, i64)>
+!item_VARIANT = !llvm.struct<(i64, i64, i64, i64, i64, i64)>
 !fault_VARIANT = !llvm.struct<(i64, i64, i64, f64)>
 
 // The place of an operand's element (token, head, channel); a stride of 0 is H * K.
@@ -37,7 +37,7 @@ func.func private @at_VARIANT(%operands: !llvm.ptr, %operand: i64, %index: i64) 
   return %place : !llvm.ptr
 }
 
-func.func @decay_forward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
+func.func private @head_forward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
   %zero = arith.constant 0 : i64
   %one = arith.constant 1 : i64
   %two = arith.constant 2 : i64
@@ -86,13 +86,37 @@ func.func @decay_forward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: 
   return
 }
 
+// Each of the item's heads, as an item of one.
+func.func @decay_forward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
+  %zero = arith.constant 0 : i64
+  %one = arith.constant 1 : i64
+  %headsAt = llvm.getelementptr %item[0, 4] : (!llvm.ptr) -> !llvm.ptr, !item_VARIANT
+  %heads = llvm.load %headsAt : !llvm.ptr -> i64
+  %apartAt = llvm.getelementptr %item[0, 5] : (!llvm.ptr) -> !llvm.ptr, !item_VARIANT
+  %apart = llvm.load %apartAt : !llvm.ptr -> i64
+  %headAt = llvm.getelementptr %item[0, 1] : (!llvm.ptr) -> !llvm.ptr, !item_VARIANT
+  %firstHead = llvm.load %headAt : !llvm.ptr -> i64
+  %whole = llvm.load %item : !llvm.ptr -> !item_VARIANT
+  %mine = llvm.alloca %one x !item_VARIANT : (i64) -> !llvm.ptr
+  scf.for %i = %zero to %heads step %one : i64 {
+    %head = arith.addi %firstHead, %i : i64
+    %with = llvm.insertvalue %head, %whole[1] : !item_VARIANT
+    llvm.store %with, %mine : !item_VARIANT, !llvm.ptr
+    %shift = arith.muli %i, %apart : i64
+    %myPartials = llvm.getelementptr %partials[%shift] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+    %myFault = llvm.getelementptr %fault[%i] : (!llvm.ptr, i64) -> !llvm.ptr, !fault_VARIANT
+    func.call @head_forward_VARIANT(%operands, %dims, %mine, %scratch, %myPartials, %myFault) : (!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr) -> ()
+  }
+  return
+}
+
 func.func @decay_step_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
   func.call @decay_forward_VARIANT(%operands, %dims, %item, %scratch, %partials, %fault) : (!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr) -> ()
   return
 }
 
 // Partial sums: delta [1], then gamma [K].
-func.func @decay_backward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
+func.func private @head_backward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
   %zero = arith.constant 0 : i64
   %one = arith.constant 1 : i64
   %four = arith.constant 4 : i64
@@ -133,6 +157,30 @@ func.func @decay_backward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item:
       %nextGamma = arith.addf %gamma, %do : f32
       llvm.store %nextGamma, %gammaAt : f32, !llvm.ptr
     }
+  }
+  return
+}
+
+// Each of the item's heads, as an item of one.
+func.func @decay_backward_VARIANT(%operands: !llvm.ptr, %dims: !llvm.ptr, %item: !llvm.ptr, %scratch: !llvm.ptr, %partials: !llvm.ptr, %fault: !llvm.ptr) {
+  %zero = arith.constant 0 : i64
+  %one = arith.constant 1 : i64
+  %headsAt = llvm.getelementptr %item[0, 4] : (!llvm.ptr) -> !llvm.ptr, !item_VARIANT
+  %heads = llvm.load %headsAt : !llvm.ptr -> i64
+  %apartAt = llvm.getelementptr %item[0, 5] : (!llvm.ptr) -> !llvm.ptr, !item_VARIANT
+  %apart = llvm.load %apartAt : !llvm.ptr -> i64
+  %headAt = llvm.getelementptr %item[0, 1] : (!llvm.ptr) -> !llvm.ptr, !item_VARIANT
+  %firstHead = llvm.load %headAt : !llvm.ptr -> i64
+  %whole = llvm.load %item : !llvm.ptr -> !item_VARIANT
+  %mine = llvm.alloca %one x !item_VARIANT : (i64) -> !llvm.ptr
+  scf.for %i = %zero to %heads step %one : i64 {
+    %head = arith.addi %firstHead, %i : i64
+    %with = llvm.insertvalue %head, %whole[1] : !item_VARIANT
+    llvm.store %with, %mine : !item_VARIANT, !llvm.ptr
+    %shift = arith.muli %i, %apart : i64
+    %myPartials = llvm.getelementptr %partials[%shift] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+    %myFault = llvm.getelementptr %fault[%i] : (!llvm.ptr, i64) -> !llvm.ptr, !fault_VARIANT
+    func.call @head_backward_VARIANT(%operands, %dims, %mine, %scratch, %myPartials, %myFault) : (!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr) -> ()
   }
   return
 }

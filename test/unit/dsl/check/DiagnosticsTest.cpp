@@ -138,6 +138,18 @@ std::vector<LargeCase> largeCases() {
   for (int i = 0; i < 1500; ++i)
     many += "  x" + std::to_string(i) + " = geometric(" +
             std::to_string(i + 1) + ", 1, head)\n";
+  std::string heavy = "design d\n  project f\n";
+  std::string sum;
+  for (int i = 0; i < 60; ++i) {
+    heavy += "  a" + std::to_string(i) + " = softplus(f + " +
+             std::to_string(i + 1) + ")\n";
+    sum += (i ? " + a" : "a") + std::to_string(i);
+  }
+  std::string projections = "design d\n", added;
+  for (int i = 0; i < 40; ++i) {
+    projections += "  project f" + std::to_string(i) + "\n";
+    added += (i ? " + f" : "f") + std::to_string(i);
+  }
   std::string variants;
   for (int i = 0; i < 20; ++i)
     variants += "variant a" + std::to_string(i) + " of a" +
@@ -153,6 +165,9 @@ std::vector<LargeCase> largeCases() {
        7 + 255},
       {"nesting-too-deep", wide + ")\n", 0, 0},
       {"chain-too-long", chain + "  λ = x1099\n", 0, 0},
+      {"design-too-heavy", heavy + "  λ = sigmoid(" + sum + ")\n", 57, 9},
+      {"design-too-heavy", projections + "  λ = sigmoid(" + added + ")\n", 38,
+       11},
       {"too-many-nodes", many + "  λ = 0.5\n", 0, 0},
   };
 }

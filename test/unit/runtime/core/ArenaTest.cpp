@@ -14,6 +14,7 @@ class EmptyDevice : public Device {
 public:
   std::string describe() const override { return "empty"; }
   int64_t workers() const override { return 1; }
+  std::string_view target() const override { return "none"; }
   void *allocate(size_t) override { return nullptr; }
   void release(void *) override {}
   void parallelFor(int64_t,

@@ -56,15 +56,15 @@ struct BadPackage {
 TEST(Load, RefusesEachDefectByName) {
   const BadPackage packages[] = {
       {"version",
-       "its interface has version 2, expected 1: compile the design again"},
-      {"refuses", "does not speak version 1 of the package interface: compile"},
+       "its interface has version 3, expected 2: compile the design again"},
+      {"refuses", "does not speak version 2 of the package interface: compile"},
       {"needs_avx512", "no code for this processor"},
       {"manifest", "manifest: 'design' is missing"},
       {"hash", "or their hashes differ"},
       {"shape", "entry 'forward': the shape 'B T H Q' is not a list"},
       {"twice", "the entry 'forward' twice"},
       {"incomplete", "incomplete entry"},
-      {"type", "the operand 'q' has the number type 1"},
+      {"type", "the operand 'q' has the number type 7"},
       {"no_text", "lacks the design, hash"},
       {"no_entries", "its table has 0 entries"},
   };

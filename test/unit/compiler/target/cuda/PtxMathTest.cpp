@@ -176,10 +176,18 @@ private:
   std::unique_ptr<mlir::ExecutionEngine> engine;
 };
 
-Compiled &compiled() {
-  static Compiled instance;
-  return instance;
-}
+/// The functions, compiled once; gone before main ends, as LLVM's own statics
+/// are needed to take them down.
+class PtxMathTest : public testing::Test {
+protected:
+  static void SetUpTestSuite() { instance = std::make_unique<Compiled>(); }
+  static void TearDownTestSuite() { instance.reset(); }
+  static Compiled &compiled() { return *instance; }
+
+private:
+  static std::unique_ptr<Compiled> instance;
+};
+std::unique_ptr<Compiled> PtxMathTest::instance;
 
 //===----------------------------------------------------------------------===//
 // Tests
@@ -222,7 +230,7 @@ template <typename Visit> void sweep(float least, float most, Visit visit) {
         visit(x);
 }
 
-TEST(PtxMathTest, errorsAreWithinTheirBounds) {
+TEST_F(PtxMathTest, errorsAreWithinTheirBounds) {
   for (const Claim &claim : claims) {
     auto function = compiled().find<float>(claim.function);
     double worst = 0, at = 0;
@@ -242,7 +250,7 @@ TEST(PtxMathTest, errorsAreWithinTheirBounds) {
   }
 }
 
-TEST(PtxMathTest, endsAreExact) {
+TEST_F(PtxMathTest, endsAreExact) {
   struct Point {
     const char *function;
     float argument, expected;
@@ -297,7 +305,7 @@ TEST(PtxMathTest, endsAreExact) {
   }
 }
 
-TEST(PtxMathTest, quotientsAndPowers) {
+TEST_F(PtxMathTest, quotientsAndPowers) {
   auto divide = compiled().find<float>("divide");
   auto power = compiled().find<float>("power");
   for (float y : {1.0f, -3.0f, 0x1p-120f, 0x1p125f, 7e-20f, 1e9f})
@@ -318,7 +326,7 @@ TEST(PtxMathTest, quotientsAndPowers) {
   EXPECT_EQ(power(0, 2), 0);
 }
 
-TEST(PtxMathTest, anglesAndExponentialsOfDoubles) {
+TEST_F(PtxMathTest, anglesAndExponentialsOfDoubles) {
   auto sine = compiled().find<double>("wide_sin");
   auto cosine = compiled().find<double>("wide_cos");
   for (double x = 1e-3; x < 2e9; x *= 1.00017)

@@ -19,8 +19,8 @@ struct Outcome {
 Outcome runKernel(const std::string &body, std::vector<uint32_t> &data,
                   const GridShape &grid);
 
-/// Runs a kernel of those parameters and that body, with @dyn the dynamic shared
-/// memory.
+/// Runs a kernel of those parameters and that body, with @dyn the dynamic
+/// shared memory.
 Outcome runFunction(const std::string &parameters, const std::string &body,
                     const GridShape &grid, llvm::ArrayRef<Argument> arguments,
                     llvm::ArrayRef<GlobalRange> ranges);

@@ -1,4 +1,4 @@
-# cmake -DOUTPUT=file.cpp -DINPUTS=a.bc,b.bc -P Embed.cmake: bitcode files as a C++ source.
+# cmake -DOUTPUT=file.cpp -DNAMESPACE=decay::x -DINPUTS=a.bc,b.bc -P Embed.cmake: bitcode files as a C++ source.
 string(REPLACE "," ";" INPUTS "${INPUTS}")
 set(arrays "")
 set(rows "")
@@ -9,12 +9,13 @@ foreach(input ${INPUTS})
   string(APPEND arrays "static constexpr char ${name}[] = \"${bytes}\";\n")
   string(APPEND rows "  {\"${name}.c\", {${name}, sizeof(${name}) - 1}},\n")
 endforeach()
-file(WRITE ${OUTPUT} "#include \"compiler/target/cpu/glue/GlueBitcode.h\"
-namespace decay::cpu {
-${arrays}llvm::ArrayRef<GlueBitcode> glueBitcode() {
-  static const GlueBitcode all[] = {
+file(WRITE ${OUTPUT} "#include \"compiler/package/library/GlueBitcode.h\"
+namespace ${NAMESPACE} {
+llvm::ArrayRef<decay::GlueBitcode> glueBitcode();
+${arrays}llvm::ArrayRef<decay::GlueBitcode> glueBitcode() {
+  static const decay::GlueBitcode all[] = {
 ${rows}  };
   return all;
 }
-} // namespace decay::cpu
+} // namespace ${NAMESPACE}
 ")

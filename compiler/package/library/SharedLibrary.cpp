@@ -1,5 +1,5 @@
 //===- SharedLibrary.cpp - lld, called as a library ----------------------===//
-#include "compiler/target/cpu/codegen/Codegen.h"
+#include "compiler/package/library/PackageLibrary.h"
 
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/SmallString.h"
@@ -14,7 +14,7 @@
 
 LLD_HAS_DRIVER(elf)
 
-namespace decay::cpu {
+namespace decay {
 namespace {
 
 /// An object file for a linker that wants paths, in no folder.
@@ -89,4 +89,4 @@ llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
   return (*library)->getBuffer().str();
 }
 
-} // namespace decay::cpu
+} // namespace decay

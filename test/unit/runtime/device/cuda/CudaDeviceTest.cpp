@@ -1,0 +1,160 @@
+//===- CudaDeviceTest.cpp - The GPU device, with a driver that pretends ---===//
+
+#include "runtime/device/cuda/CudaDevice.h"
+
+#include "runtime/kernels/KernelLibrary.h"
+#include "test/support/gpu/FakeDriver.h"
+
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace decay::runtime;
+
+namespace {
+std::unique_ptr<CudaDevice> makeDevice() {
+  auto device = CudaDevice::create();
+  EXPECT_TRUE(device.ok()) << device.status().message();
+  return std::move(*device);
+}
+} // namespace
+
+TEST(CudaDevice, SaysWhatItIs) {
+  auto device = makeDevice();
+  EXPECT_EQ(device->describe(),
+            "cuda: fake GPU, -1 multiprocessors of compute capability 9.0, "
+            "4.0 MiB, driver for CUDA 13.0");
+  EXPECT_EQ(device->target(), "cuda");
+  auto missing = CudaDevice::create(1);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.status().message(), "there is no GPU 1, expected 0 to 0");
+}
+
+TEST(CudaDevice, GivesBackWhatItTakes) {
+  {
+    auto device = makeDevice();
+  }
+  EXPECT_EQ(fake_driver.contexts, 0);
+  EXPECT_EQ(fake_driver.streams, 0);
+  EXPECT_EQ(fake_driver.events, 0);
+}
+
+TEST(CudaDevice, MemoryIsZeroedAndCopied) {
+  auto device = makeDevice();
+  char numbers[100], read[100];
+  memset(numbers, 7, sizeof numbers);
+  void *memory = device->allocate(100);
+  ASSERT_NE(memory, nullptr);
+  ASSERT_TRUE(device->upload(memory, numbers, 100).ok());
+  ASSERT_TRUE(device->download(read, memory, 100).ok());
+  EXPECT_EQ(memcmp(numbers, read, 100), 0);
+  EXPECT_EQ(device->allocate(size_t(1) << 40), nullptr);
+}
+
+TEST(CudaDevice, FailuresAreInTheDriversWords) {
+  auto device = makeDevice();
+  fake_driver.wait_result = 700;
+  Status status = device->synchronise();
+  fake_driver.wait_result = 0;
+  EXPECT_EQ(status.message(), "a launch before this failed: what the fake "
+                              "driver says (error 700)");
+  auto time = device->elapsed([] { return Status::user("not begun"); });
+  EXPECT_FALSE(time.ok());
+  EXPECT_EQ(fake_driver.events, 0);
+  time = device->elapsed([] { return Status(); });
+  ASSERT_TRUE(time.ok());
+  EXPECT_EQ(*time, 1.5f);
+}
+
+namespace {
+/// simple_decay's forward on the GPU, sizes B 1, T 3, H 2, K and V 64.
+class GpuKernel : public testing::Test {
+protected:
+  void SetUp() override {
+    auto loaded = KernelLibrary::load(TEST_PACKAGE);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    library = std::make_unique<KernelLibrary>(std::move(*loaded));
+    dims.B = 1, dims.T = 3, dims.H = 2, dims.K = dims.V = 64, dims.layers = 1;
+    for (const KernelOperandInfo &info : library->operands(KernelRole::Forward))
+      if (!info.optional) {
+        KernelOperand &operand = operands.emplace_back();
+        operand.name = info.name;
+        operand.type = info.type;
+        operand.elements = info.shape.elements(dims, 1);
+        operand.data = device->allocate(size_t(operand.elements) *
+                                        (info.type == DECAY_BF16 ? 2 : 4));
+      }
+    fake_driver.launch_count = 0;
+  }
+  Status launch() {
+    return library->launch(KernelRole::Forward, operands, dims, workspace,
+                           *device);
+  }
+
+  std::unique_ptr<CudaDevice> device = makeDevice();
+  std::unique_ptr<KernelLibrary> library;
+  std::vector<KernelOperand> operands;
+  DecayDims dims = {};
+  KernelWorkspace workspace{*device};
+};
+
+class OtherDevice final : public Device {
+public:
+  std::string describe() const override { return "other"; }
+  int64_t workers() const override { return 1; }
+  std::string_view target() const override { return "other"; }
+  void *allocate(size_t) override { return nullptr; }
+  void release(void *) override {}
+  void parallelFor(int64_t,
+                   const std::function<void(int64_t, int64_t)> &) override {}
+  void multiply(const MatrixProduct &) override {}
+  void *stream() override { return nullptr; }
+};
+} // namespace
+
+TEST_F(GpuKernel, RunsOnTheDevicesStream) {
+  EXPECT_EQ(library->memory(), DECAY_DEVICE_MEMORY);
+  Status status = launch();
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_GE(fake_driver.launch_count, 1);
+  EXPECT_EQ(fake_driver.launches[0].stream, device->stream());
+  EXPECT_TRUE(library->readFault(KernelRole::Forward, workspace, *device).ok());
+}
+
+TEST_F(GpuKernel, FaultsAreReadLater) {
+  ASSERT_TRUE(launch().ok());
+  int32_t code = DECAY_LAMBDA_OUT_OF_RANGE;
+  double value = 1.5;
+  char slot[64] = {};
+  memcpy(slot + 4, &code, sizeof code);
+  memcpy(slot + 40, &value, sizeof value);
+  ASSERT_TRUE(device->upload(workspace.data(), slot, sizeof slot).ok());
+  Status status = library->readFault(KernelRole::Forward, workspace, *device);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.message().find("λ is 1.5 at sequence 0, token 0"),
+            std::string::npos)
+      << status.message();
+  EXPECT_TRUE(library->readFault(KernelRole::Forward, workspace, *device).ok());
+}
+
+TEST_F(GpuKernel, RefusesWhatDoesNotFit) {
+  operands[0].type = DECAY_F32;
+  EXPECT_NE(launch().message().find("'q' holds fp32, expected bf16"),
+            std::string::npos);
+  operands[0].type = DECAY_BF16;
+  operands[0].rowStride = 132;
+  EXPECT_NE(launch().message().find("'q' has 384 elements"), std::string::npos)
+      << launch().message();
+  dims.K = 48;
+  operands[0].rowStride = 0;
+  EXPECT_NE(launch().message().find("no kernel for head dims K = 48"),
+            std::string::npos)
+      << launch().message();
+  dims.K = 64;
+  OtherDevice other;
+  Status status =
+      library->launch(KernelRole::Forward, operands, dims, workspace, other);
+  EXPECT_NE(status.message().find("compiled for the target 'cuda', but the "
+                                  "device runs those for 'other'"),
+            std::string::npos)
+      << status.message();
+}
