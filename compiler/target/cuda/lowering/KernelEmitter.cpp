@@ -280,7 +280,7 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   keepNumbers(nextToken);
   for (auto [argument, initial] :
        llvm::zip(body.getArguments(), op.getInitial()))
-    tiles[argument] = Tile(tile(initial));
+    tiles[argument] = tile(initial);
   Values last = code.loop(chunks, flat(op.getInitial()),
                           [&](Value index, mlir::ValueRange carried) {
                             return emitChunk(op, index, chunks, carried);
@@ -288,8 +288,7 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   for (auto [result, initial, yielded] :
        llvm::zip(op.getResults(), op.getInitial(),
                  body.getTerminator()->getOperands())) {
-    // A copy, as a new entry may move the others.
-    tiles[result] = Tile(tile(initial));
+    tiles[result] = tile(initial);
     tiles[result].isPartial = tile(yielded).isPartial;
   }
   bind(op.getResults(), last);
