@@ -41,27 +41,6 @@ std::string Verdict::str() const {
       worstRmsAt, faults.size());
 }
 
-/// A package's forward also gives λ, over tokens and heads at least.
-static void returnLambda(mlir::ModuleOp module) {
-  mlir::func::FuncOp forward = functionOf(module, "forward");
-  forward.walk([&](ir::RecurrenceOp recurrence) {
-    mlir::OpBuilder builder(forward.front().getTerminator());
-    auto type = mlir::cast<ir::FieldType>(recurrence.getLambda().getType());
-    mlir::Value lambda =
-        ir::BroadcastOp::create(builder, recurrence.getLoc(),
-                                type.with(ir::Axis::Token).with(ir::Axis::Head),
-                                recurrence.getLambda());
-    mlir::Operation *end = forward.front().getTerminator();
-    unsigned place = end->getNumOperands();
-    end->insertOperands(place, lambda);
-    auto name = builder.getDictionaryAttr(
-        builder.getNamedAttr("decay.name", builder.getStringAttr("lambda")));
-    [[maybe_unused]] auto inserted =
-        forward.insertResult(place, lambda.getType(), name);
-    assert(succeeded(inserted));
-  });
-}
-
 std::unique_ptr<CompiledDesign> CompiledDesign::compile(
     const std::string &design, const dsl::SettingChoices &settings,
     const dsl::CheckedDesign &checked, const std::string &folder,

@@ -75,4 +75,25 @@ prepareModule(mlir::MLIRContext &context, const dsl::CheckedDesign &design) {
   return module;
 }
 
+void returnLambda(mlir::ModuleOp module) {
+  mlir::func::FuncOp forward =
+      module.lookupSymbol<mlir::func::FuncOp>("forward");
+  forward.walk([&](ir::RecurrenceOp recurrence) {
+    mlir::OpBuilder builder(forward.front().getTerminator());
+    auto type = mlir::cast<ir::FieldType>(recurrence.getLambda().getType());
+    mlir::Value lambda =
+        ir::BroadcastOp::create(builder, recurrence.getLoc(),
+                                type.with(ir::Axis::Token).with(ir::Axis::Head),
+                                recurrence.getLambda());
+    mlir::Operation *end = forward.front().getTerminator();
+    unsigned place = end->getNumOperands();
+    end->insertOperands(place, lambda);
+    auto name = builder.getDictionaryAttr(
+        builder.getNamedAttr("decay.name", builder.getStringAttr("lambda")));
+    [[maybe_unused]] auto inserted =
+        forward.insertResult(place, lambda.getType(), name);
+    assert(succeeded(inserted));
+  });
+}
+
 } // namespace decay::test

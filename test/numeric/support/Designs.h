@@ -32,6 +32,10 @@ std::optional<dsl::CheckedDesign> check(const LibraryCase &libraryCase,
 mlir::OwningOpRef<mlir::ModuleOp>
 prepareModule(mlir::MLIRContext &context, const dsl::CheckedDesign &design);
 
+/// Makes @forward give λ as well, over tokens and heads at least, as a kernel
+/// does.
+void returnLambda(mlir::ModuleOp module);
+
 } // namespace decay::test
 
 #endif // DECAY_TEST_NUMERIC_SUPPORT_DESIGNS_H

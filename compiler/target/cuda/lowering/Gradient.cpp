@@ -57,7 +57,8 @@ void KernelEmitter::multiplyWeightGradient(const Tile &output, const Tile &v) {
         Value y = code.add(j, code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
                                        place * 8 + each % 2));
         Value number = sums[place][each];
-        code.when(code.less(y, x), [&] {
+        // The diagonal is masked where it is read, but has to be there.
+        code.when(code.less(y, code.add(x, 1)), [&] {
           Value half = code.narrow(number);
           code.storeShared(half, weightOffset(code, x, y),
                            regions.weightGradient);

@@ -1,0 +1,127 @@
+//===- CudaKernelsMain.cpp - GPU kernels in the emulator ------------------===//
+//
+// cuda_kernels_vs_oracle [--full] [part of a name]
+// Designs that together use every construct, with bf16 inputs, against the
+// float64 oracle; the emulator reports races and stray accesses. --full: all
+// settings of all designs. One line a design; exit code 1 if one fails.
+//
+//===----------------------------------------------------------------------===//
+#include "test/numeric/cuda/EmulatedDesign.h"
+
+#include <cstdio>
+
+using namespace decay;
+using namespace decay::test;
+
+namespace {
+
+struct Options {
+  bool full = false;
+  std::string only;
+};
+
+const LibraryCase chosen[] = {
+    {"simple_decay", {}},
+    {"mamba2", {{"granularity", "scalar"}}},
+    {"tnl", {}},
+    {"tnl_l", {{"compat", "authors"}}},
+    {"lightnet", {}},
+    {"lightnet", {{"granularity", "scalar"}}},
+    {"lssp", {{"compat", "authors"}}},
+    {"hgrn2", {{"position", "rope"}}},
+    {"hgrn2", {{"granularity", "scalar"}}},
+    {"lssp", {{"sharing", "on"}, {"position", "lrpe_cosine"}}},
+    {"tpe", {}}};
+
+struct Shape {
+  const char *entry;
+  Sizes sizes;
+  bool states;
+};
+
+Sizes sizesOf(int64_t B, int64_t T, int64_t D, Random &random) {
+  Sizes sizes{.B = B, .T = T, .H = 2, .K = D, .V = D, .layers = 4};
+  sizes.layer = integer(random, 0, 3);
+  sizes.position = integer(random, 0, 1) * 123457;
+  sizes.seed = random();
+  return sizes;
+}
+
+std::vector<Shape> shapesOf(bool wide, Random &random) {
+  Sizes packed = sizesOf(1, 150, 64, random);
+  packed.cuSeqlens = {0, 17, 17, 150};
+  std::vector<Shape> shapes = {{"forward", sizesOf(2, 1, 64, random), true},
+                               {"forward", sizesOf(1, 65, 64, random), false},
+                               {"forward", packed, true},
+                               {"backward", sizesOf(1, 17, 64, random), false},
+                               {"backward", packed, true}};
+  if (wide) {
+    shapes.push_back({"forward", sizesOf(1, 150, 128, random), true});
+    shapes.push_back({"backward", sizesOf(1, 65, 128, random), true});
+  }
+  return shapes;
+}
+
+Judgement judgeCase(const LibraryCase &libraryCase) {
+  Judgement judgement;
+  std::string problem;
+  auto design = EmulatedDesign::compile(libraryCase, problem);
+  if (!design) {
+    judgement.faults.push_back("does not compile: " + problem);
+    return judgement;
+  }
+  bool hasPairs = libraryCase.name().find("lrpe_cosine") != std::string::npos;
+  Random random(7);
+  for (const Shape &shape : shapesOf(!hasPairs, random))
+    design->judge(shape.entry, shape.sizes, shape.states,
+                  design->draw(shape.sizes, random), judgement);
+  for (int64_t D : {64, 128}) {
+    Sizes few = sizesOf(2, 3, D, random);
+    NamedFields inputs = design->draw(few, random);
+    design->judgeSteps(few, inputs, judgement);
+    design->judgeFault(few, inputs, judgement);
+  }
+  design->judgeInitialisers(sizesOf(1, 1, 64, random), judgement);
+  return judgement;
+}
+
+Options parse(int count, char **arguments) {
+  Options options;
+  for (int index = 1; index < count; ++index) {
+    std::string argument = arguments[index];
+    if (argument == "--full")
+      options.full = true;
+    else
+      options.only = argument;
+  }
+  return options;
+}
+
+} // namespace
+
+int main(int count, char **arguments) {
+  Options options = parse(count, arguments);
+  std::vector<LibraryCase> cases(std::begin(chosen), std::end(chosen));
+  if (options.full)
+    cases = libraryCases();
+  int64_t failed = 0, judged = 0;
+  for (const LibraryCase &libraryCase : cases) {
+    std::string name = libraryCase.name(), problem;
+    if (name.find(options.only) == std::string::npos ||
+        !check(libraryCase, problem))
+      continue;
+    Judgement judgement = judgeCase(libraryCase);
+    ++judged;
+    failed += !judgement.faults.empty();
+    std::printf("%s %s: %lld tensors, worst %.2f of what is allowed (%s)\n",
+                judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
+                static_cast<long long>(judgement.tensors), judgement.worst,
+                judgement.worstAt.c_str());
+    for (const std::string &fault : judgement.faults)
+      std::printf("    %s\n", fault.c_str());
+    std::fflush(stdout);
+  }
+  std::printf("cuda_kernels_vs_oracle: %lld designs, %lld failed\n",
+              static_cast<long long>(judged), static_cast<long long>(failed));
+  return failed == 0 && judged > 0 ? 0 : 1;
+}

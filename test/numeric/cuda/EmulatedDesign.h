@@ -1,0 +1,79 @@
+//===- EmulatedDesign.h - GPU kernels of a design, in the emulator -*- C++
+//-*-===//
+#ifndef DECAY_TEST_NUMERIC_CUDA_EMULATEDDESIGN_H
+#define DECAY_TEST_NUMERIC_CUDA_EMULATEDDESIGN_H
+
+#include "compiler/target/cuda/Launches.h"
+#include "test/numeric/support/Designs.h"
+#include "test/numeric/support/Inputs.h"
+
+#include <map>
+#include <memory>
+
+namespace decay::test {
+
+/// RMS(kernel - oracle) / RMS(oracle) that tensors may have, by what they are.
+inline constexpr double largestForward = 5e-3, largestGradient = 8e-3,
+                        largestParameter = 1e-6;
+
+/// What comparisons have found so far.
+struct Judgement {
+  std::vector<std::string> faults;
+  double worst = 0;
+  std::string worstAt;
+  int64_t tensors = 0;
+};
+
+/// A design as kernels for the GPU and as decay IR.
+class EmulatedDesign {
+public:
+  /// Null with the reason in `problem` where the design does not compile.
+  static std::unique_ptr<EmulatedDesign> compile(const LibraryCase &libraryCase,
+                                                 std::string &problem);
+
+  /// Random inputs; what has tokens is rounded to bf16.
+  NamedFields draw(const Sizes &sizes, Random &random) const;
+
+  /// One launch of `entry` ("forward" or "backward") against the oracle.
+  void judge(const std::string &entry, const Sizes &sizes, bool states,
+             const NamedFields &inputs, Judgement &judgement) const;
+  /// T launches of step, the state in one place, against the oracle's forward.
+  void judgeSteps(const Sizes &sizes, const NamedFields &inputs,
+                  Judgement &judgement) const;
+  void judgeInitialisers(const Sizes &sizes, Judgement &judgement) const;
+  /// A λ out of its range must be named in the fault slot, and the right one.
+  void judgeFault(const Sizes &sizes, const NamedFields &inputs,
+                  Judgement &judgement) const;
+
+private:
+  struct Operand {
+    std::string name, shape;
+    bool written;
+    bool hasTokens() const { return shape.find('T') != std::string::npos; }
+  };
+  /// An operand's memory: bf16 with tokens, else fp32. Without bytes: absent.
+  struct Tensor {
+    std::vector<char> bytes;
+    int64_t rowStride = 0, offset = 0;
+  };
+  using Tensors = std::map<std::string, Tensor>;
+
+  Tensor pack(const Operand &operand, const std::vector<double> &values) const;
+  static std::vector<double> unpack(const Operand &operand,
+                                    const Tensor &tensor);
+  Tensors allocate(const std::string &entry, const Sizes &sizes, bool states,
+                   const NamedFields &inputs) const;
+  cuda::FaultSlot launch(const std::string &entry, const Sizes &sizes,
+                         Tensors &tensors, Judgement &judgement) const;
+  void compare(const std::string &entry, const std::string &where,
+               const NamedFields &oracle, const Tensors &got, double largest,
+               Judgement &judgement) const;
+
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> oracle, kernels;
+  std::map<std::string, std::vector<Operand>> operands;
+};
+
+} // namespace decay::test
+
+#endif // DECAY_TEST_NUMERIC_CUDA_EMULATEDDESIGN_H
