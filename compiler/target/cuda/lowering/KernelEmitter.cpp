@@ -225,7 +225,6 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   }
   regions.diagonalGradient = reserve(chunkTokens * floatBytes);
   regions.stateProducts = reserve(groupCount * columns * floatBytes);
-  regions.factorGradients = reserve(3 * groupCount * columns * floatBytes);
   // The raw columns are done with when the tree is built: the state's rows and
   // the weights lie over them until the next chunk is asked for.
   int64_t free = 0, start = streams.front().shared;

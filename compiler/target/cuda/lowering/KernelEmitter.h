@@ -307,7 +307,6 @@ protected:
     int64_t weightGradient = 0;   ///< dA, symmetric, bf16 [64, 64]
     int64_t diagonalGradient = 0; ///< fp32 [64]
     int64_t stateProducts = 0;    ///< Σ_v S ∘ dS, fp32 [4, columns]
-    int64_t factorGradients = 0;  ///< fp32 [3, 4, columns]
   } regions;
 };
 

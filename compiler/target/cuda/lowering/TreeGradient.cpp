@@ -163,19 +163,20 @@ void KernelEmitter::adjointQuarter(const Tree &tree, int64_t quarter,
 Value KernelEmitter::ownTotalGradient(const Tree &tree,
                                       const TotalGradients &totals) {
   int64_t columns = shape.columns();
-  Value place = code.shiftLeft(code.add(code.mul(group, columns), column), 2);
-  int64_t kind = groupCount * columns * floatBytes;
+  // Where each thread has read what it needed of level 16.
+  auto offsetOf = [&](Value ofGroup) {
+    return code.shiftLeft(code.add(code.mul(ofGroup, 2 * columns), column), 4);
+  };
   Value factors[] = {
       totals.before, totals.behind,
       code.choose(tree.isUpper, totals.factorOfQuery, totals.factorOfKey)};
   for (auto [index, value] : llvm::enumerate(factors))
-    code.storeShared(value, place, regions.factorGradients + index * kind);
+    code.storeShared(value, offsetOf(group), regions.wide + index * floatBytes);
   code.barrier();
   forgetLanes();
   auto of = [&](int64_t index, int64_t other) {
-    return code.loadShared(code.f32(), code.shiftLeft(column, 2),
-                           regions.factorGradients + index * kind +
-                               other * columns * floatBytes);
+    return code.loadShared(code.f32(), offsetOf(code.integer(other)),
+                           regions.wide + index * floatBytes);
   };
   Value chunk = code.number(0);
   for (int64_t part = 0; part < groupCount; ++part)
