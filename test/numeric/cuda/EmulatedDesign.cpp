@@ -96,9 +96,10 @@ EmulatedDesign::compile(const LibraryCase &libraryCase, std::string &problem) {
   return made;
 }
 
-NamedFields EmulatedDesign::draw(const Sizes &sizes, Random &random) const {
+NamedFields EmulatedDesign::draw(const Sizes &sizes, Random &random,
+                                 double parameterNoise) const {
   NamedFields inputs = drawInputs(*oracle, functionOf(*oracle, "backward"),
-                                  sizes, random, /*parameterNoise=*/0.1);
+                                  sizes, random, parameterNoise);
   for (auto &[name, field] : inputs)
     if (field.axes & ir::axisBit(ir::Axis::Token))
       for (double &value : field.values)
@@ -294,6 +295,8 @@ void EmulatedDesign::compare(const std::string &entry, const std::string &where,
     }
     double ratio = whole > 0 ? std::sqrt(error / whole) : std::sqrt(error);
     ++judgement.tensors;
+    if (values.size() < fewestForRms && !std::isnan(ratio))
+      continue;
     if (ratio / largest > judgement.worst || std::isnan(ratio)) {
       judgement.worst = ratio / largest;
       judgement.worstAt = what;
@@ -304,7 +307,7 @@ void EmulatedDesign::compare(const std::string &entry, const std::string &where,
   }
 }
 
-void EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
+bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
                            bool states, const NamedFields &inputs,
                            Judgement &judgement) const {
   NamedFields given = inputs;
@@ -320,17 +323,18 @@ void EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
   std::string where = entry + " " + describe(sizes) + (states ? " states" : "");
   // One that lies on the edge may be seen on either side.
   if (right.fault || slot.code)
-    return;
+    return false;
   compare(entry, where, right.results, tensors,
           entry == "backward" ? largestGradient : largestForward, judgement);
+  return true;
 }
 
-void EmulatedDesign::judgeSteps(const Sizes &sizes, const NamedFields &inputs,
+bool EmulatedDesign::judgeSteps(const Sizes &sizes, const NamedFields &inputs,
                                 Judgement &judgement) const {
   Interpretation right =
       interpret(functionOf(*oracle, "forward"), sizes, inputs, false);
   if (right.fault)
-    return;
+    return false;
   Tensors tensors = allocate("step", sizes, /*states=*/true, inputs);
   Sizes one = sizes;
   one.T = 1;
@@ -354,6 +358,7 @@ void EmulatedDesign::judgeSteps(const Sizes &sizes, const NamedFields &inputs,
   }
   compare("step", "steps " + describe(sizes), right.results, tensors,
           largestForward, judgement);
+  return true;
 }
 
 void EmulatedDesign::judgeInitialisers(const Sizes &sizes,

@@ -16,6 +16,10 @@ namespace decay::test {
 inline constexpr double largestForward = 5e-3, largestGradient = 8e-3,
                         largestParameter = 1e-6;
 
+/// A mean over fewer numbers says how far their sums cancel, not how well they
+/// were computed.
+inline constexpr size_t fewestForRms = 16;
+
 /// What comparisons have found so far.
 struct Judgement {
   std::vector<std::string> faults;
@@ -32,13 +36,16 @@ public:
                                                  std::string &problem);
 
   /// Random inputs; what has tokens is rounded to bf16.
-  NamedFields draw(const Sizes &sizes, Random &random) const;
+  NamedFields draw(const Sizes &sizes, Random &random,
+                   double parameterNoise) const;
 
-  /// One launch of `entry` ("forward" or "backward") against the oracle.
-  void judge(const std::string &entry, const Sizes &sizes, bool states,
+  /// One launch of `entry` ("forward" or "backward") against the oracle. False:
+  /// nothing is compared, as λ leaves its range.
+  bool judge(const std::string &entry, const Sizes &sizes, bool states,
              const NamedFields &inputs, Judgement &judgement) const;
   /// T launches of step, the state in one place, against the oracle's forward.
-  void judgeSteps(const Sizes &sizes, const NamedFields &inputs,
+  /// False as above.
+  bool judgeSteps(const Sizes &sizes, const NamedFields &inputs,
                   Judgement &judgement) const;
   void judgeInitialisers(const Sizes &sizes, Judgement &judgement) const;
   /// A λ out of its range must be named in the fault slot, and the right one.
