@@ -2,13 +2,13 @@
 #include "compiler/target/cpu/codegen/Codegen.h"
 
 #include "compiler/package/library/GlueBitcode.h"
+#include "compiler/package/library/Optimise.h"
 #include "compiler/target/cpu/Variants.h"
 #include "compiler/target/cpu/codegen/Machine.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/Internalize.h"
 
@@ -52,26 +52,6 @@ void setAttributes(llvm::Module &module, const Variant *standIn) {
   }
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  // The loops are vectorised and tiled already; doing it again would only cost
-  // time and registers.
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = tuning.LoopInterleaving = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
-}
-
 } // namespace
 
 llvm::Expected<std::unique_ptr<llvm::Module>>
@@ -99,7 +79,7 @@ buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
   llvm::internalizeModule(*result, [](const llvm::GlobalValue &value) {
     return value.getName() == DECAY_PACKAGE_QUERY_SYMBOL;
   });
-  optimise(*result, *machine);
+  optimiseModule(*result, *machine, Loops::asWritten);
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include "compiler/target/cuda/codegen/Library.h"
 
 #include "compiler/package/library/GlueBitcode.h"
+#include "compiler/package/library/Optimise.h"
 #include "runtime/abi/DecayPackage.h"
 
 #include "llvm/ADT/SmallString.h"
@@ -9,7 +10,6 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -41,21 +41,6 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createHostMachine() {
       llvm::CodeGenOptLevel::Default));
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PassBuilder builder(&machine);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
-}
-
 } // namespace
 
 llvm::Expected<std::string> emitHostObject(const PackageDescription &package,
@@ -78,7 +63,7 @@ llvm::Expected<std::string> emitHostObject(const PackageDescription &package,
   llvm::internalizeModule(module, [](const llvm::GlobalValue &value) {
     return value.getName() == DECAY_PACKAGE_QUERY_SYMBOL;
   });
-  optimise(module, **machine);
+  optimiseModule(module, **machine, Loops::byLlvm);
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;

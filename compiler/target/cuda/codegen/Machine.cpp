@@ -1,12 +1,13 @@
 //===- Machine.cpp - From LLVM IR to PTX ---------------------------------===//
 #include "compiler/target/cuda/codegen/Machine.h"
 
+#include "compiler/package/library/Optimise.h"
+
 #include "llvm/ADT/SmallString.h"
 #include "llvm/IR/CallingConv.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -49,25 +50,6 @@ std::unique_ptr<llvm::TargetMachine> createMachine() {
       std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  // Whoever wrote the kernel has unrolled what must be, and counts registers.
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = tuning.LoopInterleaving = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
-}
-
 } // namespace
 
 void prepareForMachine(llvm::Module &module) {
@@ -85,7 +67,8 @@ llvm::Expected<std::string> emitPtx(llvm::Module &module) {
     return function &&
            function->getCallingConv() == llvm::CallingConv::PTX_Kernel;
   });
-  optimise(module, *machine);
+  // Whoever wrote the kernel has unrolled what must be, and counts registers.
+  optimiseModule(module, *machine, Loops::asWritten);
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;

@@ -8,19 +8,6 @@
 
 namespace decay::cuda {
 
-static Sums zeros(Lanes &code, int64_t count) {
-  Value zero = code.number(0);
-  return Sums(count, {zero, zero, zero, zero});
-}
-
-/// Offset of dA[row, column] in its swizzled rows.
-static Value weightOffset(Lanes &code, Value row, Value column) {
-  Value piece = code.bitXor(code.shiftRight(column, 3), code.bitAnd(row, 7));
-  return code.add(code.mul(row, chunkTokens * bfloatBytes),
-                  code.add(code.shiftLeft(piece, 4),
-                           code.shiftLeft(code.bitAnd(column, 7), 1)));
-}
-
 /// dA = do vᵀ at and below the diagonal, mirrored above it. Ten tiles of 16 x
 /// 16, whose rows and columns follow from the job's number.
 void KernelEmitter::multiplyWeightGradient(const Tile &output, const Tile &v) {
@@ -36,7 +23,7 @@ void KernelEmitter::multiplyWeightGradient(const Tile &output, const Tile &v) {
     Value start = code.shiftRight(code.mul(row, code.add(row, 1)), 1);
     Value column = code.sub(job, start);
     Value i = code.mul(row, groupTokens), j = code.mul(column, groupTokens);
-    Sums sums = zeros(code, 2);
+    Sums sums = zeroSums(code, 2);
     // Rows of v are columns of the product: its second block is further on.
     Value vRow =
         code.add(j, code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
@@ -115,7 +102,7 @@ void KernelEmitter::multiplyLevelGradients() {
     Value from = code.add(coreOffset(own, /*tokensAreRows=*/true), tileStart);
     for (int64_t step = 0; step < columns / 16; ++step) {
       Fragment x = code.loadMatrix(from, regions.levels + step * 256, false);
-      Sums sums = zeros(code, 2);
+      Sums sums = zeroSums(code, 2);
       code.multiply(a, x[0], x[1], sums[0]);
       code.multiply(a, x[2], x[3], sums[1]);
       code.storeMatrix(packed(code, sums[0], sums[1]), from,
@@ -144,7 +131,7 @@ void KernelEmitter::multiplyHalfGradients() {
     for (int64_t own = 0; own < groupCount; ++own)
       x[own] = code.loadMatrix(place(own), region, false);
     for (int64_t own = 0; own < groupCount; ++own) {
-      Sums sums = zeros(code, 2);
+      Sums sums = zeroSums(code, 2);
       // Partners: the other half of the pair, or of the chunk.
       int64_t from = isWide ? (own < 2 ? 2 : 0) : own ^ 1;
       for (int64_t other = from; other < from + (isWide ? 2 : 1); ++other) {
@@ -169,7 +156,7 @@ void KernelEmitter::multiplyHalfGradients() {
 Sums KernelEmitter::multiplyByState(const Tile &rows) {
   Value third = code.shiftRight(lane, 4);
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Sums sums = zeros(code, 4);
+  Sums sums = zeroSums(code, 4);
   Value token = code.add(code.mul(group, groupTokens), rowInTile());
   Value stateRow = code.add(code.mul(columnWarp, 32),
                             code.add(code.mul(third, 8), code.bitAnd(lane, 7)));

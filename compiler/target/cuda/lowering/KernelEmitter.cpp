@@ -197,8 +197,7 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::FromLayerOp made) { emitFromLayer(made); })
       .Case([&](chunk::RotateOp made) { emitRotate(made); })
       .Case<chunk::YieldOp>([](mlir::Operation *) {})
-      .Default([](mlir::Operation *unknown) {
-        llvm::errs() << *unknown << "\n";
+      .Default([](mlir::Operation *) {
         llvm_unreachable("an operation of the chunk dialect without code");
       });
 }

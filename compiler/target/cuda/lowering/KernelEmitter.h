@@ -37,6 +37,9 @@ struct Tile {
 
 /// Accumulators of products of 16 rows with eight columns each.
 using Sums = llvm::SmallVector<std::array<Value, 4>>;
+Sums zeroSums(Lanes &code, int64_t count);
+/// Byte offset of an element in the swizzled bf16 rows of A or dA.
+Value weightOffset(Lanes &code, Value row, Value column);
 
 /// What a pointwise region makes of one number per input.
 Values cloneRegion(Lanes &code, chunk::PointwiseOp op,

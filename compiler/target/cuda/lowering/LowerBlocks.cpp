@@ -27,6 +27,16 @@ int64_t pairsOf(chunk::KernelOp kernel) {
   return hasPairs ? 2 : 1;
 }
 
+/// One workspace serves all head dims: the same parts, as large as the largest.
+void keepLargest(std::vector<WorkspacePart> &parts,
+                 llvm::ArrayRef<WorkspacePart> others) {
+  if (parts.empty())
+    parts = others.vec();
+  for (auto [part, other] : llvm::zip_equal(parts, others))
+    part.bytesPerElement =
+        std::max(part.bytesPerElement, other.bytesPerElement);
+}
+
 struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
@@ -61,6 +71,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         emitInitialise(kernel, builder);
       return;
     }
+    std::vector<WorkspacePart> parts;
     for (auto [K, V] : headDims) {
       BlockShape shape{K, V, pairsOf(kernel)};
       if (entry == "step") {
@@ -70,7 +81,8 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
       } else if (shape.columns() <= mostColumns) {
         KernelEmitter emitter(kernel, shape, builder);
         emitter.emit();
-        setWorkspace(gpu, entry, emitter.workspaceParts());
+        keepLargest(parts, emitter.workspaceParts());
+        setWorkspace(gpu, entry, parts);
         emitParameterSums(kernel, shape, builder);
       }
     }

@@ -10,7 +10,7 @@
 
 namespace decay::cuda {
 
-static Sums zeros(Lanes &code, int64_t count) {
+Sums zeroSums(Lanes &code, int64_t count) {
   Value zero = code.number(0);
   return Sums(count, {zero, zero, zero, zero});
 }
@@ -29,7 +29,7 @@ Value KernelEmitter::coreOffset(Value tokenGroup, bool tokensAreRows) {
 }
 
 /// Offset of A[row, column] in the swizzled weights.
-static Value weightOffset(Lanes &code, Value row, Value column) {
+Value weightOffset(Lanes &code, Value row, Value column) {
   Value piece = code.bitXor(code.shiftRight(column, 3), code.bitAnd(row, 7));
   return code.add(code.mul(row, chunkTokens * bfloatBytes),
                   code.add(code.shiftLeft(piece, 4),
@@ -44,7 +44,7 @@ void KernelEmitter::multiplyLevels() {
     Value level = code.shiftRight(job, 2), own = code.bitAnd(job, 3);
     Value offset = code.add(coreOffset(own, /*tokensAreRows=*/true),
                             code.mul(level, BlockShape::tileBytes(columns)));
-    Sums sums = zeros(code, 2);
+    Sums sums = zeroSums(code, 2);
     for (int64_t step = 0; step < columns / 16; ++step) {
       Fragment x = code.loadMatrix(offset, regions.levels + step * 256, true);
       code.multiply(x, x[0], x[2], sums[0]);
@@ -97,7 +97,7 @@ void KernelEmitter::multiplyHalves() {
         isWide, code.integer(BlockShape::tileBytes(columns)), code.integer(0));
     Value rowOffsets = code.add(coreOffset(row, true), region);
     Value columnOffsets = code.add(coreOffset(column, true), region);
-    Sums sums = zeros(code, 2);
+    Sums sums = zeroSums(code, 2);
     for (int64_t step = 0; step < columns / 16; ++step) {
       Fragment a = code.loadMatrix(rowOffsets, regions.wide + step * 256, true);
       Fragment b =
@@ -183,7 +183,7 @@ Sums KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
                                    const Tile &v, bool transposed) {
   int64_t width = shape.outputColumns();
   Value firstPiece = code.mul(columnWarp, width / 8);
-  Sums sums = zeros(code, width / 8);
+  Sums sums = zeroSums(code, width / 8);
   Value queryOffset = coreOffset(group, true);
   for (int64_t step = 0; step < shape.columns() / 16; ++step)
     addRows(code.loadMatrix(queryOffset, queries + step * 256, true),
