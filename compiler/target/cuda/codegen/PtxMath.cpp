@@ -140,6 +140,15 @@ Value log1p(Numbers n, Value x) {
   return logAtEnds(n, sum, n.fma(e, ln2, logNearOne(n, m)));
 }
 
+/// 2 u for |x| <= 1/8, above that 40 u. Minus infinity at -1.
+Value shortLog1p(Numbers n, Value x) {
+  static constexpr double c[] = {-0.50000006, 0.333318025, -0.249978006,
+                                 0.203150749, -0.169884384};
+  Value near = n.fma(n.mul(x, x), n.polynomial(x, c), x);
+  Value far = shortLog(n, n.add(x, n.constant(1)));
+  return n.select(n.compare(Predicate::OLT, n.absolute(x), 0.125), near, far);
+}
+
 //===----------------------------------------------------------------------===//
 // f32: quotients and roots
 //===----------------------------------------------------------------------===//
@@ -269,7 +278,7 @@ constexpr UnaryForm unaryForms[] = {
     {"math.expm1", 32, expm1, shortExpm1},
     {"math.log", 32, log, shortLog},
     {"math.log2", 32, log2, shortLog2},
-    {"math.log1p", 32, log1p, log1p},
+    {"math.log1p", 32, log1p, shortLog1p},
     {"math.tanh", 32, tanh, tanh},
     {"math.sqrt", 32, sqrt, sqrt},
     {"math.rsqrt", 32, rsqrt, rsqrt},

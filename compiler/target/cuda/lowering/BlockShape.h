@@ -2,9 +2,13 @@
 //
 // One block works on one item: a head of a sequence. A chunk has 64 tokens in
 // four groups of 16. In *columns*, the layout of everything pointwise, a thread
-// owns one column (a channel of the state) of one group: 16 numbers in
-// registers. A warp is 32 neighbouring columns of a group; warps are numbered
-// group first.
+// owns one or two neighbouring columns (channels of the state) of one group: 16
+// numbers of each in registers. A warp is 32 or 64 neighbouring columns of a
+// group; warps are numbered group first. Two columns share what a row of them
+// costs in addresses, loads and stores, and let a thread have 255 registers.
+//
+// In shared memory a column has a *place*: of a warp's 64 columns the even ones
+// come first, so that lanes write next to each other.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_BLOCKSHAPE_H
@@ -20,19 +24,23 @@ inline constexpr int64_t warpLanes = 32, bfloatBytes = 2, floatBytes = 4;
 struct BlockShape {
   int64_t K, V;
   int64_t pairs; ///< 2 under lrpe_cosine: the state is twice as wide as k
+  int64_t columnsPerThread = 1;
 
   int64_t columns() const { return K * pairs; }
-  int64_t columnWarps() const { return columns() / warpLanes; }
+  int64_t warpColumns() const { return columnsPerThread * warpLanes; }
+  int64_t columnWarps() const { return columns() / warpColumns(); }
   int64_t warps() const { return groupCount * columnWarps(); }
   int64_t threads() const { return warps() * warpLanes; }
 
   /// Output [64, V]: a warp has one group's rows and this many columns.
   int64_t outputColumns() const { return V / columnWarps(); }
-  /// State [columns, V]: a warp has 32 rows and this many columns.
+  /// State [columns, V], rows by their place: a warp has its columns' rows, in
+  /// tiles of 16, and this many columns.
   int64_t stateColumns() const { return V / groupCount; }
   int64_t stateTiles() const { return stateColumns() / 8; }
-  /// Registers of the state in a thread: two tiles of 16 rows.
-  int64_t stateNumbers() const { return 2 * stateTiles() * 4; }
+  int64_t stateTileRows() const { return 2 * columnsPerThread; }
+  /// Registers of the state in a thread.
+  int64_t stateNumbers() const { return stateTileRows() * stateTiles() * 4; }
 
   /// Bytes of a chunk of bf16, `width` wide.
   static int64_t tileBytes(int64_t width) {

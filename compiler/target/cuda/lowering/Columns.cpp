@@ -13,35 +13,46 @@ Value KernelEmitter::isValid(int64_t token) {
   return code.less(code.integer(token), own);
 }
 
-/// This thread's tokens two by two, the earlier in the low half.
-Values KernelEmitter::columnPairs(const Stream &stream) {
-  Values pairs;
+/// Whether all of the chunk's tokens belong to it, which is almost always.
+Value KernelEmitter::isWhole() { return code.atLeast(tokens, chunkTokens); }
+
+/// What this thread has of each row: an i16, or an i32 of two channels.
+Values KernelEmitter::loadColumns(const Stream &stream) {
+  Values words;
   int64_t rowBytes = stream.width * bfloatBytes;
   Value place = code.shiftLeft(channel, 1);
   Value rows = code.mul(group, groupTokens * rowBytes);
-  auto wordOf = [&](int64_t token) -> Value {
+  mlir::Type type = shape.columnsPerThread == 1 ? code.i16() : code.i32();
+  for (int64_t token = 0; token < groupTokens; ++token) {
     Value offset = code.add(rows, code.bitXor(place, (token & 7) << 4));
-    Value half =
-        code.loadShared(code.i16(), offset, stream.shared + token * rowBytes);
+    words.push_back(
+        code.loadShared(type, offset, stream.shared + token * rowBytes));
+  }
+  return words;
+}
+
+/// The same in registers: a row's two channels, or the tokens of one two by
+/// two, the earlier in the low half.
+Values KernelEmitter::columnPairs(const Stream &stream) {
+  Values words = loadColumns(stream);
+  if (shape.columnsPerThread > 1)
+    return words;
+  Values pairs;
+  auto wide = [&](Value half) -> Value {
     return mlir::arith::ExtUIOp::create(builder, code.place, code.i32(), half);
   };
-  for (int64_t token = 0; token < groupTokens; token += 2)
-    pairs.push_back(
-        code.bitOr(wordOf(token), code.shiftLeft(wordOf(token + 1), 16)));
+  for (size_t token = 0; token < words.size(); token += 2)
+    pairs.push_back(code.bitOr(wide(words[token]),
+                               code.shiftLeft(wide(words[token + 1]), 16)));
   return pairs;
 }
 
-Values KernelEmitter::loadColumns(const Stream &stream) {
-  Values numbers;
-  int64_t rowBytes = stream.width * bfloatBytes;
-  Value place = code.shiftLeft(channel, 1);
-  Value rows = code.mul(group, groupTokens * rowBytes);
-  for (int64_t token = 0; token < groupTokens; ++token) {
-    Value offset = code.add(rows, code.bitXor(place, (token & 7) << 4));
-    numbers.push_back(code.widen(
-        code.loadShared(code.i16(), offset, stream.shared + token * rowBytes)));
-  }
-  return numbers;
+void KernelEmitter::unpackPair(Tile &made, int64_t pair, Value word) {
+  bool ofTokens = shape.columnsPerThread == 1;
+  int64_t first = ofTokens ? 2 * pair : pair;
+  int64_t second = ofTokens ? first + 1 : first + groupTokens;
+  made.numbers[first] = code.unpackLow(word);
+  made.numbers[second] = code.unpackHigh(word);
 }
 
 /// The operations before `until` once more, from the inputs as they were read,
@@ -54,12 +65,10 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
       return;
     if (auto read = mlir::dyn_cast<chunk::ReadOp>(op)) {
       Tile &made = tile(read.getResult());
-      for (int64_t token = firstOfRange;
-           !made.pairs.empty() && token < endOfRange; token += 2) {
-        Value pair = code.bitXor(made.pairs[token / 2], zero);
-        made.numbers[token] = code.unpackLow(pair);
-        made.numbers[token + 1] = code.unpackHigh(pair);
-      }
+      int64_t rows = shape.columnsPerThread == 1 ? 2 : 1;
+      for (int64_t pair = firstOfRange / rows;
+           !made.pairs.empty() && pair < endOfRange / rows; ++pair)
+        unpackPair(made, pair, code.bitXor(made.pairs[pair], zero));
     } else if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op)) {
       if (mlir::cast<chunk::TileType>(pointwise.getResultTypes().front())
               .has(Axis::Token))
@@ -68,29 +77,49 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
   }
 }
 
-void KernelEmitter::storeColumns(const Values &numbers, int64_t operand) {
+/// One row's numbers of this thread.
+void KernelEmitter::storeRow(const Tile &from, int64_t token, bool perChannel,
+                             Value place) {
+  if (!perChannel || shape.columnsPerThread == 1)
+    return code.store(code.narrow(numberAt(from, token)), place);
+  Values both = perColumn([&] { return numberAt(from, token); });
+  code.store(code.pack(both[0], both[1]), place);
+}
+
+void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
   Value data = dataOf(operand);
   bool perChannel = shapeOf(operand).contains('K');
   code.when(code.notNull(data), [&] {
     Value stride = strideOf(operand);
+    Value firstChannel = code.add(channel, -columnIndex);
     Value element =
-        perChannel ? code.add(code.mul(head, shape.K), channel) : head;
+        perChannel ? code.add(code.mul(head, shape.K), firstChannel) : head;
     Value row = code.add(firstToken, code.mul(group, groupTokens));
     Value start =
         code.add(code.mul(code.add(firstRow, code.extend(row)), stride),
                  code.extend(code.mul(element, bfloatBytes)));
     Value place = code.at(data, start);
-    for (int64_t token = firstOfRange; token < endOfRange; ++token) {
-      Value writes = isValid(token);
-      if (!perChannel)
-        writes = code.both(writes, code.equal(column, 0));
-      else if (shape.pairs > 1)
-        writes = code.both(writes, code.less(column, shape.K));
-      code.when(writes, [&] {
-        code.store(code.narrow(numbers[token]),
+    auto storeRows = [&](bool all) -> Values {
+      for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+        auto store = [&] {
+          storeRow(from, token, perChannel,
                    code.at(place, code.mul(stride, code.wide(token))));
-      });
-    }
+        };
+        all ? store() : code.when(isValid(token), store);
+      }
+      return {};
+    };
+    auto storeGroup = [&] {
+      code.choose(
+          isWhole(), [&] { return storeRows(true); },
+          [&] { return storeRows(false); });
+    };
+    if (!perChannel)
+      code.when(code.equal(column, 0), storeGroup);
+    else if (shape.pairs > 1)
+      code.when(code.less(column, shape.K), storeGroup);
+    else
+      storeGroup();
   });
 }
 
@@ -116,22 +145,28 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   if (type.has(Axis::Layer))
     return emitLayersPointwise(op);
   bool hasTokens = type.has(Axis::Token);
+  int64_t count = hasTokens ? tokensPerThread : 1;
+  int64_t columns = type.has(Axis::Channel) ? shape.columnsPerThread : 1;
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];
     made.kind = hasTokens ? Tile::Kind::columns : Tile::Kind::thread;
-    made.numbers.resize(hasTokens ? tokensPerThread : 1);
+    made.numbers.resize(count * columns);
   }
   int64_t end = hasTokens ? endOfRange : 1;
-  for (int64_t token = hasTokens ? firstOfRange : 0; token < end; ++token) {
-    Values inputs;
-    for (Value input : op.getInputs()) {
-      const Values &numbers = tile(input).numbers;
-      inputs.push_back(numbers.size() == 1 ? numbers[0] : numbers[token]);
+  bool isOnly = onlyColumn && columns > 1;
+  int64_t kept = columnIndex, firstColumn = isOnly ? *onlyColumn : 0;
+  int64_t endColumn = isOnly ? firstColumn + 1 : columns;
+  for (int64_t token = hasTokens ? firstOfRange : 0; token < end; ++token)
+    for (int64_t each = firstColumn; each < endColumn; ++each) {
+      columnIndex = each;
+      Values inputs;
+      for (Value input : op.getInputs())
+        inputs.push_back(numberAt(tile(input), token));
+      Values made = cloneRegion(code, op, inputs);
+      for (auto [result, number] : llvm::zip(op.getResults(), made))
+        tiles[result].numbers[each * count + token] = number;
     }
-    Values made = cloneRegion(code, op, inputs);
-    for (auto [result, number] : llvm::zip(op.getResults(), made))
-      tiles[result].numbers[token] = number;
-  }
+  columnIndex = kept;
 }
 
 void KernelEmitter::emitIndex(chunk::IndexOp op) {

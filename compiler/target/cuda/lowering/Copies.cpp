@@ -43,17 +43,20 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   Value element =
       code.add(code.mul(head, stream.width), code.shiftLeft(within, 3));
   Value start = code.extend(code.mul(element, bfloatBytes));
+  Value token = code.add(first, row);
+  Value source = code.at(
+      data, code.add(code.mul(code.add(firstRow, code.extend(token)), stride),
+                     start));
+  Value further = code.mul(stride, code.wide(rowsAtOnce));
+  Value to = rowOffset(row, within, stream.width);
+  assert(rowsAtOnce % 8 == 0 && "rows that share a swizzle");
   for (int64_t from = 0; from < pieces; from += shape.threads()) {
     int64_t skipped = from / shape.threads() * rowsAtOnce;
-    Value token = code.add(code.add(first, row), skipped);
-    Value exists = code.less(token, length);
-    Value to = rowOffset(code.add(row, skipped), within, stream.width);
-    // A thread whose row does not exist points at the sequence's first.
-    Value position = code.add(
-        firstRow, code.extend(code.choose(exists, token, code.integer(0))));
-    Value source = code.at(data, code.add(code.mul(position, stride), start));
-    code.copyAsync(code.shared(to, stream.shared), source,
+    Value exists = code.less(token, code.add(length, -skipped));
+    int64_t place = stream.shared + skipped * stream.width * bfloatBytes;
+    code.copyAsync(code.shared(to, place), source,
                    code.choose(exists, code.integer(16), code.integer(0)));
+    source = code.at(source, further);
   }
 }
 
@@ -108,25 +111,33 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
       made.shared = stream.shared;
     } else {
       made.kind = Tile::Kind::columns;
-      if (hasGradient) {
+      if (hasGradient || shape.columnsPerThread > 1) {
         made.pairs = columnPairs(stream);
-        for (Value pair : made.pairs) {
-          made.numbers.push_back(code.unpackLow(pair));
-          made.numbers.push_back(code.unpackHigh(pair));
-        }
+        if (hasGradient)
+          keepPairs(made.pairs, &stream - streams.data());
+        made.numbers.resize(groupTokens * shape.columnsPerThread);
+        for (auto [pair, word] : llvm::enumerate(made.pairs))
+          unpackPair(made, static_cast<int64_t>(pair), word);
       } else {
-        made.numbers = loadColumns(stream);
+        for (Value half : loadColumns(stream))
+          made.numbers.push_back(code.widen(half));
       }
     }
   } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
     made.kind = Tile::Kind::state;
     made.numbers = loadState(op.getOperand());
   } else {
-    Value place = numberPlace(op.getOperand(), Value());
+    bool perChannel = type.has(Axis::Channel);
+    auto load = [&] {
+      return code.load(code.f32(), numberPlace(op.getOperand(), Value()));
+    };
     made.numbers = code.choose(
         code.isNull(dataOf(op.getOperand())),
-        [&]() -> Values { return {code.number(0)}; },
-        [&]() -> Values { return {code.load(code.f32(), place)}; });
+        [&] {
+          return Values(perChannel ? shape.columnsPerThread : 1,
+                        code.number(0));
+        },
+        [&] { return perChannel ? perColumn(load) : Values{load()}; });
   }
   tiles[op.getResult()] = made;
 }
@@ -162,9 +173,12 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
 /// Byte offset of two neighbouring numbers of the state in this thread.
 Value KernelEmitter::stateOffset(int64_t tileRow, int64_t tileColumn,
                                  int64_t half) {
-  Value row =
-      code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
-               tileRow * 16 + half * 8);
+  // Rows lie in memory in the order of channels.
+  Value within =
+      code.add(code.shiftRight(lane, 2), tileRow % 2 * 16 + half * 8);
+  Value row = code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
+                                code.mul(within, shape.columnsPerThread)),
+                       tileRow / 2);
   Value place = code.add(code.add(code.mul(group, shape.stateColumns()),
                                   code.shiftLeft(code.bitAnd(lane, 3), 1)),
                          tileColumn * 8);
@@ -183,7 +197,7 @@ Values KernelEmitter::loadState(int64_t operand) {
       [&] { return Values(shape.stateNumbers(), code.number(0)); },
       [&] {
         Values numbers;
-        for (int64_t row = 0; row < 2; ++row)
+        for (int64_t row = 0; row < shape.stateTileRows(); ++row)
           for (int64_t place = 0; place < shape.stateTiles(); ++place)
             for (int64_t half = 0; half < 2; ++half) {
               Value pair =
@@ -201,7 +215,7 @@ void KernelEmitter::storeState(const Values &state, int64_t operand) {
   Value data = dataOf(operand);
   code.when(code.notNull(data), [&] {
     int64_t next = 0;
-    for (int64_t row = 0; row < 2; ++row)
+    for (int64_t row = 0; row < shape.stateTileRows(); ++row)
       for (int64_t place = 0; place < shape.stateTiles(); ++place)
         for (int64_t half = 0; half < 2; ++half) {
           Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
@@ -219,20 +233,22 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
   int64_t operand = op.getOperand();
   switch (from.kind) {
   case Tile::Kind::columns:
-    return storeColumns(from.numbers, operand);
+    return storeColumns(from, operand);
   case Tile::Kind::state:
     return storeState(from.numbers, operand);
   case Tile::Kind::rows:
     // Matrix products write their rows themselves.
     return;
   case Tile::Kind::thread: {
+    bool perChannel = shapeOf(operand).contains('K');
     Value owner =
-        code.both(code.equal(group, 0), shapeOf(operand).contains('K')
-                                            ? code.less(column, shape.K)
-                                            : code.equal(column, 0));
-    code.when(code.both(owner, code.notNull(dataOf(operand))), [&] {
-      code.store(from.numbers.front(), numberPlace(operand, Value()));
-    });
+        code.both(code.equal(group, 0), perChannel ? code.less(column, shape.K)
+                                                   : code.equal(column, 0));
+    auto store = [&] {
+      code.store(numberAt(from, 0), numberPlace(operand, Value()));
+    };
+    code.when(code.both(owner, code.notNull(dataOf(operand))),
+              [&] { perChannel ? forColumns(store) : store(); });
     return;
   }
   case Tile::Kind::layers:

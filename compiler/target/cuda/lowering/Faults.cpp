@@ -103,18 +103,23 @@ void KernelEmitter::reportFault(Value token, Value ofChannel, Value number) {
 }
 
 void KernelEmitter::emitCheckRange(chunk::CheckRangeOp op) {
-  Tile checked = tile(op.getOperand());
   auto type = mlir::cast<chunk::TileType>(op.getOperand().getType());
+  auto check = [&] { checkColumn(ownNumbers(tile(op.getOperand())), type); };
+  type.has(Axis::Channel) ? forColumns(check) : check();
+  tiles[op.getResult()] = Tile(tile(op.getOperand()));
+}
+
+void KernelEmitter::checkColumn(const Values &numbers, chunk::TileType type) {
   bool overTokens = type.has(Axis::Token), perChannel = type.has(Axis::Channel);
   Value none = code.integer(-1), first = none;
-  Value number = checked.numbers.front();
+  Value number = numbers.front();
   auto compare = [&](arith::CmpFPredicate predicate, Value x, float bound) {
     return arith::CmpFOp::create(builder, code.place, predicate, x,
                                  code.number(bound));
   };
-  for (int64_t token = static_cast<int64_t>(checked.numbers.size()) - 1;
-       token >= 0; --token) {
-    Value x = checked.numbers[token];
+  for (int64_t token = static_cast<int64_t>(numbers.size()) - 1; token >= 0;
+       --token) {
+    Value x = numbers[token];
     // NaN is outside as well.
     Value outside = code.either(compare(arith::CmpFPredicate::ULT, x, 0),
                                 compare(arith::CmpFPredicate::UGT, x, 1));
@@ -136,7 +141,6 @@ void KernelEmitter::emitCheckRange(chunk::CheckRangeOp op) {
           code.add(code.add(firstToken, code.mul(group, groupTokens)), first);
     reportFault(token, perChannel ? channel : code.integer(0), number);
   });
-  tiles[op.getResult()] = checked;
 }
 
 } // namespace decay::cuda

@@ -58,26 +58,53 @@ std::optional<Logistic> matchLogistic(arith::DivFOp quotient) {
   return std::nullopt;
 }
 
-/// e = exp(-x) and 1 / (1 + e). e stops at 2^120, so that the product of both
-/// stays right for any x.
-std::pair<Value, Value> emitLogistic(mlir::OpBuilder &builder,
-                                     mlir::Location place, Value x) {
-  auto constant = [&](float value) -> Value {
-    return arith::ConstantOp::create(builder, place,
-                                     builder.getF32FloatAttr(value));
-  };
-  Value scaled =
-      arith::MulFOp::create(builder, place, x, constant(-1.44269504f));
-  Value power = math::Exp2Op::create(builder, place, scaled);
-  Value e =
-      arith::MinimumFOp::create(builder, place, power, constant(0x1p120f));
-  Value sum = arith::AddFOp::create(builder, place, e, constant(1));
-  Value inverse = arith::DivFOp::create(builder, place, constant(1), sum);
-  return {e, inverse};
+Value constant(mlir::OpBuilder &builder, mlir::Location place, float value) {
+  return arith::ConstantOp::create(builder, place,
+                                   builder.getF32FloatAttr(value));
+}
+
+/// Whether the quotient is part of 1 + x σ(-x) alone, as in silu's derivative:
+/// beside 1 a rounded 1 - σ(x) will do.
+bool isBesideOne(arith::DivFOp quotient, Value x) {
+  return llvm::all_of(quotient->getUsers(), [&](mlir::Operation *user) {
+    auto product = mlir::dyn_cast<arith::MulFOp>(user);
+    if (!product || (product.getLhs() != x && product.getRhs() != x))
+      return false;
+    return llvm::all_of(product->getUsers(), [](mlir::Operation *next) {
+      auto sum = mlir::dyn_cast<arith::AddFOp>(next);
+      return sum && (isOne(sum.getLhs()) || isOne(sum.getRhs()));
+    });
+  });
+}
+
+/// What a logistic function of x is made of.
+struct Parts {
+  Value e;       ///< exp(-x)
+  Value inverse; ///< 1 / (1 + e)
+};
+
+Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place, Value x) {
+  Value scaled = arith::MulFOp::create(builder, place, x,
+                                       constant(builder, place, -1.44269504f));
+  Value e = math::Exp2Op::create(builder, place, scaled);
+  Value one = constant(builder, place, 1);
+  Value sum = arith::AddFOp::create(builder, place, e, one);
+  return {e, arith::DivFOp::create(builder, place, one, sum)};
+}
+
+/// 1 - σ(x). e stops at 2^120, so that the product stays right for any x.
+Value emitComplement(mlir::OpBuilder &builder, mlir::Location place,
+                     const Parts &parts, bool besideOne) {
+  if (besideOne)
+    return arith::SubFOp::create(builder, place, constant(builder, place, 1),
+                                 parts.inverse);
+  Value e = arith::MinimumFOp::create(builder, place, parts.e,
+                                      constant(builder, place, 0x1p120f));
+  return arith::MulFOp::create(builder, place, e, parts.inverse);
 }
 
 void simplifyRegion(chunk::PointwiseOp op) {
-  llvm::DenseMap<Value, std::pair<Value, Value>> known;
+  llvm::DenseMap<Value, Parts> known;
   mlir::Block &body = op.getBody().front();
   for (auto quotient :
        llvm::make_early_inc_range(body.getOps<arith::DivFOp>())) {
@@ -92,11 +119,11 @@ void simplifyRegion(chunk::PointwiseOp op) {
     auto [place, isNew] = known.try_emplace(found->x);
     if (isNew)
       place->second = emitLogistic(builder, quotient.getLoc(), found->x);
-    auto [e, inverse] = place->second;
     builder.setInsertionPoint(quotient);
-    Value made = inverse;
+    Value made = place->second.inverse;
     if (found->isNegated)
-      made = arith::MulFOp::create(builder, quotient.getLoc(), e, inverse);
+      made = emitComplement(builder, quotient.getLoc(), place->second,
+                            isBesideOne(quotient, found->x));
     quotient.replaceAllUsesWith(made);
     quotient.erase();
   }

@@ -8,67 +8,91 @@
 
 namespace decay::cuda {
 
-/// dA = do vᵀ at and below the diagonal, mirrored above it. Ten tiles of 16 x
-/// 16, whose rows and columns follow from the job's number.
-void KernelEmitter::multiplyWeightGradient(const Tile &output, const Tile &v) {
-  constexpr int64_t jobs = groupCount * (groupCount + 1) / 2;
+/// Rows i of one tile times rows j of another: 16 x 16.
+Sums KernelEmitter::multiplyRows(Value i, const Tile &left, Value j,
+                                 const Tile &right) {
   Value third = code.shiftRight(lane, 4);
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  auto emitJob = [&](Value job) {
-    // Row r begins at job r (r + 1) / 2.
-    Value row = code.integer(0);
-    for (int64_t r = 1; r < groupCount; ++r)
-      row =
-          code.choose(code.atLeast(job, r * (r + 1) / 2), code.integer(r), row);
-    Value start = code.shiftRight(code.mul(row, code.add(row, 1)), 1);
-    Value column = code.sub(job, start);
-    Value i = code.mul(row, groupTokens), j = code.mul(column, groupTokens);
-    Sums sums = zeroSums(code, 2);
-    // Rows of v are columns of the product: its second block is further on.
-    Value vRow =
-        code.add(j, code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
-    for (int64_t step = 0; step < shape.V / 16; ++step) {
-      Fragment a =
-          code.loadMatrix(rowOffset(code.add(i, rowInTile()),
-                                    code.add(third, step * 2), shape.V),
-                          output.shared, false);
-      Fragment b =
-          code.loadMatrix(rowOffset(vRow, code.add(second, step * 2), shape.V),
-                          v.shared, false);
-      code.multiply(a, b[0], b[1], sums[0]);
-      code.multiply(a, b[2], b[3], sums[1]);
-    }
-    for (int64_t place = 0; place < 2; ++place)
-      for (int64_t each = 0; each < 4; ++each) {
-        Value x = code.add(i, code.add(code.shiftRight(lane, 2), each / 2 * 8));
-        Value y = code.add(j, code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
-                                       place * 8 + each % 2));
-        Value number = sums[place][each];
-        // The diagonal is masked where it is read, but has to be there.
-        code.when(code.less(y, code.add(x, 1)), [&] {
-          Value half = code.narrow(number);
-          code.storeShared(half, weightOffset(code, x, y),
-                           regions.weightGradient);
-          code.storeShared(half, weightOffset(code, y, x),
-                           regions.weightGradient);
-        });
-        code.when(code.equal(x, y), [&] {
-          code.storeShared(number, code.shiftLeft(x, 2),
-                           regions.diagonalGradient);
-        });
-      }
-  };
-  for (int64_t first = 0; first < jobs; first += shape.warps()) {
-    Value job = code.add(warp, first);
-    code.when(code.less(job, jobs), [&] { emitJob(job); });
+  Sums sums = zeroSums(code, 2);
+  // Rows on the right are columns of the product: its second block is further
+  // on.
+  Value rightRow =
+      code.add(j, code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
+  Value leftRow = code.add(i, rowInTile());
+  for (int64_t step = 0; step < shape.V / 16; ++step) {
+    Fragment a =
+        code.loadMatrix(rowOffset(leftRow, code.add(third, step * 2), shape.V),
+                        left.shared, false);
+    Fragment b = code.loadMatrix(
+        rowOffset(rightRow, code.add(second, step * 2), shape.V), right.shared,
+        false);
+    code.multiply(a, b[0], b[1], sums[0]);
+    code.multiply(a, b[2], b[3], sums[1]);
   }
+  return sums;
 }
 
-/// A core's 16 x 16 sums become bf16, transposed back into columns.
-static Fragment packed(Lanes &code, const std::array<Value, 4> &left,
-                       const std::array<Value, 4> &right) {
-  return {code.pack(left[0], left[1]), code.pack(left[2], left[3]),
-          code.pack(right[0], right[1]), code.pack(right[2], right[3])};
+/// Block (i, j) of dA, and block (j, i) as its mirror image.
+void KernelEmitter::storeSymmetric(const Sums &sums, Value i, Value j) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Value within = code.bitAnd(lane, 7);
+  Fragment block = packed(code, sums[0], sums[1]);
+  auto place = [&](Value row, Value column, Value down, Value along) {
+    return rowOffset(code.add(code.add(row, code.mul(down, 8)), within),
+                     code.add(code.shiftRight(column, 3), along), chunkTokens);
+  };
+  code.storeMatrix(block, place(i, j, second, third), regions.weightGradient,
+                   false);
+  code.storeMatrix(block, place(j, i, third, second), regions.weightGradient,
+                   true);
+}
+
+/// dA = do vᵀ at and below the diagonal, mirrored above it. Ten tiles of 16 x
+/// 16: six below the diagonal, then those on it. Returns the number of jobs.
+int64_t KernelEmitter::multiplyWeightGradient(const Tile &output,
+                                              const Tile &v) {
+  constexpr int64_t below = groupCount * (groupCount - 1) / 2;
+  overJobs(0, below, [&](Value job) {
+    // Row r begins at job r (r - 1) / 2.
+    Value row = code.integer(1);
+    for (int64_t r = 2; r < groupCount; ++r)
+      row =
+          code.choose(code.atLeast(job, r * (r - 1) / 2), code.integer(r), row);
+    Value start = code.shiftRight(code.mul(row, code.add(row, -1)), 1);
+    Value i = code.mul(row, groupTokens);
+    Value j = code.mul(code.sub(job, start), groupTokens);
+    storeSymmetric(multiplyRows(i, output, j, v), i, j);
+  });
+  overJobs(below, groupCount, [&](Value job) {
+    Value i = code.mul(job, groupTokens);
+    // The transposed product has above the diagonal what this one has below.
+    Sums sums = multiplyRows(i, output, i, v);
+    Sums mirrored = multiplyRows(i, v, i, output);
+    for (int64_t place = 0; place < 2; ++place)
+      for (int64_t each = 0; each < 4; ++each) {
+        Value x = code.add(code.shiftRight(lane, 2), each / 2 * 8);
+        Value y = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
+                           place * 8 + each % 2);
+        if (place == each / 2)
+          code.when(code.equal(x, y), [&] {
+            code.storeShared(sums[place][each],
+                             code.shiftLeft(code.add(i, x), 2),
+                             regions.diagonalGradient);
+          });
+        sums[place][each] = code.choose(code.less(x, y), mirrored[place][each],
+                                        sums[place][each]);
+      }
+    Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+    Value third = code.shiftRight(lane, 4);
+    Value row =
+        code.add(code.add(i, code.mul(second, 8)), code.bitAnd(lane, 7));
+    code.storeMatrix(
+        packed(code, sums[0], sums[1]),
+        rowOffset(row, code.add(code.shiftRight(i, 3), third), chunkTokens),
+        regions.weightGradient, false);
+  });
+  return below + groupCount;
 }
 
 /// Levels 1 to 8: one job per level and group, in place.
@@ -152,19 +176,20 @@ void KernelEmitter::multiplyHalfGradients() {
 }
 
 /// Rows of tokens times the state's rows, transposed: [64, columns], this
-/// warp's group and its 32 columns.
-Sums KernelEmitter::multiplyByState(const Tile &rows) {
+/// warp's group and its columns.
+Fragments KernelEmitter::multiplyByState(const Tile &rows) {
   Value third = code.shiftRight(lane, 4);
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Sums sums = zeroSums(code, 4);
+  int64_t halves = shape.warpColumns() / 16;
+  Sums sums = zeroSums(code, 2 * halves);
   Value token = code.add(code.mul(group, groupTokens), rowInTile());
-  Value stateRow = code.add(code.mul(columnWarp, 32),
+  Value stateRow = code.add(code.mul(columnWarp, shape.warpColumns()),
                             code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
   for (int64_t step = 0; step < shape.V / 16; ++step) {
     Fragment a =
         code.loadMatrix(rowOffset(token, code.add(third, step * 2), shape.V),
                         rows.shared, false);
-    for (int64_t half = 0; half < 2; ++half) {
+    for (int64_t half = 0; half < halves; ++half) {
       Fragment b = code.loadMatrix(
           rowOffset(stateRow, code.add(second, step * 2), shape.V),
           regions.state + half * 16 * shape.V * bfloatBytes, false);
@@ -172,21 +197,21 @@ Sums KernelEmitter::multiplyByState(const Tile &rows) {
       code.multiply(a, b[2], b[3], sums[2 * half + 1]);
     }
   }
-  return sums;
+  return packed(code, sums);
 }
 
-void KernelEmitter::storeCoreSums(const Sums &sums, int64_t region) {
-  Value offset =
-      code.add(coreOffset(group, true), code.mul(columnWarp, 32 * 16));
-  for (int64_t half = 0; half < 2; ++half)
-    code.storeMatrix(packed(code, sums[2 * half], sums[2 * half + 1]), offset,
-                     region + half * 256, true);
+void KernelEmitter::storeCores(const Fragments &fragments, int64_t region) {
+  Value offset = code.add(coreOffset(group, true),
+                          code.mul(columnWarp, shape.warpColumns() * 16));
+  for (auto [half, fragment] : llvm::enumerate(fragments))
+    code.storeMatrix(fragment, offset,
+                     region + static_cast<int64_t>(half) * 256, true);
 }
 
 /// Σ_v S ∘ dS of each row, this warp's part of v.
 void KernelEmitter::shareStateProducts(const Values &state,
                                        const Values &gradient) {
-  for (int64_t tileRow = 0; tileRow < 2; ++tileRow)
+  for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
     for (int64_t half = 0; half < 2; ++half) {
       Value sum = code.number(0);
       for (int64_t place = 0; place < shape.stateTiles(); ++place)
@@ -197,9 +222,9 @@ void KernelEmitter::shareStateProducts(const Values &state,
         }
       sum = code.fadd(sum, code.exchange(sum, 1));
       sum = code.fadd(sum, code.exchange(sum, 2));
-      Value row =
-          code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
-                   tileRow * 16 + half * 8);
+      Value row = code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
+                                    code.shiftRight(lane, 2)),
+                           tileRow * 16 + half * 8);
       Value place = code.add(code.mul(group, shape.columns()), row);
       code.when(code.equal(code.bitAnd(lane, 3), 0), [&] {
         code.storeShared(sum, code.shiftLeft(place, 2), regions.stateProducts);
@@ -208,27 +233,21 @@ void KernelEmitter::shareStateProducts(const Values &state,
 }
 
 void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
-  Values query = masked(tile(op.getQ()).numbers, 0);
-  Values key = masked(tile(op.getK()).numbers, 0);
-  Values lambda = masked(tile(op.getLambda()).numbers, 1);
   const Tile v = tile(op.getV()), output = tile(op.getDO());
   const Values gradient = tile(op.getDState()).numbers;
-  storeDiagonal(query, key);
-  Tree tree = startTree(query, key, lambda);
+  Trees trees = startTrees(op.getQ(), op.getK(), op.getLambda());
   code.barrier();
   forgetLanes();
   // The raw columns are read: their place is free for weights and state.
-  clearWeights();
   Values state = loadSavedState(op.getState());
-  finishTree(tree);
+  finishTrees(trees);
   storeStateRows(state, regions.state);
   shareStateProducts(state, gradient);
   code.barrier();
   forgetLanes();
   multiplyLevels();
-  multiplyWeightGradient(output, v);
-  multiplyHalves();
-  Sums fromOutput = multiplyByState(output);
+  multiplyHalves(multiplyWeightGradient(output, v));
+  Fragments fromOutput = multiplyByState(output);
   code.barrier();
   forgetLanes();
   multiplyLevelGradients();
@@ -236,24 +255,25 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   storeStateRows(gradient, regions.state);
   code.barrier();
   forgetLanes();
-  Sums fromValue = multiplyByState(v);
-  Sums valueGradient = multiplyOutput(regions.keys, regions.state, output,
-                                      /*transposed=*/true);
+  Fragments fromValue = multiplyByState(v);
+  Fragments valueGradient = multiplyOutput(regions.keys, regions.state, output,
+                                           /*transposed=*/true);
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = updateState(gradient, regions.queries, output);
   tiles[op.getDNext()] = next;
   code.barrier();
   forgetLanes();
-  storeCoreSums(fromOutput, regions.queries);
-  storeCoreSums(fromValue, regions.keys);
+  loadPairs(*op->getBlock());
+  storeCores(fromOutput, regions.queries);
+  storeCores(fromValue, regions.keys);
   if (std::optional<int64_t> operand = outputOperand(op.getDV()))
     storeOutput(valueGradient, *operand, v.shared);
   tiles[op.getDV()].kind = Tile::Kind::rows;
   code.barrier();
   forgetLanes();
   copyNext();
-  emitColumnGradients(tree, op);
+  emitColumnGradients(trees, op);
 }
 
 void KernelEmitter::setRange(int64_t first, int64_t count) {
@@ -261,42 +281,65 @@ void KernelEmitter::setRange(int64_t first, int64_t count) {
   endOfRange = first + count;
 }
 
+/// Four tokens of one column at a time: registers are scarce, and the barrier
+/// keeps what is loaded for the next ones from coming earlier.
+void KernelEmitter::overQuarters(
+    llvm::function_ref<void(int64_t quarter)> body) {
+  constexpr int64_t quarterTokens = groupTokens / 4;
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+    setRange(quarter * quarterTokens, quarterTokens);
+    forColumns([&] {
+      onlyColumn = columnIndex;
+      code.warpBarrier();
+      body(quarter);
+    });
+  }
+  onlyColumn.reset();
+  setRange(0, groupTokens);
+}
+
 /// The adjoint of the tree, and with it what follows in the chunk: by quarters
 /// of the group where that is all pointwise, since a thread cannot hold more.
-void KernelEmitter::emitColumnGradients(const Tree &forward,
+void KernelEmitter::emitColumnGradients(const Trees &forward,
                                         chunk::RecurrenceGradientOp op) {
   for (Value result : {op.getDQ(), op.getDK(), op.getDLambda()}) {
     Tile &made = tiles[result];
     made.kind = Tile::Kind::columns;
-    made.numbers.assign(groupTokens, Value());
+    made.numbers.assign(groupTokens * shape.columnsPerThread, Value());
   }
-  constexpr int64_t quarterTokens = groupTokens / 4;
-  Tree tree = forward;
-  tree.totals.clear();
-  loadTotals(tree);
+  Trees trees = forward;
   Value zero = code.number(0);
-  TotalGradients totals{zero, zero, zero, zero, {}, {}};
-  totals.quarters.fill(zero);
-  totals.halves.fill(zero);
+  TotalGradients none{zero, zero, zero, zero, {}, {}};
+  none.quarters.fill(zero);
+  none.halves.fill(zero);
+  AllTotals totals(trees.size(), none);
+  forColumns([&] {
+    trees[columnIndex].totals.clear();
+    loadTotals(trees[columnIndex]);
+  });
   bool byQuarters = worksByQuarters(op);
-  for (int64_t quarter = 0; quarter < 4; ++quarter) {
-    setRange(quarter * quarterTokens, quarterTokens);
+  overQuarters([&](int64_t quarter) {
     makeColumnsAgain(op);
-    adjointQuarter(tree, quarter, totals, op);
+    adjointQuarter(trees[columnIndex], quarter, totals[columnIndex], op);
     stashLambda(op);
+    stashTotals(quarter, totals[columnIndex]);
     if (byQuarters)
       emitTail(op, Tail::beforeLambda);
-  }
-  Value own = ownTotalGradient(tree, totals);
-  for (int64_t quarter = 0; quarter < 4; ++quarter) {
-    setRange(quarter * quarterTokens, quarterTokens);
+  });
+  forColumns(
+      [&] { shareTotalGradients(trees[columnIndex], totals[columnIndex]); });
+  code.barrier();
+  forgetLanes();
+  Values own = perColumn([&] { return ownTotalGradient(trees[columnIndex]); });
+  overQuarters([&](int64_t quarter) {
     makeColumnsAgain(op);
     unstashLambda(op);
-    finishLambda(tree, quarter, own, totals, op);
+    unstashTotals(quarter, totals[columnIndex]);
+    finishLambda(trees[columnIndex], quarter, ownOf(own), totals[columnIndex],
+                 op);
     if (byQuarters)
       emitTail(op, Tail::withLambda);
-  }
-  setRange(0, groupTokens);
+  });
   if (byQuarters)
     return;
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
@@ -334,6 +377,10 @@ void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
     if (waits)
       waiting.insert(next->result_begin(), next->result_end());
     if (part != Tail::all && waits != (part == Tail::withLambda))
+      continue;
+    // Rows go out when all columns of the thread are there.
+    if (onlyColumn && *onlyColumn + 1 < shape.columnsPerThread &&
+        mlir::isa<chunk::WriteOp>(next))
       continue;
     code.place = next->getLoc();
     emitOperation(*next);

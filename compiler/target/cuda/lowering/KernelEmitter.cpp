@@ -57,7 +57,7 @@ KernelLaunch KernelEmitter::describe() {
 /// Blocks that shall fit in one multiprocessor: what they leave of its
 /// registers is a thread's.
 int32_t KernelEmitter::blocksWanted(int64_t threads) {
-  return threads > 256 ? 1 : 2;
+  return threads * shape.columnsPerThread > 256 ? 1 : 2;
 }
 
 /// Which sequence and head; a packed sequence's rows follow from cu_seqlens.
@@ -92,8 +92,63 @@ void KernelEmitter::emitItem() {
 void KernelEmitter::setLane(Value newThread) {
   thread = newThread;
   lane = code.bitAnd(thread, warpLanes - 1);
-  column = code.add(code.mul(columnWarp, warpLanes), lane);
-  channel = shape.pairs == 1 ? column : code.bitAnd(column, shape.K - 1);
+  selectColumn(0);
+}
+
+void KernelEmitter::selectColumn(int64_t index) {
+  columnIndex = index;
+  Value first = code.mul(columnWarp, shape.warpColumns());
+  column = code.add(first, code.add(lane, index * warpLanes));
+  channel =
+      code.add(first, code.add(code.mul(lane, shape.columnsPerThread), index));
+  if (shape.pairs > 1)
+    channel = code.bitAnd(channel, shape.K - 1);
+}
+
+/// Once for each of the thread's columns, which is the one at hand then.
+void KernelEmitter::forColumns(llvm::function_ref<void()> body) {
+  if (shape.columnsPerThread == 1)
+    return body();
+  auto cursor = std::tie(columnIndex, column, channel);
+  std::tuple<int64_t, Value, Value> kept = cursor;
+  for (int64_t index = 0; index < shape.columnsPerThread; ++index) {
+    if (index != columnIndex)
+      selectColumn(index);
+    body();
+  }
+  cursor = kept;
+}
+
+Values KernelEmitter::perColumn(llvm::function_ref<Value()> make) {
+  Values made;
+  forColumns([&] { made.push_back(make()); });
+  return made;
+}
+
+/// What a tile has for a token of the column at hand.
+Value KernelEmitter::numberAt(const Tile &from, int64_t token) {
+  auto count = static_cast<int64_t>(from.numbers.size());
+  if (count < tokensPerThread)
+    return ownOf(from.numbers);
+  return from.numbers[count == tokensPerThread
+                          ? token
+                          : columnIndex * tokensPerThread + token];
+}
+
+/// The numbers of the column at hand.
+Values KernelEmitter::ownNumbers(const Tile &from) {
+  auto count = static_cast<int64_t>(from.numbers.size());
+  if (count < tokensPerThread)
+    return {ownOf(from.numbers)};
+  if (count == tokensPerThread)
+    return from.numbers;
+  return Values(llvm::ArrayRef(from.numbers)
+                    .slice(columnIndex * tokensPerThread, tokensPerThread));
+}
+
+/// Of one number per column, or one for all, that of the column at hand.
+Value KernelEmitter::ownOf(const Values &perColumn) {
+  return perColumn.size() == 1 ? perColumn.front() : perColumn[columnIndex];
 }
 
 /// From here on a lane's addresses are computed anew: the xor with a zero from
@@ -244,18 +299,6 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   regions.weightGradient = place(small);
 }
 
-/// The upper triangle of A is zero from here on.
-void KernelEmitter::clearWeights() {
-  Value zeros =
-      LLVM::ZeroOp::create(builder, code.place, code.vector(4, code.i32()));
-  int64_t pieces = BlockShape::tileBytes(chunkTokens) / 16;
-  for (int64_t from = 0; from < pieces; from += shape.threads())
-    code.when(code.less(thread, pieces - from), [&] {
-      code.storeShared(zeros, code.mul(thread, 16),
-                       regions.weights + from * 16);
-    });
-}
-
 void KernelEmitter::emitSweep(chunk::SweepOp op) {
   mlir::Block &body = op.getBody().front();
   hasGradient = !body.getOps<chunk::RecurrenceGradientOp>().empty();
@@ -264,13 +307,13 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   planRegions(op);
   planNumbers(op);
   planRotation(op);
+  if (hasGradient)
+    keptColumns = columnsPlace();
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.
   code.barrier();
   code.when(code.equal(thread, 0),
             [&] { code.storeShared(code.integer(0), Value(), regions.zero); });
-  if (!hasGradient)
-    clearWeights();
   nextToken = op.getDescending() ? code.shiftLeft(code.add(chunks, -1), 6)
                                  : code.integer(0);
   hasGradient ? copyNext() : copyColumns();

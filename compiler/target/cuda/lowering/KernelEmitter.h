@@ -20,14 +20,17 @@ struct HashOfValue {
 /// Where the numbers of a chunk tile are.
 struct Tile {
   enum class Kind {
-    thread,  ///< one number a thread: it has no token axis
-    columns, ///< 16 numbers a thread: the tokens of its group (BlockShape.h)
+    thread,  ///< one number a column or a thread: it has no token axis
+    columns, ///< 16 numbers a column: the tokens of its group (BlockShape.h)
     rows,    ///< bf16 in shared memory, a swizzled row per token
     state,   ///< accumulators of matrix products, [columns, V]
     layers   ///< one number for each layer, made when asked for
   } kind = Kind::thread;
+  /// Those of the thread's first column, then those of its second; what has no
+  /// channel axis is there once.
   Values numbers;
-  /// columns as they were read: bf16 pairs of tokens, to make numbers again.
+  /// columns as they were read: bf16 pairs, to make numbers again. Of tokens,
+  /// or of the thread's two columns.
   Values pairs;
   /// thread: each group has its own part of a sum over tokens.
   bool isPartial = false;
@@ -37,7 +40,12 @@ struct Tile {
 
 /// Accumulators of products of 16 rows with eight columns each.
 using Sums = llvm::SmallVector<std::array<Value, 4>>;
+using Fragments = llvm::SmallVector<Fragment>;
 Sums zeroSums(Lanes &code, int64_t count);
+/// 16 x 16 sums as bf16.
+Fragment packed(Lanes &code, const std::array<Value, 4> &left,
+                const std::array<Value, 4> &right);
+Fragments packed(Lanes &code, const Sums &sums);
 /// Byte offset of an element in the swizzled bf16 rows of A or dA.
 Value weightOffset(Lanes &code, Value row, Value column);
 
@@ -83,6 +91,12 @@ protected:
   void emitBlock(mlir::Block &block);
   void emitSweep(chunk::SweepOp op);
   void setLane(Value newThread);
+  void selectColumn(int64_t index);
+  void forColumns(llvm::function_ref<void()> body);
+  Values perColumn(llvm::function_ref<Value()> make);
+  Value numberAt(const Tile &from, int64_t token);
+  Values ownNumbers(const Tile &from);
+  Value ownOf(const Values &perColumn);
   void forgetLanes();
   Value field(LaunchField field);
   llvm::StringRef shapeOf(int64_t operand);
@@ -92,7 +106,6 @@ protected:
   /// Takes `bytes` of shared memory until the sweep's end.
   int64_t reserve(int64_t bytes);
   void planRegions(chunk::SweepOp op);
-  void clearWeights();
   Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
                    mlir::ValueRange carried);
   Tile &tile(Value value);
@@ -124,14 +137,20 @@ protected:
   void emitFill(chunk::FillOp op);
   void sumGroups(Tile &partial);
   Value slotPlace(int64_t slot, int64_t bytes);
+  int64_t columnPairBytes() const;
+  Value columnsPlace();
+  void keepPairs(const Values &pairs, int64_t stream);
+  void loadPairs(mlir::Block &body);
 
   // Columns.cpp
   void emitPointwise(chunk::PointwiseOp op);
-  Value cloneNumber(chunk::PointwiseOp op, int64_t result, int64_t token);
-  Values loadColumns(const Stream &stream);
-  void storeColumns(const Values &numbers, int64_t operand);
-  Value isValid(int64_t token);
   Values columnPairs(const Stream &stream);
+  Values loadColumns(const Stream &stream);
+  void unpackPair(Tile &made, int64_t pair, Value word);
+  void storeColumns(const Tile &from, int64_t operand);
+  void storeRow(const Tile &from, int64_t token, bool perChannel, Value place);
+  Value isValid(int64_t token);
+  Value isWhole();
   void emitIndex(chunk::IndexOp op);
 
   // Tokens.cpp
@@ -151,11 +170,14 @@ protected:
                                             const Values &own, Value carry);
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitSpread(chunk::SpreadOp op);
+  Values spreadNumber(Value plain, Value exact);
 
   // Sums.cpp
-  Values exchangeColumns(const Values &numbers, Value partner, bool isLate);
+  Values exchangeColumns(const Values &numbers, Value apart, bool isLate);
+  Value sumOf(const Values &numbers);
   Value sumOfThreads(Value number);
   Values countedOnce(const Values &numbers, chunk::TileType type);
+  void addOtherHalf(Values &numbers);
   void emitSum(chunk::SumOp op);
   void emitRepeatPair(chunk::RepeatPairOp op);
 
@@ -163,10 +185,12 @@ protected:
   void writeFault(Value token, Value ofChannel, Value number);
   void reportFault(Value token, Value ofChannel, Value number);
   void emitCheckRange(chunk::CheckRangeOp op);
+  void checkColumn(const Values &numbers, chunk::TileType type);
 
   // Layers.cpp
   Value numberOf(const Tile &of, Value layer);
   Tile layersOf(std::function<Value(Value)> atLayer);
+  Values columnsOf(Value of, llvm::function_ref<Value()> make);
   Value overLayers(Value initial, Value count, LayerStep step);
   Value overLayers(Value initial, LayerStep step);
   Value layerCount();
@@ -181,6 +205,8 @@ protected:
   // Rotation.cpp
   void planRotation(chunk::SweepOp op);
   std::pair<Values, Values> turns(Value quarter, Value backwards, bool isLate);
+  Values turned(const Values &numbers, const Values &others, Value quarter,
+                Value backwards, bool isLate);
   Values rotateHalves(const Values &numbers, bool adjoint);
   Values rotatePairs(const Values &numbers, bool adjoint);
   void emitRotate(chunk::RotateOp op);
@@ -194,9 +220,13 @@ protected:
     Value before, behind, factor; ///< of the chunk's ends and of level 32
     Value isRight, isUpper;
   };
+  using Trees = llvm::SmallVector<Tree, 2>; ///< one per column
   void emitRecurrence(chunk::RecurrenceOp op);
   void emitState(chunk::StateOp op);
+  Trees startTrees(Value q, Value k, Value decay);
+  void finishTrees(Trees &trees);
   Values masked(const Values &numbers, float otherwise);
+  void maskColumns(Values &query, Values &key, Values &lambda);
   void shareTotal(Value total);
   void loadTotals(Tree &tree);
   void storeChunkTotal(const Tree &tree);
@@ -208,30 +238,38 @@ protected:
   // Products.cpp
   Value coreOffset(Value group, bool tokensAreRows);
   Value rowOffset(Value row, Value chunk, int64_t width);
+  void overJobs(int64_t first, int64_t count,
+                llvm::function_ref<void(Value job)> emit);
   void multiplyLevels();
-  void multiplyHalves();
+  Value diagonalSum(Value token);
+  Sums multiplyLevel(Value offset);
+  void multiplyHalves(int64_t firstJob);
   void storeStateRows(const Values &state, int64_t region);
   Value rowInTile();
   void addRows(const Fragment &a, Value firstPiece, int64_t row, int64_t region,
                Sums &sums);
-  Sums multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
-                      bool transposed);
+  Fragments multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
+                           bool transposed);
   Values updateState(const Values &state, int64_t keys, const Tile &v);
-  void storeOutput(const Sums &output, int64_t operand, int64_t region);
+  void storeOutput(const Fragments &output, int64_t operand, int64_t region);
   std::optional<int64_t> outputOperand(Value o);
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
-  void emitColumnGradients(const Tree &forward, chunk::RecurrenceGradientOp op);
+  void emitColumnGradients(const Trees &forward,
+                           chunk::RecurrenceGradientOp op);
   enum class Tail { beforeLambda, withLambda, all };
   void emitTail(chunk::RecurrenceGradientOp op, Tail part);
   static bool worksByQuarters(chunk::RecurrenceGradientOp op);
   void setRange(int64_t first, int64_t count);
-  void multiplyWeightGradient(const Tile &output, const Tile &v);
+  void overQuarters(llvm::function_ref<void(int64_t quarter)> body);
+  Sums multiplyRows(Value i, const Tile &left, Value j, const Tile &right);
+  void storeSymmetric(const Sums &sums, Value i, Value j);
+  int64_t multiplyWeightGradient(const Tile &output, const Tile &v);
   void multiplyLevelGradients();
   void multiplyHalfGradients();
-  Sums multiplyByState(const Tile &rows);
-  void storeCoreSums(const Sums &sums, int64_t region);
+  Fragments multiplyByState(const Tile &rows);
+  void storeCores(const Fragments &fragments, int64_t region);
   void shareStateProducts(const Values &state, const Values &gradient);
 
   // TreeGradient.cpp
@@ -241,6 +279,7 @@ protected:
     std::array<Value, 4> quarters; ///< of the quarters' products
     std::array<Value, 2> halves;   ///< of those of two quarters
   };
+  using AllTotals = llvm::SmallVector<TotalGradients, 2>; ///< one per column
   /// Four tokens on their way up the levels 1, 2, 4 and 8.
   struct QuarterTree {
     std::array<Values, 4> operands; ///< at each level
@@ -250,13 +289,19 @@ protected:
   Value halfTotal(const Tree &tree, int64_t half);
   QuarterTree climbQuarter(const Tree &tree, int64_t quarter,
                            chunk::RecurrenceGradientOp op);
-  Value corePlace(int64_t &region);
+  Value corePlace(int64_t &region, int64_t quarter);
   Values loadCore(int64_t region);
+  Value &gradientAt(Value of, int64_t token);
+  void storeTwo(int64_t region, Value first, Value second);
+  void stashTotals(int64_t quarter, const TotalGradients &totals);
+  void unstashTotals(int64_t quarter, TotalGradients &totals);
   void stashLambda(chunk::RecurrenceGradientOp op);
   void unstashLambda(chunk::RecurrenceGradientOp op);
   void adjointQuarter(const Tree &tree, int64_t quarter, TotalGradients &totals,
                       chunk::RecurrenceGradientOp op);
-  Value ownTotalGradient(const Tree &tree, const TotalGradients &totals);
+  Value groupPlace(Value ofGroup);
+  void shareTotalGradients(const Tree &tree, const TotalGradients &totals);
+  Value ownTotalGradient(const Tree &tree);
   void finishLambda(const Tree &tree, int64_t quarter, Value own,
                     const TotalGradients &totals,
                     chunk::RecurrenceGradientOp op);
@@ -274,25 +319,32 @@ protected:
 
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
-  Value thread, lane, warp, group, columnWarp, column, channel;
+  Value thread, lane, warp, group, columnWarp;
+  /// Of the column at hand: its place in shared memory, and its channel.
+  Value column, channel;
+  int64_t columnIndex = 0; ///< which of the thread's columns that is
   int64_t tokensPerThread = groupTokens;
 
+  static constexpr llvm::StringLiteral columnsPart = "columns";
   std::vector<WorkspacePart> workspace;
   llvm::DenseMap<int64_t, int64_t> slotBytes; ///< of a save slot, in a thread
 
   // Inside a sweep.
   std::vector<Stream> streams;
+  Value keptColumns;        ///< this thread's part of `columnsPart`
   Value firstToken, tokens; ///< of the chunk at hand, and how many it has
   Value nextToken;          ///< of the chunk that comes after it
   Value chunkIndex;
   bool hasGradient = false;
-  /// The tokens of the group that are being worked on.
+  /// The tokens of the group that are being worked on, and the only column.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
+  std::optional<int64_t> onlyColumn;
   std::vector<NumberStream> numberStreams;
   bool secondExchange = false; ///< which half of the place is next
-  // Of this thread's channel: θ in fp64, its cos and sin.
-  Value frequency;
-  std::pair<Value, Value> step;
+  int64_t groupNumbers = 0;    ///< where groups share what they scanned
+  // Of this thread's channels: θ in fp64, its cos and sin.
+  Values frequencies;
+  llvm::SmallVector<std::pair<Value, Value>> steps;
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {

@@ -13,7 +13,7 @@ namespace decay::cuda {
 using ir::Axis;
 
 Value KernelEmitter::numberOf(const Tile &of, Value layer) {
-  return of.kind == Tile::Kind::layers ? of.atLayer(layer) : of.numbers.front();
+  return of.kind == Tile::Kind::layers ? of.atLayer(layer) : ownOf(of.numbers);
 }
 
 Tile KernelEmitter::layersOf(std::function<Value(Value)> atLayer) {
@@ -21,6 +21,13 @@ Tile KernelEmitter::layersOf(std::function<Value(Value)> atLayer) {
   made.kind = Tile::Kind::layers;
   made.atLayer = std::move(atLayer);
   return made;
+}
+
+/// One number for each of the thread's columns, or one if `of` has no channels.
+Values KernelEmitter::columnsOf(Value of, llvm::function_ref<Value()> make) {
+  bool perChannel =
+      mlir::cast<chunk::TileType>(of.getType()).has(Axis::Channel);
+  return perChannel ? perColumn(make) : Values{make()};
 }
 
 Value KernelEmitter::overLayers(Value initial, Value count, LayerStep step) {
@@ -55,9 +62,12 @@ void KernelEmitter::emitLayersWrite(chunk::WriteOp op) {
                                                  : code.equal(column, 0));
   code.when(code.notNull(dataOf(operand)), [&] {
     code.loop(layerCount(), {}, [&](Value layer, mlir::ValueRange) -> Values {
-      Value number = numberOf(from, layer);
-      code.when(owner,
-                [&] { code.store(number, numberPlace(operand, layer)); });
+      auto write = [&] {
+        Value number = numberOf(from, layer);
+        code.when(owner,
+                  [&] { code.store(number, numberPlace(operand, layer)); });
+      };
+      perChannel ? forColumns(write) : write();
       return {};
     });
   });
@@ -81,7 +91,8 @@ void KernelEmitter::emitAcrossLayers(chunk::AcrossLayersOp op) {
   Value zero = code.number(0);
   if (op.getKind() == "first") {
     Tile made;
-    made.numbers = {numberOf(from, code.integer(0))};
+    made.numbers = columnsOf(op.getResult(),
+                             [&] { return numberOf(from, code.integer(0)); });
     tiles[op.getResult()] = made;
     return;
   }
@@ -94,17 +105,22 @@ void KernelEmitter::emitAcrossLayers(chunk::AcrossLayersOp op) {
     return;
   }
   assert(op.getKind() == "softmax" && "the verifier knows every kind");
-  Value largest =
-      overLayers(numberOf(from, code.integer(0)), [&](Value layer, Value so) {
-        return apply("max", {so, numberOf(from, layer)});
-      });
+  Values largest = columnsOf(op.getResult(), [&] {
+    return overLayers(numberOf(from, code.integer(0)),
+                      [&](Value layer, Value so) {
+                        return apply("max", {so, numberOf(from, layer)});
+                      });
+  });
   auto part = [this, from, largest](Value layer) {
-    return apply("exp", {code.fsub(numberOf(from, layer), largest)});
+    return apply("exp", {code.fsub(numberOf(from, layer), ownOf(largest))});
   };
-  Value total = overLayers(
-      zero, [&](Value layer, Value so) { return code.fadd(so, part(layer)); });
+  Values total = columnsOf(op.getResult(), [&] {
+    return overLayers(zero, [&](Value layer, Value so) {
+      return code.fadd(so, part(layer));
+    });
+  });
   tiles[op.getResult()] = layersOf([this, part, total](Value layer) {
-    return apply("div", {part(layer), total});
+    return apply("div", {part(layer), ownOf(total)});
   });
 }
 
@@ -112,9 +128,9 @@ void KernelEmitter::emitAcrossLayersGradient(chunk::AcrossLayersGradientOp op) {
   const Tile value = tile(op.getResultValue()), given = tile(op.getDResult());
   Value zero = code.number(0);
   if (op.getKind() == "first") {
-    Value number = given.numbers.front();
-    tiles[op.getDOperand()] = layersOf([this, number, zero](Value layer) {
-      return code.choose(code.equal(layer, 0), number, zero);
+    Values numbers = given.numbers;
+    tiles[op.getDOperand()] = layersOf([this, numbers, zero](Value layer) {
+      return code.choose(code.equal(layer, 0), ownOf(numbers), zero);
     });
     return;
   }
@@ -129,27 +145,31 @@ void KernelEmitter::emitAcrossLayersGradient(chunk::AcrossLayersGradientOp op) {
     return;
   }
   assert(op.getKind() == "softmax" && "the verifier knows every kind");
-  Value mean = overLayers(zero, [&](Value layer, Value so) {
-    return code.fma(numberOf(value, layer), numberOf(given, layer), so);
+  Values mean = columnsOf(op.getDOperand(), [&] {
+    return overLayers(zero, [&](Value layer, Value so) {
+      return code.fma(numberOf(value, layer), numberOf(given, layer), so);
+    });
   });
   tiles[op.getDOperand()] = layersOf([this, value, given, mean](Value layer) {
     return code.fmul(numberOf(value, layer),
-                     code.fsub(numberOf(given, layer), mean));
+                     code.fsub(numberOf(given, layer), ownOf(mean)));
   });
 }
 
 void KernelEmitter::emitAtLayer(chunk::AtLayerOp op) {
   Tile made;
-  made.numbers = {numberOf(tile(op.getOperand()),
-                           code.truncate(field(LaunchField::Layer)))};
+  made.numbers = columnsOf(op.getResult(), [&] {
+    return numberOf(tile(op.getOperand()),
+                    code.truncate(field(LaunchField::Layer)));
+  });
   tiles[op.getResult()] = made;
 }
 
 void KernelEmitter::emitFromLayer(chunk::FromLayerOp op) {
-  Value number = tile(op.getOperand()).numbers.front();
+  Values numbers = tile(op.getOperand()).numbers;
   Value own = code.truncate(field(LaunchField::Layer));
-  tiles[op.getResult()] = layersOf([this, number, own](Value layer) {
-    return code.choose(code.equal(layer, own), number, code.number(0));
+  tiles[op.getResult()] = layersOf([this, numbers, own](Value layer) {
+    return code.choose(code.equal(layer, own), ownOf(numbers), code.number(0));
   });
 }
 

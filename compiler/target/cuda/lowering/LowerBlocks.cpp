@@ -27,6 +27,22 @@ int64_t pairsOf(chunk::KernelOp kernel) {
   return hasPairs ? 2 : 1;
 }
 
+/// Two columns a thread save instructions, but leave half as many warps to wait
+/// for each other: on an H100 that pays where a block fills a multiprocessor.
+/// A scan's gradient needs all tokens of a column at once, two columns of which
+/// are more than a thread's registers; and a backward kernel with long formulas
+/// twice is larger than the cache for instructions (128 KiB).
+int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
+  bool isBackward = false, isLarge = false;
+  kernel.walk([&](mlir::Operation *op) {
+    isBackward |= mlir::isa<chunk::RecurrenceGradientOp>(op);
+    isLarge |= mlir::isa<chunk::ScanGradientOp, mlir::math::Log1pOp,
+                         mlir::math::ExpM1Op>(op);
+  });
+  bool fits = !isBackward || !isLarge;
+  return shape.columns() == mostColumns && fits ? 2 : 1;
+}
+
 /// One workspace serves all head dims: the same parts, as large as the largest.
 void keepLargest(std::vector<WorkspacePart> &parts,
                  llvm::ArrayRef<WorkspacePart> others) {
@@ -79,6 +95,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         setWorkspace(gpu, entry,
                      {{"fault", *parseExtent("1"), faultSlotBytes}});
       } else if (shape.columns() <= mostColumns) {
+        shape.columnsPerThread = columnsPerThread(kernel, shape);
         KernelEmitter emitter(kernel, shape, builder);
         emitter.emit();
         keepLargest(parts, emitter.workspaceParts());

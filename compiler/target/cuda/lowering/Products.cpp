@@ -15,6 +15,19 @@ Sums zeroSums(Lanes &code, int64_t count) {
   return Sums(count, {zero, zero, zero, zero});
 }
 
+Fragment packed(Lanes &code, const std::array<Value, 4> &left,
+                const std::array<Value, 4> &right) {
+  return {code.pack(left[0], left[1]), code.pack(left[2], left[3]),
+          code.pack(right[0], right[1]), code.pack(right[2], right[3])};
+}
+
+Fragments packed(Lanes &code, const Sums &sums) {
+  Fragments made;
+  for (size_t index = 0; index < sums.size(); index += 2)
+    made.push_back(packed(code, sums[index], sums[index + 1]));
+  return made;
+}
+
 /// This lane's address in a core region, for a 16 x 16 matrix of two blocks of
 /// tokens and 16 columns that begins at (group, column 0). Of the four 8 x 8
 /// matrices the second is further down the rows, the third further along.
@@ -36,53 +49,104 @@ Value weightOffset(Lanes &code, Value row, Value column) {
                            code.shiftLeft(code.bitAnd(column, 7), 1)));
 }
 
-/// The diagonal blocks of A: one job per group and level, a masked X Xᵀ each.
-void KernelEmitter::multiplyLevels() {
-  int64_t columns = shape.columns(), jobs = 4 * groupCount;
-  for (int64_t first = 0; first < jobs; first += shape.warps()) {
-    Value job = code.add(warp, first);
-    Value level = code.shiftRight(job, 2), own = code.bitAnd(job, 3);
-    Value offset = code.add(coreOffset(own, /*tokensAreRows=*/true),
-                            code.mul(level, BlockShape::tileBytes(columns)));
-    Sums sums = zeroSums(code, 2);
-    for (int64_t step = 0; step < columns / 16; ++step) {
-      Fragment x = code.loadMatrix(offset, regions.levels + step * 256, true);
-      code.multiply(x, x[0], x[2], sums[0]);
-      code.multiply(x, x[1], x[3], sums[1]);
-    }
-    Value start = code.mul(own, groupTokens);
-    for (int64_t place = 0; place < 2; ++place)
-      for (int64_t each = 0; each < 4; ++each) {
-        Value row = code.add(code.shiftRight(lane, 2), each / 2 * 8);
-        Value column = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
-                                place * 8 + each % 2);
-        Value apart = code.shiftRight(code.bitXor(row, column), level);
-        Value belongs = code.both(code.equal(apart, 1), code.less(column, row));
-        Value target =
-            weightOffset(code, code.add(start, row), code.add(start, column));
-        code.when(belongs, [&] {
-          code.storeShared(code.narrow(sums[place][each]), target,
-                           regions.weights);
-        });
-      }
-    // The warps of the first level also add up their group's diagonal.
-    Value owner = code.both(code.equal(level, 0), code.less(lane, groupTokens));
-    code.when(owner, [&] {
-      Value token = code.add(start, lane);
-      Value sum = code.number(0);
-      for (int64_t part = 0; part < shape.columnWarps(); ++part)
-        sum = code.fadd(sum,
-                        code.loadShared(code.f32(), code.shiftLeft(token, 2),
-                                        regions.diagonal +
-                                            part * chunkTokens * floatBytes));
-      code.storeShared(code.narrow(sum), weightOffset(code, token, token),
-                       regions.weights);
-    });
+/// Work that warps share: job j goes to warp (first + j) mod warps.
+void KernelEmitter::overJobs(int64_t first, int64_t count,
+                             llvm::function_ref<void(Value job)> emit) {
+  int64_t warps = shape.warps(), start = first % warps;
+  Value own = code.add(warp, -start);
+  if (start > 0)
+    own = code.choose(code.less(own, 0), code.add(own, warps), own);
+  for (int64_t round = 0; round < count; round += warps) {
+    Value job = code.add(own, round);
+    if (round + warps <= count)
+      emit(job);
+    else
+      code.when(code.less(job, count), [&] { emit(job); });
   }
 }
 
-/// The blocks of A between groups: levels 16 (two) and 32 (four).
-void KernelEmitter::multiplyHalves() {
+/// q · k of a token of the chunk, from all warps that have a part of it.
+Value KernelEmitter::diagonalSum(Value token) {
+  Value sum = code.number(0);
+  for (int64_t part = 0; part < shape.columnWarps(); ++part)
+    sum = code.fadd(sum, code.loadShared(code.f32(), code.shiftLeft(token, 2),
+                                         regions.diagonal +
+                                             part * chunkTokens * floatBytes));
+  return sum;
+}
+
+/// X Xᵀ of one group and level.
+Sums KernelEmitter::multiplyLevel(Value offset) {
+  Sums sums = zeroSums(code, 2);
+  for (int64_t step = 0; step < shape.columns() / 16; ++step) {
+    Fragment x = code.loadMatrix(offset, regions.levels + step * 256, true);
+    code.multiply(x, x[0], x[2], sums[0]);
+    code.multiply(x, x[1], x[3], sums[1]);
+  }
+  return sums;
+}
+
+/// The diagonal blocks of A: a job is two levels of one group. Levels 1 and 2
+/// are the diagonal blocks of 4 x 4; levels 4 and 8 the rest under the
+/// diagonal.
+void KernelEmitter::multiplyLevels() {
+  int64_t bytes = BlockShape::tileBytes(shape.columns());
+  Value inBlock = code.shiftRight(lane, 2);
+  Value firstColumn = code.shiftLeft(code.bitAnd(lane, 3), 1);
+  Value zero = code.number(0);
+  overJobs(0, 2 * groupCount, [&](Value job) {
+    Value own = code.bitAnd(job, 3), isUpper = code.shiftRight(job, 2);
+    Value isWide = code.equal(isUpper, 1);
+    Value offset = code.add(coreOffset(own, /*tokensAreRows=*/true),
+                            code.mul(isUpper, 2 * bytes));
+    Sums near = multiplyLevel(offset);
+    Sums far = multiplyLevel(code.add(offset, bytes));
+    Value start = code.mul(own, groupTokens);
+    auto store = [&](int64_t half, int64_t place, Value low, Value high) {
+      Value target =
+          weightOffset(code, code.add(code.add(start, inBlock), half * 8),
+                       code.add(code.add(start, firstColumn), place * 8));
+      code.storeShared(code.pack(low, high), target, regions.weights);
+    };
+    auto emitNear = [&]() -> Values {
+      for (int64_t half = 0; half < 2; ++half) {
+        Value diagonal =
+            diagonalSum(code.add(code.add(start, inBlock), half * 8));
+        Value pair[2];
+        for (int64_t each = 0; each < 2; ++each) {
+          Value y = code.add(firstColumn, each);
+          Value apart = code.bitXor(inBlock, y);
+          Value number =
+              code.choose(code.equal(apart, 1), near[half][2 * half + each],
+                          far[half][2 * half + each]);
+          number = code.choose(code.less(y, inBlock), number, zero);
+          pair[each] = code.choose(code.equal(apart, 0), diagonal, number);
+        }
+        // The 4 x 4 block below the diagonal is the other job's.
+        Value owns =
+            code.either(code.less(inBlock, 4), code.atLeast(firstColumn, 4));
+        code.when(owns, [&] { store(half, half, pair[0], pair[1]); });
+      }
+      store(0, 1, zero, zero);
+      return {};
+    };
+    auto emitFar = [&]() -> Values {
+      Value below =
+          code.both(code.atLeast(inBlock, 4), code.less(firstColumn, 4));
+      for (int64_t half = 0; half < 2; ++half)
+        code.when(below, [&] {
+          store(half, half, near[half][2 * half], near[half][2 * half + 1]);
+        });
+      store(1, 0, far[0][2], far[0][3]);
+      return {};
+    };
+    code.choose(isWide, emitFar, emitNear);
+  });
+}
+
+/// The blocks of A between groups: levels 16 (two) and 32 (four). Warps that
+/// had less to do begin.
+void KernelEmitter::multiplyHalves(int64_t firstJob) {
   constexpr int64_t jobs = 6;
   int64_t columns = shape.columns();
   auto emitJob = [&](Value job) {
@@ -118,28 +182,21 @@ void KernelEmitter::multiplyHalves() {
         code.storeShared(pair, weightOffset(code, i, j), regions.weights);
       }
   };
-  for (int64_t first = 0; first < jobs; first += shape.warps()) {
-    Value job = code.add(warp, first);
-    code.when(code.less(job, jobs), [&] { emitJob(job); });
-  }
+  overJobs(firstJob, jobs, emitJob);
 }
 
 /// The state as bf16 rows, one for each column of k.
 void KernelEmitter::storeStateRows(const Values &state, int64_t region) {
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
-  for (int64_t tileRow = 0; tileRow < 2; ++tileRow)
+  for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
     for (int64_t place = 0; place < shape.stateTiles(); place += 2) {
-      auto at = [&](int64_t column, int64_t half) {
-        const Value *pair =
-            &state[((tileRow * shape.stateTiles() + column) * 2 + half) * 2];
-        return code.pack(pair[0], pair[1]);
-      };
-      Fragment fragment = {at(place, 0), at(place, 1), at(place + 1, 0),
-                           at(place + 1, 1)};
-      Value row =
-          code.add(code.add(code.mul(columnWarp, 32), code.mul(second, 8)),
-                   code.add(code.bitAnd(lane, 7), tileRow * 16));
+      const Value *eight = &state[(tileRow * shape.stateTiles() + place) * 4];
+      Fragment fragment = packed(code, {eight[0], eight[1], eight[2], eight[3]},
+                                 {eight[4], eight[5], eight[6], eight[7]});
+      Value row = code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
+                                    code.mul(second, 8)),
+                           code.add(code.bitAnd(lane, 7), tileRow * 16));
       Value piece = code.add(
           code.add(code.mul(group, shape.stateColumns() / 8), third), place);
       code.storeMatrix(fragment, rowOffset(row, piece, shape.V), region, false);
@@ -179,8 +236,8 @@ static Sums unflatten(mlir::ValueRange list) {
 
 /// (q ∘ pre) S + A v, for one group's rows and some columns. Transposed:
 /// (k ∘ suf) S + Aᵀ v.
-Sums KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
-                                   const Tile &v, bool transposed) {
+Fragments KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
+                                        const Tile &v, bool transposed) {
   int64_t width = shape.outputColumns();
   Value firstPiece = code.mul(columnWarp, width / 8);
   Sums sums = zeroSums(code, width / 8);
@@ -218,21 +275,21 @@ Sums KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
     carried = always ? emitStep()
                      : code.choose(counts, emitStep, [&] { return carried; });
   }
-  return unflatten(carried);
+  return packed(code, unflatten(carried));
 }
 
-/// S <- tot S + (k ∘ suf)ᵀ v, for 32 rows and some columns.
+/// S <- tot S + (k ∘ suf)ᵀ v, for this warp's rows and some columns.
 Values KernelEmitter::updateState(const Values &state, int64_t keys,
                                   const Tile &v) {
   int64_t columns = shape.columns(), tilesInRow = shape.stateTiles();
   Value third = code.shiftRight(lane, 4);
   Sums sums;
-  for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
+  Value firstRow = code.mul(columnWarp, shape.warpColumns());
+  for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow) {
     Value factors[2];
     for (int64_t half = 0; half < 2; ++half) {
-      Value row =
-          code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
-                   tileRow * 16 + half * 8);
+      Value row = code.add(code.add(firstRow, code.shiftRight(lane, 2)),
+                           tileRow * 16 + half * 8);
       factors[half] = code.loadShared(code.f32(), code.shiftLeft(row, 2),
                                       regions.chunkTotal);
     }
@@ -243,20 +300,20 @@ Values KernelEmitter::updateState(const Values &state, int64_t keys,
            code.fmul(four[2], factors[1]), code.fmul(four[3], factors[1])});
     }
   }
-  Value keyOffset = code.add(coreOffset(code.integer(0), false),
-                             code.mul(columnWarp, 32 * 16));
+  Value keyOffset =
+      code.add(coreOffset(code.integer(0), false), code.shiftLeft(firstRow, 4));
   Value firstPiece = code.add(code.mul(group, shape.stateColumns() / 8), third);
   for (int64_t step = 0; step < groupCount; ++step) {
-    Fragment a[2];
-    for (int64_t tileRow = 0; tileRow < 2; ++tileRow)
-      a[tileRow] = code.loadMatrix(
-          keyOffset, keys + step * 2 * columns * 16 + tileRow * 256, false);
+    llvm::SmallVector<Fragment> a;
+    for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
+      a.push_back(code.loadMatrix(
+          keyOffset, keys + step * 2 * columns * 16 + tileRow * 256, false));
     for (int64_t place = 0; place < tilesInRow; place += 2) {
       Value offset =
           rowOffset(rowInTile(), code.add(firstPiece, place), shape.V);
       Fragment b = code.loadMatrix(
           offset, v.shared + step * 16 * shape.V * bfloatBytes, true);
-      for (int64_t tileRow = 0; tileRow < 2; ++tileRow) {
+      for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow) {
         int64_t index = tileRow * tilesInRow + place;
         code.multiply(a[tileRow], b[0], b[1], sums[index]);
         code.multiply(a[tileRow], b[2], b[3], sums[index + 1]);
@@ -276,7 +333,7 @@ std::optional<int64_t> KernelEmitter::outputOperand(Value o) {
 
 /// Through the warp's own corner of shared memory, so that rows go out in
 /// pieces of 16 bytes.
-void KernelEmitter::storeOutput(const Sums &output, int64_t operand,
+void KernelEmitter::storeOutput(const Fragments &output, int64_t operand,
                                 int64_t region) {
   int64_t width = shape.outputColumns(), pieces = width / 8;
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
@@ -292,15 +349,11 @@ void KernelEmitter::storeOutput(const Sums &output, int64_t operand,
                     code.shiftLeft(mixed, 4));
   };
   Value row = code.add(code.mul(second, 8), code.bitAnd(lane, 7));
-  for (int64_t place = 0; place < pieces; place += 2) {
-    auto at = [&](int64_t column, int64_t half) {
-      return code.pack(output[column][half * 2], output[column][half * 2 + 1]);
-    };
-    Fragment fragment = {at(place, 0), at(place, 1), at(place + 1, 0),
-                         at(place + 1, 1)};
-    code.storeMatrix(fragment, offsetOf(row, code.add(third, place)), region,
-                     false);
-  }
+  for (auto [index, fragment] : llvm::enumerate(output))
+    code.storeMatrix(
+        fragment,
+        offsetOf(row, code.add(third, 2 * static_cast<int64_t>(index))), region,
+        false);
   code.warpBarrier();
   Value data = dataOf(operand), stride = strideOf(operand);
   Value start = code.add(code.mul(head, shape.V), code.mul(columnWarp, width));

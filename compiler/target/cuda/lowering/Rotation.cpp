@@ -37,27 +37,31 @@ Value negated(Lanes &code, Value x) {
 
 } // namespace
 
-/// θ of this thread's channel.
+/// θ of this thread's channels.
 void KernelEmitter::planRotation(chunk::SweepOp op) {
   auto rotations = op.getBody().front().getOps<chunk::RotateOp>();
   if (rotations.empty())
     return;
   bool rope = (*rotations.begin()).getKind() == "rope";
-  int64_t frequencies = rope ? shape.K / 2 : shape.K;
-  Value c = code.choose(code.less(channel, frequencies), channel,
-                        code.add(channel, -frequencies));
-  Value real =
-      arith::SIToFPOp::create(builder, code.place, builder.getF64Type(), c);
-  Value power = arith::MulFOp::create(
-      builder, code.place, real,
-      constant(code, -ln10000 / static_cast<double>(frequencies)));
-  frequency = math::ExpOp::create(builder, code.place, power);
-  step = circle(code, frequency);
+  int64_t count = rope ? shape.K / 2 : shape.K;
+  frequencies.clear();
+  steps.clear();
+  forColumns([&] {
+    Value c = code.choose(code.less(channel, count), channel,
+                          code.add(channel, -count));
+    Value real =
+        arith::SIToFPOp::create(builder, code.place, builder.getF64Type(), c);
+    Value power = arith::MulFOp::create(
+        builder, code.place, real,
+        constant(code, -ln10000 / static_cast<double>(count)));
+    frequencies.push_back(math::ExpOp::create(builder, code.place, power));
+    steps.push_back(circle(code, frequencies.back()));
+  });
 }
 
-/// Of each of this thread's tokens: cos and sin of its angle, less a quarter
-/// turn where `quarter` says so, and with the other sign where `backwards`
-/// does.
+/// Of each token of the column at hand: cos and sin of its angle, less a
+/// quarter turn where `quarter` says so, and with the other sign where
+/// `backwards` does.
 std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards,
                                                bool isLate) {
   Value first = firstToken;
@@ -72,9 +76,9 @@ std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards,
   Value position = code.add(field(LaunchField::Position), code.extend(token));
   Value real = arith::SIToFPOp::create(builder, code.place,
                                        builder.getF64Type(), position);
-  auto [c, s] =
-      circle(code, arith::MulFOp::create(builder, code.place, real, frequency));
-  auto [stepC, stepS] = step;
+  auto [c, s] = circle(code, arith::MulFOp::create(builder, code.place, real,
+                                                   frequencies[columnIndex]));
+  auto [stepC, stepS] = steps[columnIndex];
   if (quarter) {
     Value turned = code.choose(quarter, s, c);
     s = code.choose(quarter, negated(code, c), s);
@@ -95,38 +99,46 @@ std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards,
   return {cosines, sines};
 }
 
+/// numbers cos + others sin, the latter if there are any.
+Values KernelEmitter::turned(const Values &numbers, const Values &others,
+                             Value quarter, Value backwards, bool isLate) {
+  Values made;
+  forColumns([&] {
+    auto [cosines, sines] = turns(quarter, backwards, isLate);
+    for (int64_t token = 0; token < tokensPerThread; ++token) {
+      int64_t index = columnIndex * tokensPerThread + token;
+      Value x = numbers[index];
+      made.push_back(others.empty()
+                         ? code.fmul(x, cosines[token])
+                         : code.fma(x, cosines[token],
+                                    code.fmul(others[index], sines[token])));
+    }
+  });
+  return made;
+}
+
 /// x cos - y sin for the first half of the channels, x cos + y sin for the
 /// second, y being the other half's channel.
 Values KernelEmitter::rotateHalves(const Values &numbers, bool adjoint) {
   int64_t half = shape.K / 2;
+  // Within a warp, neighbours are apart as far as there are columns a thread.
+  int64_t places =
+      half < shape.warpColumns() ? half / shape.columnsPerThread : half;
   Value isSecond = code.atLeast(channel, half);
-  Value partner = code.add(
-      column, code.choose(isSecond, code.integer(-half), code.integer(half)));
+  Value apart =
+      code.choose(isSecond, code.integer(-places), code.integer(places));
   Value backwards = adjoint ? isSecond : code.less(channel, half);
-  Values others = exchangeColumns(numbers, partner, /*isLate=*/adjoint);
-  auto [cosines, sines] = turns(Value(), backwards, adjoint);
-  Values made;
-  for (auto [token, x] : llvm::enumerate(numbers))
-    made.push_back(
-        code.fma(x, cosines[token], code.fmul(others[token], sines[token])));
-  return made;
+  Values others = exchangeColumns(numbers, apart, /*isLate=*/adjoint);
+  return turned(numbers, others, Value(), backwards, adjoint);
 }
 
 /// x cos in the first half of the columns, x sin in the second; the adjoint
 /// adds both up, for both halves.
 Values KernelEmitter::rotatePairs(const Values &numbers, bool adjoint) {
   Value isSecond = code.atLeast(column, shape.K);
-  Values cosines = turns(isSecond, Value(), adjoint).first;
-  Values made;
-  for (auto [token, x] : llvm::enumerate(numbers))
-    made.push_back(code.fmul(x, cosines[token]));
-  if (!adjoint)
-    return made;
-  Value partner = code.add(column, code.choose(isSecond, code.integer(-shape.K),
-                                               code.integer(shape.K)));
-  Values others = exchangeColumns(made, partner, /*isLate=*/true);
-  for (auto [number, other] : llvm::zip(made, others))
-    number = code.fadd(number, other);
+  Values made = turned(numbers, {}, isSecond, Value(), adjoint);
+  if (adjoint)
+    addOtherHalf(made);
   return made;
 }
 

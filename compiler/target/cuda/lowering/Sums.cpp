@@ -5,13 +5,15 @@ namespace decay::cuda {
 
 using ir::Axis;
 
-/// The numbers of the thread of this group that has column `partner`. Before
-/// the recurrence the wide levels' place is free, and two calls in turn use its
-/// two halves; behind it (`isLate`) others may still be reading there.
-Values KernelEmitter::exchangeColumns(const Values &numbers, Value partner,
+/// The numbers of the thread of this group whose column is `apart` places
+/// further on. Before the recurrence the wide levels' place is free, and two
+/// calls in turn use its two halves; behind it (`isLate`) others may still be
+/// reading there.
+Values KernelEmitter::exchangeColumns(const Values &numbers, Value apart,
                                       bool isLate) {
   int64_t rowBytes = shape.columns() * floatBytes;
-  auto count = static_cast<int64_t>(numbers.size());
+  bool hasTokens = static_cast<int64_t>(numbers.size()) >= tokensPerThread;
+  int64_t count = hasTokens ? tokensPerThread : 1;
   int64_t region;
   if (count == 1) {
     region = reserve(groupCount * rowBytes);
@@ -22,16 +24,29 @@ Values KernelEmitter::exchangeColumns(const Values &numbers, Value partner,
       code.barrier();
   }
   Value row = code.mul(group, count * rowBytes);
-  Value own = code.add(row, code.shiftLeft(column, 2));
-  for (auto [token, number] : llvm::enumerate(numbers))
-    code.storeShared(number, own, region + token * rowBytes);
+  forColumns([&] {
+    Value own = code.add(row, code.shiftLeft(column, 2));
+    for (int64_t token = 0; token < count; ++token)
+      code.storeShared(numbers[columnIndex * count + token], own,
+                       region + token * rowBytes);
+  });
   code.barrier();
-  Value other = code.add(row, code.shiftLeft(partner, 2));
   Values made;
-  for (int64_t token = 0; token < count; ++token)
-    made.push_back(
-        code.loadShared(code.f32(), other, region + token * rowBytes));
+  forColumns([&] {
+    Value other = code.add(row, code.shiftLeft(code.add(column, apart), 2));
+    for (int64_t token = 0; token < count; ++token)
+      made.push_back(
+          code.loadShared(code.f32(), other, region + token * rowBytes));
+  });
   return made;
+}
+
+/// Of all numbers of a thread.
+Value KernelEmitter::sumOf(const Values &numbers) {
+  Value sum = numbers.front();
+  for (Value number : llvm::drop_begin(numbers))
+    sum = code.fadd(sum, number);
+  return sum;
 }
 
 /// The sum over the columns of a number without tokens.
@@ -56,11 +71,21 @@ Value KernelEmitter::sumOfThreads(Value number) {
 Values KernelEmitter::countedOnce(const Values &numbers, chunk::TileType type) {
   if (shape.pairs == 1 || type.has(Axis::Pair))
     return numbers;
+  // All columns of a thread are in the same half.
+  Value counts = code.less(column, shape.K);
   Values made;
   for (Value number : numbers)
-    made.push_back(
-        code.choose(code.less(column, shape.K), number, code.number(0)));
+    made.push_back(code.choose(counts, number, code.number(0)));
   return made;
+}
+
+/// Those of the other half of the columns are added.
+void KernelEmitter::addOtherHalf(Values &numbers) {
+  Value apart = code.choose(code.atLeast(column, shape.K),
+                            code.integer(-shape.K), code.integer(shape.K));
+  Values others = exchangeColumns(numbers, apart, /*isLate=*/true);
+  for (auto [number, other] : llvm::zip(numbers, others))
+    number = code.fadd(number, other);
 }
 
 void KernelEmitter::emitSum(chunk::SumOp op) {
@@ -71,29 +96,26 @@ void KernelEmitter::emitSum(chunk::SumOp op) {
   bool pairsGo = type.has(Axis::Pair) && !made.has(Axis::Pair);
   if (type.has(Axis::Layer) && !made.has(Axis::Layer)) {
     Tile sum;
-    sum.numbers = {overLayers(code.number(0), [&](Value layer, Value so) {
-      return code.fadd(so, numberOf(from, layer));
-    })};
+    sum.numbers = columnsOf(op.getOperand(), [&] {
+      return overLayers(code.number(0), [&](Value layer, Value so) {
+        return code.fadd(so, numberOf(from, layer));
+      });
+    });
     from = sum;
   }
   if (from.kind == Tile::Kind::layers) {
     if (channelsGo)
       from.atLayer = [=, this](Value layer) {
-        return sumOfThreads(countedOnce({numberOf(from, layer)}, type).front());
+        Values all = perColumn([&] { return numberOf(from, layer); });
+        return sumOfThreads(sumOf(countedOnce(all, type)));
       };
   } else if (channelsGo && from.kind == Tile::Kind::columns) {
     code.barrier();
     from.numbers = sumColumns(countedOnce(from.numbers, type));
   } else if (channelsGo) {
-    from.numbers = {sumOfThreads(countedOnce(from.numbers, type).front())};
+    from.numbers = {sumOfThreads(sumOf(countedOnce(from.numbers, type)))};
   } else if (pairsGo) {
-    Value isSecond = code.atLeast(column, shape.K);
-    Value partner =
-        code.add(column, code.choose(isSecond, code.integer(-shape.K),
-                                     code.integer(shape.K)));
-    Values others = exchangeColumns(from.numbers, partner, /*isLate=*/true);
-    for (auto [number, other] : llvm::zip(from.numbers, others))
-      number = code.fadd(number, other);
+    addOtherHalf(from.numbers);
   }
   tiles[op.getResult()] = from;
 }

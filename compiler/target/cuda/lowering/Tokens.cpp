@@ -123,10 +123,12 @@ Value KernelEmitter::apply(llvm::StringRef name, mlir::ValueRange operands) {
 
 /// For each number what the four groups have of it, in their order. Every call
 /// has its own place in shared memory, which was last read before the chunk
-/// began.
+/// began; the columns of a thread share it.
 llvm::SmallVector<Values> KernelEmitter::shareGroups(const Values &numbers) {
   int64_t bytes = groupCount * shape.columns() * floatBytes;
-  int64_t region = reserve(static_cast<int64_t>(numbers.size()) * bytes);
+  if (columnIndex == 0)
+    groupNumbers = reserve(static_cast<int64_t>(numbers.size()) * bytes);
+  int64_t region = groupNumbers;
   Value own =
       code.shiftLeft(code.add(code.mul(group, shape.columns()), column), 2);
   for (auto [index, number] : llvm::enumerate(numbers))
@@ -190,18 +192,23 @@ std::pair<Value, Value> KernelEmitter::scanStart(llvm::StringRef kind,
 
 void KernelEmitter::emitScan(chunk::ScanOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
-  const Values terms = tile(op.getTerm()).numbers;
   Tile inclusive, exclusive, next;
   inclusive.kind = exclusive.kind = Tile::Kind::columns;
-  Value z = tile(op.getCarry()).numbers.front(), behind;
-  if (terms.size() > 1)
-    std::tie(z, behind) = scanStart(op.getKind(), terms, z);
-  for (Value term : terms) {
-    exclusive.numbers.push_back(z);
-    z = rule.step.empty() ? term : apply(rule.step, {z, term});
-    inclusive.numbers.push_back(z);
-  }
-  next.numbers = {behind ? behind : z};
+  auto scan = [&] {
+    const Values terms = ownNumbers(tile(op.getTerm()));
+    Value z = ownOf(tile(op.getCarry()).numbers), behind;
+    if (terms.size() > 1)
+      std::tie(z, behind) = scanStart(op.getKind(), terms, z);
+    for (Value term : terms) {
+      exclusive.numbers.push_back(z);
+      z = rule.step.empty() ? term : apply(rule.step, {z, term});
+      inclusive.numbers.push_back(z);
+    }
+    next.numbers.push_back(behind ? behind : z);
+  };
+  bool perChannel =
+      mlir::cast<chunk::TileType>(op.getTerm().getType()).has(Axis::Channel);
+  perChannel ? forColumns(scan) : scan();
   tiles[op.getInclusive()] = inclusive;
   tiles[op.getExclusive()] = exclusive;
   tiles[op.getNext()] = next;
@@ -246,31 +253,37 @@ KernelEmitter::scanGradientStart(llvm::StringRef kind,
 
 void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
-  const Values terms = tile(op.getTerm()).numbers;
-  const Values exclusive = tile(op.getExclusive()).numbers;
-  const Values dInclusive = tile(op.getDInclusive()).numbers;
-  const Values dExclusive = tile(op.getDExclusive()).numbers;
-  Values own;
-  if (rule.sigmoids)
-    for (auto [x, z] : llvm::zip(terms, exclusive))
-      own.push_back(apply("sigmoid", {code.fsub(x, z)}));
-  Value carry = tile(op.getCarry()).numbers.front();
-  auto [g, before] =
-      scanGradientStart(op.getKind(), {&dInclusive, &dExclusive}, own, carry);
   Tile dTerm, next;
   dTerm.kind = Tile::Kind::columns;
-  dTerm.numbers.resize(groupTokens);
-  for (int64_t token = groupTokens - 1; token >= 0; --token) {
-    Value a = code.fadd(dInclusive[token], g);
-    dTerm.numbers[token] = rule.sigmoids ? code.fmul(a, own[token]) : a;
-    Value passed = dExclusive[token];
+  auto scan = [&] {
+    const Values terms = ownNumbers(tile(op.getTerm()));
+    const Values exclusive = ownNumbers(tile(op.getExclusive()));
+    const Values dInclusive = ownNumbers(tile(op.getDInclusive()));
+    const Values dExclusive = ownNumbers(tile(op.getDExclusive()));
+    Values own;
     if (rule.sigmoids)
-      passed = code.fma(a, code.fsub(code.number(1), own[token]), passed);
-    else if (rule.carryWeight == 1)
-      passed = code.fadd(passed, a);
-    g = code.choose(isValid(token), passed, g);
-  }
-  next.numbers = {before};
+      for (auto [x, z] : llvm::zip(terms, exclusive))
+        own.push_back(apply("sigmoid", {code.fsub(x, z)}));
+    Value carry = ownOf(tile(op.getCarry()).numbers);
+    auto [g, before] =
+        scanGradientStart(op.getKind(), {&dInclusive, &dExclusive}, own, carry);
+    Values made(groupTokens);
+    for (int64_t token = groupTokens - 1; token >= 0; --token) {
+      Value a = code.fadd(dInclusive[token], g);
+      made[token] = rule.sigmoids ? code.fmul(a, own[token]) : a;
+      Value passed = dExclusive[token];
+      if (rule.sigmoids)
+        passed = code.fma(a, code.fsub(code.number(1), own[token]), passed);
+      else if (rule.carryWeight == 1)
+        passed = code.fadd(passed, a);
+      g = code.choose(isValid(token), passed, g);
+    }
+    dTerm.numbers.append(made);
+    next.numbers.push_back(before);
+  };
+  bool perChannel =
+      mlir::cast<chunk::TileType>(op.getTerm().getType()).has(Axis::Channel);
+  perChannel ? forColumns(scan) : scan();
   tiles[op.getDTerm()] = dTerm;
   tiles[op.getNext()] = next;
 }
@@ -280,9 +293,20 @@ void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
 //===----------------------------------------------------------------------===//
 
 void KernelEmitter::emitSpread(chunk::SpreadOp op) {
+  Tile made;
+  made.kind = Tile::Kind::columns;
+  for (size_t index = 0; index < tile(op.getLambda()).numbers.size(); ++index) {
+    columnIndex = static_cast<int64_t>(index);
+    made.numbers.append(spreadNumber(ownOf(tile(op.getLambda()).numbers),
+                                     ownOf(tile(op.getComplement()).numbers)));
+  }
+  columnIndex = 0;
+  tiles[op.getResult()] = made;
+}
+
+/// λ of each of this thread's tokens, which share the rounding of 1 - λ.
+Values KernelEmitter::spreadNumber(Value plain, Value exact) {
   namespace arith = mlir::arith;
-  Value plain = tile(op.getLambda()).numbers.front();
-  Value exact = tile(op.getComplement()).numbers.front();
   Value one = code.number(1);
   // In [1/2, 1] what `rounded` lacks of 1 is exact.
   auto round = [&](Value owed) -> std::pair<Value, Value> {
@@ -298,14 +322,13 @@ void KernelEmitter::emitSpread(chunk::SpreadOp op) {
                      })[0];
   Value isSmall = arith::CmpFOp::create(
       builder, code.place, arith::CmpFPredicate::OLT, plain, code.number(0.5));
-  Tile made;
-  made.kind = Tile::Kind::columns;
+  Values made;
   for (int64_t token = 0; token < tokensPerThread; ++token) {
     auto [rounded, left] = round(owed);
-    made.numbers.push_back(code.choose(isSmall, plain, rounded));
+    made.push_back(code.choose(isSmall, plain, rounded));
     owed = left;
   }
-  tiles[op.getResult()] = made;
+  return made;
 }
 
 } // namespace decay::cuda

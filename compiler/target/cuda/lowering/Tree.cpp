@@ -75,9 +75,11 @@ void KernelEmitter::shareTotal(Value total) {
 /// q · k of each token over this warp's columns, in fp32. The halves that a
 /// lane does not keep go to its partner, until each lane has one token.
 void KernelEmitter::storeDiagonal(const Values &query, const Values &key) {
-  Values sums;
-  for (auto [q, k] : llvm::zip(query, key))
-    sums.push_back(code.fmul(q, k));
+  Values sums(groupTokens);
+  for (auto [index, q] : llvm::enumerate(query)) {
+    Value &sum = sums[index % groupTokens];
+    sum = sum ? code.fma(q, key[index], sum) : code.fmul(q, key[index]);
+  }
   for (int64_t mask = 16; mask > 1; mask /= 2) {
     Value upper = code.equal(code.bitAnd(lane, mask), mask);
     size_t half = sums.size() / 2;
@@ -152,37 +154,98 @@ void KernelEmitter::finishTree(Tree &tree) {
 
 /// Tokens behind the sequence's end: λ = 1 and q = k = 0 change nothing.
 Values KernelEmitter::masked(const Values &numbers, float otherwise) {
+  llvm::ArrayRef<Value> range =
+      llvm::ArrayRef(numbers).slice(firstOfRange, endOfRange - firstOfRange);
+  Values inRange = code.choose(
+      isWhole(), [&] { return Values(range); },
+      [&] {
+        code.warpBarrier();
+        Values made;
+        for (auto [index, number] : llvm::enumerate(range))
+          made.push_back(
+              code.choose(isValid(firstOfRange + static_cast<int64_t>(index)),
+                          number, code.number(otherwise)));
+        return made;
+      });
   Values made(tokensPerThread);
-  for (int64_t token = firstOfRange; token < endOfRange; ++token)
-    made[token] =
-        code.choose(isValid(token), numbers[token], code.number(otherwise));
+  llvm::copy(inRange, made.begin() + firstOfRange);
   return made;
 }
 
-void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
-  Values query = masked(tile(op.getQ()).numbers, 0);
-  Values key = masked(tile(op.getK()).numbers, 0);
-  Values lambda = masked(tile(op.getLambda()).numbers, 1);
+/// All three at once, so that whole chunks branch once.
+void KernelEmitter::maskColumns(Values &query, Values &key, Values &lambda) {
+  std::pair<Values *, float> all[] = {{&query, 0}, {&key, 0}, {&lambda, 1}};
+  Values joined = code.choose(
+      isWhole(),
+      [&] {
+        Values same;
+        for (auto [numbers, otherwise] : all)
+          same.append(*numbers);
+        return same;
+      },
+      [&] {
+        // Without it ptxas would choose number by number instead.
+        code.warpBarrier();
+        Values made;
+        for (auto [numbers, otherwise] : all)
+          for (auto [index, number] : llvm::enumerate(*numbers))
+            made.push_back(
+                code.choose(isValid(static_cast<int64_t>(index) % groupTokens),
+                            number, code.number(otherwise)));
+        return made;
+      });
+  llvm::ArrayRef<Value> rest = joined;
+  for (auto [numbers, otherwise] : all) {
+    *numbers = Values(rest.take_front(numbers->size()));
+    rest = rest.drop_front(numbers->size());
+  }
+}
+
+/// Levels 1 to 8 of q, k and λ, and the diagonal.
+KernelEmitter::Trees KernelEmitter::startTrees(Value q, Value k, Value decay) {
+  Values query, key, lambda;
+  forColumns([&] {
+    query.append(ownNumbers(tile(q)));
+    key.append(ownNumbers(tile(k)));
+    lambda.append(ownNumbers(tile(decay)));
+  });
+  maskColumns(query, key, lambda);
+  Trees trees;
+  forColumns([&] {
+    auto own = [&](const Values &all) {
+      return Values(
+          llvm::ArrayRef(all).slice(columnIndex * groupTokens, groupTokens));
+    };
+    trees.push_back(startTree(own(query), own(key), own(lambda)));
+  });
   storeDiagonal(query, key);
-  Tree tree = startTree(query, key, lambda);
+  return trees;
+}
+
+void KernelEmitter::finishTrees(Trees &trees) {
+  forColumns([&] { finishTree(trees[columnIndex]); });
+}
+
+void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
+  Trees trees = startTrees(op.getQ(), op.getK(), op.getLambda());
   code.barrier();
   forgetLanes();
   // Everyone has read the chunk's columns: the next may come.
   copyColumns();
-  finishTree(tree);
+  finishTrees(trees);
   multiplyLevels();
   code.barrier();
   forgetLanes();
   const Values state = tile(op.getState()).numbers;
   storeStateRows(state, regions.state);
-  multiplyHalves();
+  multiplyHalves(0);
   // All but the columns that were asked for last.
   code.waitCopies(1);
   code.barrier();
   forgetLanes();
   const Tile v = tile(op.getV());
-  Sums output = multiplyOutput(regions.queries, regions.state, v,
-                               /*transposed=*/false);
+  Fragments output = multiplyOutput(regions.queries, regions.state, v,
+                                    /*transposed=*/false);
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = updateState(state, regions.keys, v);
@@ -194,24 +257,30 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
 
 /// The state alone: keys to the chunk's end, and the chunk's total.
 void KernelEmitter::emitState(chunk::StateOp op) {
-  Tree tree;
-  tree.key = masked(tile(op.getK()).numbers, 0);
-  Values lambda = masked(tile(op.getLambda()).numbers, 1);
-  Value behind = lambda.back();
-  for (int64_t token = groupTokens - 2; token >= 0; --token) {
-    tree.key[token] = code.fmul(tree.key[token], behind);
-    behind = code.fmul(behind, lambda[token]);
-  }
-  shareTotal(behind);
+  Trees trees(shape.columnsPerThread);
+  forColumns([&] {
+    Tree &tree = trees[columnIndex];
+    tree.key = masked(ownNumbers(tile(op.getK())), 0);
+    Values lambda = masked(ownNumbers(tile(op.getLambda())), 1);
+    Value behind = lambda.back();
+    for (int64_t token = groupTokens - 2; token >= 0; --token) {
+      tree.key[token] = code.fmul(tree.key[token], behind);
+      behind = code.fmul(behind, lambda[token]);
+    }
+    shareTotal(behind);
+  });
   code.barrier();
   forgetLanes();
   copyColumns();
-  loadTotals(tree);
-  Values key;
-  for (Value k : tree.key)
-    key.push_back(code.fmul(k, tree.behind));
-  storeCore(key, regions.keys);
-  storeChunkTotal(tree);
+  forColumns([&] {
+    Tree &tree = trees[columnIndex];
+    loadTotals(tree);
+    Values key;
+    for (Value k : tree.key)
+      key.push_back(code.fmul(k, tree.behind));
+    storeCore(key, regions.keys);
+    storeChunkTotal(tree);
+  });
   code.waitCopies(1);
   code.barrier();
   forgetLanes();

@@ -9,15 +9,15 @@
 
 namespace decay::cuda {
 
-/// Where a core region has the tokens of the range, which are four.
-Value KernelEmitter::corePlace(int64_t &region) {
+/// Where a core region has a quarter's tokens.
+Value KernelEmitter::corePlace(int64_t &region, int64_t quarter) {
   int64_t columns = shape.columns();
-  region += firstOfRange / 8 * columns * 16 + firstOfRange % 8 * bfloatBytes;
+  region += quarter / 2 * columns * 16 + quarter % 2 * 4 * bfloatBytes;
   return code.shiftLeft(code.add(code.mul(group, 2 * columns), column), 4);
 }
 
 Values KernelEmitter::loadCore(int64_t region) {
-  Value offset = corePlace(region);
+  Value offset = corePlace(region, firstOfRange / 4);
   Value words = code.loadShared(code.vector(2, code.i32()), offset, region);
   Values numbers;
   for (int64_t word = 0; word < 2; ++word) {
@@ -29,28 +29,60 @@ Values KernelEmitter::loadCore(int64_t region) {
   return numbers;
 }
 
+/// A token's gradient of the column at hand.
+Value &KernelEmitter::gradientAt(Value of, int64_t token) {
+  return tiles[of].numbers[columnIndex * groupTokens + token];
+}
+
 /// λ's gradient so far waits where this thread has read what it needed.
 void KernelEmitter::stashLambda(chunk::RecurrenceGradientOp op) {
   int64_t next = firstOfRange;
   for (int64_t region : {regions.queries, regions.keys}) {
-    Value offset = corePlace(region);
-    Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
-                                              code.vector(2, code.f32()));
-    for (int64_t each = 0; each < 2; ++each)
-      pair = mlir::LLVM::InsertElementOp::create(
-          builder, code.place, pair, tiles[op.getDLambda()].numbers[next++],
-          code.integer(each));
-    code.storeShared(pair, offset, region);
+    storeTwo(region, gradientAt(op.getDLambda(), next),
+             gradientAt(op.getDLambda(), next + 1));
+    next += 2;
   }
+}
+
+/// Two numbers where a core region had the range's tokens.
+void KernelEmitter::storeTwo(int64_t region, Value first, Value second) {
+  Value offset = corePlace(region, firstOfRange / 4);
+  Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                            code.vector(2, code.f32()));
+  pair = mlir::LLVM::InsertElementOp::create(builder, code.place, pair, first,
+                                             code.integer(0));
+  pair = mlir::LLVM::InsertElementOp::create(builder, code.place, pair, second,
+                                             code.integer(1));
+  code.storeShared(pair, offset, region);
+}
+
+/// The gradients of the quarter's and the half's siblings wait as well, or the
+/// compilers would keep all that they are made of.
+void KernelEmitter::stashTotals(int64_t quarter, const TotalGradients &totals) {
+  storeTwo(regions.wide + BlockShape::tileBytes(shape.columns()),
+           totals.quarters[quarter ^ 1], totals.halves[(quarter / 2) ^ 1]);
+}
+
+/// What stashTotals of all quarters has left for this one.
+void KernelEmitter::unstashTotals(int64_t quarter, TotalGradients &totals) {
+  int64_t bytes = BlockShape::tileBytes(shape.columns());
+  auto load = [&](int64_t from, int64_t which) {
+    int64_t region = regions.wide + bytes;
+    Value offset = corePlace(region, from);
+    return code.loadShared(code.f32(), offset, region + which * floatBytes);
+  };
+  int64_t half = quarter / 2;
+  totals.quarters[quarter] = load(quarter ^ 1, 0);
+  totals.halves[half] = load(2 * (half ^ 1) + 1, 1);
 }
 
 void KernelEmitter::unstashLambda(chunk::RecurrenceGradientOp op) {
   int64_t next = firstOfRange;
   for (int64_t region : {regions.queries, regions.keys}) {
-    Value offset = corePlace(region);
+    Value offset = corePlace(region, firstOfRange / 4);
     Value pair = code.loadShared(code.vector(2, code.f32()), offset, region);
     for (int64_t each = 0; each < 2; ++each)
-      tiles[op.getDLambda()].numbers[next++] =
+      gradientAt(op.getDLambda(), next++) =
           mlir::LLVM::ExtractElementOp::create(builder, code.place, pair,
                                                code.integer(each));
   }
@@ -65,13 +97,13 @@ Value KernelEmitter::halfTotal(const Tree &tree, int64_t half) {
 KernelEmitter::QuarterTree
 KernelEmitter::climbQuarter(const Tree &tree, int64_t quarter,
                             chunk::RecurrenceGradientOp op) {
-  Values lambda = masked(tile(op.getLambda()).numbers, 1);
+  Values lambda = masked(ownNumbers(tile(op.getLambda())), 1);
   QuarterTree made;
   for (int64_t token = firstOfRange; token < endOfRange; ++token) {
     made.lambda.push_back(lambda[token]);
     made.query.push_back(
-        code.fmul(tile(op.getQ()).numbers[token], lambda[token]));
-    made.key.push_back(tile(op.getK()).numbers[token]);
+        code.fmul(numberAt(tile(op.getQ()), token), lambda[token]));
+    made.key.push_back(numberAt(tile(op.getK()), token));
   }
   made.pairs = {code.fmul(made.lambda[0], made.lambda[1]),
                 code.fmul(made.lambda[2], made.lambda[3])};
@@ -149,33 +181,37 @@ void KernelEmitter::adjointQuarter(const Tree &tree, int64_t quarter,
     int64_t token = firstOfRange + index;
     Value diagonal = code.loadShared(
         code.f32(), row, regions.diagonalGradient + token * floatBytes);
-    Value q = tile(op.getQ()).numbers[token],
-          k = tile(op.getK()).numbers[token];
-    tiles[op.getDQ()].numbers[token] =
+    Value q = numberAt(tile(op.getQ()), token),
+          k = numberAt(tile(op.getK()), token);
+    gradientAt(op.getDQ(), token) =
         code.fma(diagonal, k, code.fmul(query[index], up.lambda[index]));
-    tiles[op.getDK()].numbers[token] = code.fma(diagonal, q, key[index]);
-    tiles[op.getDLambda()].numbers[token] =
+    gradientAt(op.getDK(), token) = code.fma(diagonal, q, key[index]);
+    gradientAt(op.getDLambda(), token) =
         code.fma(query[index], q, lambda[index]);
   }
 }
 
-/// The gradient of this group's total, from those of each group's factors.
-Value KernelEmitter::ownTotalGradient(const Tree &tree,
-                                      const TotalGradients &totals) {
-  int64_t columns = shape.columns();
-  // Where each thread has read what it needed of level 16.
-  auto offsetOf = [&](Value ofGroup) {
-    return code.shiftLeft(code.add(code.mul(ofGroup, 2 * columns), column), 4);
-  };
+/// Where each thread has read what it needed of level 16.
+Value KernelEmitter::groupPlace(Value ofGroup) {
+  return code.shiftLeft(
+      code.add(code.mul(ofGroup, 2 * shape.columns()), column), 4);
+}
+
+void KernelEmitter::shareTotalGradients(const Tree &tree,
+                                        const TotalGradients &totals) {
   Value factors[] = {
       totals.before, totals.behind,
       code.choose(tree.isUpper, totals.factorOfQuery, totals.factorOfKey)};
   for (auto [index, value] : llvm::enumerate(factors))
-    code.storeShared(value, offsetOf(group), regions.wide + index * floatBytes);
-  code.barrier();
-  forgetLanes();
+    code.storeShared(value, groupPlace(group),
+                     regions.wide + static_cast<int64_t>(index) * floatBytes);
+}
+
+/// The gradient of this group's total, from those of each group's factors.
+Value KernelEmitter::ownTotalGradient(const Tree &tree) {
+  int64_t columns = shape.columns();
   auto of = [&](int64_t index, int64_t other) {
-    return code.loadShared(code.f32(), offsetOf(code.integer(other)),
+    return code.loadShared(code.f32(), groupPlace(code.integer(other)),
                            regions.wide + index * floatBytes);
   };
   Value chunk = code.number(0);
@@ -217,13 +253,13 @@ void KernelEmitter::finishLambda(const Tree &tree, int64_t quarter, Value own,
   Value ofHalf = code.fma(own, halfTotal(tree, half ^ 1), totals.halves[half]);
   Value ofQuarter =
       code.fma(ofHalf, tree.quarters[quarter ^ 1], totals.quarters[quarter]);
-  Values all = masked(tile(op.getLambda()).numbers, 1);
+  Values all = masked(ownNumbers(tile(op.getLambda())), 1);
   const Value *lambda = &all[firstOfRange];
   Value pairs[] = {code.fmul(lambda[0], lambda[1]),
                    code.fmul(lambda[2], lambda[3])};
   for (int64_t index = 0; index < 4; ++index) {
     Value ofPair = code.fmul(ofQuarter, pairs[(index / 2) ^ 1]);
-    Value &made = tiles[op.getDLambda()].numbers[firstOfRange + index];
+    Value &made = gradientAt(op.getDLambda(), firstOfRange + index);
     made = code.fma(ofPair, lambda[index ^ 1], made);
   }
 }

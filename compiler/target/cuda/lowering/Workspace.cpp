@@ -9,7 +9,10 @@ using ir::Axis;
 /// finds its own numbers again.
 static int64_t savedBytes(const BlockShape &shape, chunk::TileType type) {
   bool isState = type.has(Axis::Channel) && type.has(Axis::Value);
-  return isState ? shape.stateNumbers() * bfloatBytes : floatBytes;
+  if (isState)
+    return shape.stateNumbers() * bfloatBytes;
+  return type.has(Axis::Channel) ? shape.columnsPerThread * floatBytes
+                                 : floatBytes;
 }
 
 void KernelEmitter::planWorkspace() {
@@ -20,6 +23,15 @@ void KernelEmitter::planWorkspace() {
     workspace.push_back({"saved" + std::to_string(save.getSlot()),
                          *parseExtent("S H"), bytes * shape.threads()});
   });
+  kernel.walk([&](chunk::RecurrenceGradientOp op) {
+    int64_t streams = llvm::count_if(
+        op->getBlock()->getOps<chunk::ReadOp>(), [](chunk::ReadOp read) {
+          chunk::TileType type = read.getType();
+          return type.has(Axis::Token) && type.has(Axis::Channel);
+        });
+    workspace.push_back({columnsPart.str(), *parseExtent("N H"),
+                         streams * columnPairBytes() * shape.threads()});
+  });
   for (auto operand : kernel.getOperands().getAsRange<mlir::DictionaryAttr>()) {
     if (!operand.get("reduce"))
       continue;
@@ -27,6 +39,58 @@ void KernelEmitter::planWorkspace() {
     std::string items = axes.contains('H') ? "N " : "N H ";
     workspace.push_back({operand.getAs<mlir::StringAttr>("name").str(),
                          *parseExtent(items + axes.str()), floatBytes});
+  }
+}
+
+/// Of one stream's columns, in a thread.
+int64_t KernelEmitter::columnPairBytes() const {
+  return groupTokens * shape.columnsPerThread * bfloatBytes;
+}
+
+/// Where this thread keeps its part of a chunk's raw columns while the matrix
+/// products need its registers: the second-level cache has them again sooner
+/// than local memory would, and they are asked for in time.
+Value KernelEmitter::columnsPlace() {
+  Value H = code.truncate(field(LaunchField::H));
+  Value item = code.extend(code.add(code.mul(sequence, H), head));
+  auto part = llvm::find_if(workspace, [](const WorkspacePart &candidate) {
+    return candidate.name == columnsPart;
+  });
+  Value offset = code.add(code.mul(item, code.wide(part->bytesPerElement)),
+                          code.extend(code.mul(thread, 16)));
+  return code.at(workspacePart(columnsPart), offset);
+}
+
+void KernelEmitter::keepPairs(const Values &pairs, int64_t stream) {
+  int64_t start = stream * columnPairBytes() * shape.threads();
+  for (size_t first = 0; first < pairs.size(); first += 4) {
+    Value words = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                               code.vector(4, code.i32()));
+    for (size_t word = 0; word < 4; ++word)
+      words = mlir::LLVM::InsertElementOp::create(
+          builder, code.place, words, pairs[first + word],
+          code.integer(static_cast<int64_t>(word)));
+    int64_t place = start + static_cast<int64_t>(first) * 4 * shape.threads();
+    code.store(words, code.at(keptColumns, place));
+  }
+}
+
+/// What keepPairs kept of all streams.
+void KernelEmitter::loadPairs(mlir::Block &body) {
+  int64_t start = 0;
+  for (auto read : body.getOps<chunk::ReadOp>()) {
+    Tile &made = tile(read.getResult());
+    for (size_t first = 0; first < made.pairs.size(); first += 4) {
+      int64_t place = start + static_cast<int64_t>(first) * 4 * shape.threads();
+      Value words =
+          code.load(code.vector(4, code.i32()), code.at(keptColumns, place));
+      for (size_t word = 0; word < 4; ++word)
+        made.pairs[first + word] = mlir::LLVM::ExtractElementOp::create(
+            builder, code.place, words,
+            code.integer(static_cast<int64_t>(word)));
+    }
+    if (!made.pairs.empty())
+      start += columnPairBytes() * shape.threads();
   }
 }
 
@@ -99,7 +163,9 @@ void KernelEmitter::emitSave(chunk::SaveOp op) {
   int64_t bytes = savedBytes(shape, type);
   Value place = slotPlace(op.getSlot(), bytes);
   if (kept.kind != Tile::Kind::state) {
-    code.store(kept.numbers.front(), place);
+    for (auto [index, number] : llvm::enumerate(kept.numbers))
+      code.store(number,
+                 code.at(place, static_cast<int64_t>(index) * floatBytes));
     return;
   }
   for (size_t first = 0; first < kept.numbers.size(); first += 8) {
@@ -122,9 +188,12 @@ void KernelEmitter::emitRestore(chunk::RestoreOp op) {
   Tile made;
   if (type.has(Axis::Channel) && type.has(Axis::Value))
     made.kind = Tile::Kind::state;
-  else
-    made.numbers = {code.load(
-        code.f32(), slotPlace(op.getSlot(), savedBytes(shape, type)))};
+  else {
+    int64_t bytes = savedBytes(shape, type);
+    Value place = slotPlace(op.getSlot(), bytes);
+    for (int64_t from = 0; from < bytes; from += floatBytes)
+      made.numbers.push_back(code.load(code.f32(), code.at(place, from)));
+  }
   tiles[op.getResult()] = made;
 }
 
@@ -148,42 +217,55 @@ Values KernelEmitter::loadSavedState(Value restored) {
 }
 
 void KernelEmitter::emitFill(chunk::FillOp op) {
+  auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
   Tile made;
-  made.numbers = {code.number(0)};
+  made.numbers.assign(type.has(Axis::Channel) ? shape.columnsPerThread : 1,
+                      code.number(0));
   tiles[op.getResult()] = made;
 }
 
 /// Each group adds up its own tokens; the groups meet behind the sweep.
 void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
   // A group's later tokens add to what its first ones left.
-  Tile made =
-      tile(firstOfRange == 0 ? op.getAccumulator() : Value(op.getResult()));
-  Values numbers = masked(tile(op.getTile()).numbers, 0);
-  numbers = Values(
-      llvm::ArrayRef(numbers).slice(firstOfRange, endOfRange - firstOfRange));
-  while (numbers.size() > 1) {
-    Values sums;
-    for (size_t index = 0; index < numbers.size(); index += 2)
-      sums.push_back(code.fadd(numbers[index], numbers[index + 1]));
-    numbers = sums;
+  bool isFirst = firstOfRange == 0 && onlyColumn.value_or(0) == 0;
+  Tile made = tile(isFirst ? op.getAccumulator() : Value(op.getResult()));
+  int64_t kept = columnIndex;
+  for (auto [index, sum] : llvm::enumerate(made.numbers)) {
+    columnIndex = static_cast<int64_t>(index);
+    if (onlyColumn && *onlyColumn != columnIndex)
+      continue;
+    Values numbers = masked(ownNumbers(tile(op.getTile())), 0);
+    numbers = Values(
+        llvm::ArrayRef(numbers).slice(firstOfRange, endOfRange - firstOfRange));
+    while (numbers.size() > 1) {
+      Values sums;
+      for (size_t each = 0; each < numbers.size(); each += 2)
+        sums.push_back(code.fadd(numbers[each], numbers[each + 1]));
+      numbers = sums;
+    }
+    sum = code.fadd(sum, numbers.front());
   }
-  made.numbers = {code.fadd(made.numbers.front(), numbers.front())};
+  columnIndex = kept;
   made.isPartial = true;
   tiles[op.getResult()] = made;
 }
 
 void KernelEmitter::sumGroups(Tile &partial) {
   code.barrier();
-  shareTotal(partial.numbers.front());
+  forColumns([&] { shareTotal(ownOf(partial.numbers)); });
   code.barrier();
-  Value sum;
-  for (int64_t other = 0; other < groupCount; ++other) {
-    Value part =
-        code.loadShared(code.f32(), code.shiftLeft(column, 2),
-                        regions.totals + other * shape.columns() * floatBytes);
-    sum = sum ? code.fadd(sum, part) : part;
-  }
-  partial.numbers = {sum};
+  Values sums = perColumn([&] {
+    Value sum;
+    for (int64_t other = 0; other < groupCount; ++other) {
+      Value part = code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                                   regions.totals +
+                                       other * shape.columns() * floatBytes);
+      sum = sum ? code.fadd(sum, part) : part;
+    }
+    return sum;
+  });
+  sums.resize(partial.numbers.size());
+  partial.numbers = sums;
   partial.isPartial = false;
 }
 
