@@ -39,12 +39,16 @@ struct Shape {
   bool states;
 };
 
-Sizes sizesOf(int64_t B, int64_t T, int64_t D, Random &random) {
-  Sizes sizes{.B = B, .T = T, .H = 2, .K = D, .V = D, .layers = 4};
+Sizes sizesOf(int64_t B, int64_t T, int64_t K, int64_t V, Random &random) {
+  Sizes sizes{.B = B, .T = T, .H = 2, .K = K, .V = V, .layers = 4};
   sizes.layer = integer(random, 0, 3);
   sizes.position = integer(random, 0, 1) * ((1 << 20) - 5);
   sizes.seed = random();
   return sizes;
+}
+
+Sizes sizesOf(int64_t B, int64_t T, int64_t D, Random &random) {
+  return sizesOf(B, T, D, D, random);
 }
 
 std::vector<Shape> shapesOf(bool wide, Random &random) {
@@ -58,6 +62,10 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
   if (wide) {
     shapes.push_back({"forward", sizesOf(1, 150, 128, random), true});
     shapes.push_back({"backward", sizesOf(1, 65, 128, random), true});
+    shapes.push_back({"forward", sizesOf(1, 65, 64, 128, random), true});
+    shapes.push_back({"backward", sizesOf(1, 65, 64, 128, random), false});
+    shapes.push_back({"forward", sizesOf(1, 65, 128, 64, random), false});
+    shapes.push_back({"backward", sizesOf(1, 65, 128, 64, random), true});
   }
   return shapes;
 }
@@ -78,8 +86,10 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
       if (design->judge(shape.entry, shape.sizes, shape.states,
                         design->draw(shape.sizes, random, noise), judgement))
         break;
-  for (int64_t D : {64, 128}) {
-    Sizes few = sizesOf(2, 3, D, random);
+  constexpr std::pair<int64_t, int64_t> headDims[] = {
+      {64, 64}, {128, 128}, {64, 128}, {128, 64}};
+  for (auto [K, V] : headDims) {
+    Sizes few = sizesOf(2, 3, K, V, random);
     for (double noise : {0.1, 0.0})
       if (design->judgeSteps(few, design->draw(few, random, noise), judgement))
         break;

@@ -20,6 +20,9 @@ namespace decay::cuda {
 
 inline constexpr int64_t chunkTokens = 64, groupTokens = 16, groupCount = 4;
 inline constexpr int64_t warpLanes = 32, bfloatBytes = 2, floatBytes = 4;
+/// A multiprocessor's shared memory, and what it keeps of that for each block.
+inline constexpr int64_t sharedBytesOfAll = 228 * 1024,
+                         reservedSharedBytes = 1024;
 
 struct BlockShape {
   int64_t K, V;

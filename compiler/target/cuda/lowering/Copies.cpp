@@ -113,7 +113,7 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
       made.kind = Tile::Kind::columns;
       if (hasGradient || shape.columnsPerThread > 1) {
         made.pairs = columnPairs(stream);
-        if (hasGradient)
+        if (keepsColumns())
           keepPairs(made.pairs, &stream - streams.data());
         made.numbers.resize(groupTokens * shape.columnsPerThread);
         for (auto [pair, word] : llvm::enumerate(made.pairs))

@@ -264,7 +264,8 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   tiles[op.getDNext()] = next;
   code.barrier();
   forgetLanes();
-  loadPairs(*op->getBlock());
+  if (keepsColumns())
+    loadPairs(*op->getBlock());
   storeCores(fromOutput, regions.queries);
   storeCores(fromValue, regions.keys);
   if (std::optional<int64_t> operand = outputOperand(op.getDV()))

@@ -57,7 +57,9 @@ KernelLaunch KernelEmitter::describe() {
 /// Blocks that shall fit in one multiprocessor: what they leave of its
 /// registers is a thread's.
 int32_t KernelEmitter::blocksWanted(int64_t threads) {
-  return threads * shape.columnsPerThread > 256 ? 1 : 2;
+  bool fitsTwice =
+      2 * (mostSharedBytes + reservedSharedBytes) <= sharedBytesOfAll;
+  return fitsTwice && threads * shape.columnsPerThread <= 256 ? 2 : 1;
 }
 
 /// Which sequence and head; a packed sequence's rows follow from cu_seqlens.
@@ -307,7 +309,7 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   planRegions(op);
   planNumbers(op);
   planRotation(op);
-  if (hasGradient)
+  if (keepsColumns())
     keptColumns = columnsPlace();
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.

@@ -137,6 +137,7 @@ protected:
   void emitFill(chunk::FillOp op);
   void sumGroups(Tile &partial);
   Value slotPlace(int64_t slot, int64_t bytes);
+  bool keepsColumns() const;
   int64_t columnPairBytes() const;
   Value columnsPlace();
   void keepPairs(const Values &pairs, int64_t stream);

@@ -13,7 +13,8 @@ namespace decay::cuda {
 namespace {
 
 /// Head dims that packages serve.
-constexpr std::pair<int64_t, int64_t> headDims[] = {{64, 64}, {128, 128}};
+constexpr std::pair<int64_t, int64_t> headDims[] = {
+    {64, 64}, {128, 128}, {64, 128}, {128, 64}};
 
 /// More of them do not fit into a block's registers and shared memory.
 constexpr int64_t mostColumns = 128;

@@ -67,8 +67,10 @@ KernelLaunch StepEmitter::describe() {
 }
 
 int32_t StepEmitter::blocksWanted(int64_t ofThreads) {
-  // Registers for the state, and about as many again.
-  int64_t perThread = 2 * pieces() * pieceNumbers <= 64 ? 64 : 128;
+  // Registers for the state, and as many as that takes again, or 48.
+  int64_t numbers = pieces() * pieceNumbers;
+  int64_t perThread =
+      std::min<int64_t>(numbers + std::max<int64_t>(numbers, 48), 128);
   return static_cast<int32_t>(65536 / (perThread * ofThreads));
 }
 

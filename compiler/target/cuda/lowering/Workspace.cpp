@@ -42,6 +42,11 @@ void KernelEmitter::planWorkspace() {
   }
 }
 
+/// A thread of two columns has registers enough to keep them in, most of them.
+bool KernelEmitter::keepsColumns() const {
+  return hasGradient && shape.columnsPerThread == 1;
+}
+
 /// Of one stream's columns, in a thread.
 int64_t KernelEmitter::columnPairBytes() const {
   return groupTokens * shape.columnsPerThread * bfloatBytes;
