@@ -140,8 +140,8 @@ Result<std::vector<std::string>> BenchCommand::readyPackages() const {
                            : std::vector<std::string>{package};
   std::vector<std::string> files;
   std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error))
+  for (fs::recursive_directory_iterator at(folder, error), end;
+       !error && at != end; at.increment(error))
     if (at->path().extension() == ".so" &&
         (!isGiven("--design") || std::find(designs.begin(), designs.end(),
                                            at->path().stem()) != designs.end()))
