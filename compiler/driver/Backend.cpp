@@ -117,12 +117,12 @@ llvm::Expected<std::string> makePackage(const Frontend &frontend,
         remarks += "remark: " + diagnostic.str() + "\n";
         return mlir::success();
       });
-  llvm::Expected<std::string> library = compilation.target().emitLibrary(
+  llvm::Expected<PackageCode> code = compilation.target().emitLibrary(
       compilation.top(), compilation.description(), directory);
-  if (!library)
-    return library.takeError();
+  if (!code)
+    return code.takeError();
   if (llvm::Error error =
-          writePackage(compilation.description(), *library,
+          writePackage(compilation.description(), *code,
                        PackagePaths(directory, frontend.design.name)))
     return error;
   return remarks;

@@ -40,6 +40,17 @@ struct PackageDescription {
   std::vector<EntryDescription> entries;
 };
 
+/// What a target makes of a package.
+struct PackageCode {
+  /// Beside the library, under its name with another extension (".txt"): for
+  /// people to read and other tools to take; nothing is loaded from it.
+  struct Text {
+    std::string extension, bytes;
+  };
+  std::string library; ///< the shared library
+  std::vector<Text> texts;
+};
+
 /// All but the entries, which are known when the design has become kernels
 /// (KernelEntries.h).
 PackageDescription describePackage(const dsl::CheckedDesign &design,

@@ -27,9 +27,8 @@ llvm::Error worldError(std::error_code code, const llvm::Twine &what) {
 } // namespace
 
 PackagePaths::PackagePaths(llvm::StringRef directory, llvm::StringRef name)
-    : library(inDirectory(directory, name + ".so")),
-      header(inDirectory(directory, name + ".h")),
-      manifest(inDirectory(directory, name + ".json")) {}
+    : stem(inDirectory(directory, name)), library(stem + ".so"),
+      header(stem + ".h"), manifest(stem + ".json") {}
 
 std::string packageHash(llvm::ArrayRef<llvm::StringRef> parts) {
   llvm::SHA256 hash;
@@ -114,7 +113,7 @@ std::string packageHeader(const PackageDescription &package) {
 }
 
 llvm::Error writePackage(const PackageDescription &package,
-                         llvm::StringRef library, const PackagePaths &paths) {
+                         const PackageCode &code, const PackagePaths &paths) {
   if (llvm::Error error =
           makeDirectory(llvm::sys::path::parent_path(paths.library)))
     return error;
@@ -122,8 +121,12 @@ llvm::Error writePackage(const PackageDescription &package,
   if (std::error_code error = llvm::sys::fs::remove(paths.manifest))
     return worldError(error,
                       "cannot replace '" + llvm::Twine(paths.manifest) + "'");
-  if (llvm::Error error = writeFileAtomically(paths.library, library))
+  if (llvm::Error error = writeFileAtomically(paths.library, code.library))
     return error;
+  for (const PackageCode::Text &text : code.texts)
+    if (llvm::Error error =
+            writeFileAtomically(paths.stem + text.extension, text.bytes))
+      return error;
   if (llvm::Error error =
           writeFileAtomically(paths.header, packageHeader(package)))
     return error;

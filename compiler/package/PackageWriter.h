@@ -10,10 +10,11 @@
 
 namespace decay {
 
-/// Where the files of a package lie: `<directory>/<name>.so`, `.h`, `.json`.
+/// Where the files of a package lie: `<directory>/<name>.so`, `.h`, `.json`,
+/// and the target's texts at `<directory>/<name>` with an extension.
 struct PackagePaths {
   PackagePaths(llvm::StringRef directory, llvm::StringRef name);
-  std::string library, header, manifest;
+  std::string stem, library, header, manifest;
 };
 
 /// SHA-256 over all parts, with their lengths: 64 hex digits.
@@ -23,11 +24,11 @@ std::string packageHash(llvm::ArrayRef<llvm::StringRef> parts);
 /// missing or the manifest cannot be read.
 std::string existingHash(const PackagePaths &paths);
 
-/// Writes all three, each under a temporary name first, the manifest last: a
+/// Writes all of them, each under a temporary name first, the manifest last: a
 /// package with a manifest is whole. Makes the directory. Fails as the world
 /// fails.
 llvm::Error writePackage(const PackageDescription &package,
-                         llvm::StringRef library, const PackagePaths &paths);
+                         const PackageCode &code, const PackagePaths &paths);
 
 /// Makes a directory and those above it, if it is not there.
 llvm::Error makeDirectory(llvm::StringRef path);

@@ -64,10 +64,10 @@ public:
                                            const PackageDescription &package,
                                            llvm::StringRef artefact) const = 0;
 
-  /// The shared library of the package. The same bytes for the same module and
-  /// package. Temporary files, if a target needs any, lie in `directory` and
-  /// are gone afterwards.
-  virtual llvm::Expected<std::string>
+  /// The shared library of the package and what is kept beside it. The same
+  /// bytes for the same module and package. Temporary files, if a target needs
+  /// any, lie in `directory` and are gone afterwards.
+  virtual llvm::Expected<PackageCode>
   emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
               llvm::StringRef directory) const = 0;
 };

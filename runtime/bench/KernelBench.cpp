@@ -18,6 +18,8 @@ std::string_view toString(BenchDirection direction) {
 }
 
 Result<BenchDirection> parseBenchDirection(std::string_view word) {
+  if (word == "forward_backward")
+    return BenchDirection::Training;
   for (size_t i = 0; i < std::size(directionNames); ++i)
     if (directionNames[i] == word)
       return static_cast<BenchDirection>(i);
@@ -81,9 +83,7 @@ private:
 };
 } // namespace
 
-/// What a training step hands over: no state before the first token, none
-/// kept after the last one, gradients of all that is learned.
-static bool isNeeded(const KernelOperandInfo &info) {
+bool isTrainingOperand(const KernelOperandInfo &info) {
   bool ofState =
       info.name.starts_with("d_initial_") || info.name.starts_with("d_final_");
   return !info.optional || (info.name.starts_with("d_") && !ofState);
@@ -94,7 +94,7 @@ Status BenchCall::prepare(KernelRole role) {
   std::mt19937 generator(42);
   std::uniform_real_distribution<float> uniform(-1, 1);
   for (const KernelOperandInfo &info : library.operands(role)) {
-    if (!isNeeded(info) || find(info.name))
+    if (!isTrainingOperand(info) || find(info.name))
       continue;
     auto count = static_cast<size_t>(
         info.shape.elements(dims, library.manifest().stateWidth));
@@ -126,7 +126,7 @@ Status BenchCall::prepareAll(const std::vector<KernelRole> &roles) {
 Status BenchCall::launch(KernelRole role) {
   std::vector<KernelOperand> operands;
   for (const KernelOperandInfo &info : library.operands(role)) {
-    if (!isNeeded(info))
+    if (!isTrainingOperand(info))
       continue;
     std::span<float> values = find(info.name)->values;
     operands.push_back(
@@ -145,7 +145,7 @@ Status BenchCall::run(BenchDirection direction) {
   return {};
 }
 
-static std::vector<KernelRole> rolesOf(BenchDirection direction) {
+std::vector<KernelRole> rolesOf(BenchDirection direction) {
   switch (direction) {
   case BenchDirection::Forward:
     return {KernelRole::Forward};

@@ -12,8 +12,16 @@ namespace decay::runtime {
 enum class BenchDirection : uint8_t { Forward, Backward, Training, Step };
 
 /// "forward", "backward", "training", "step"; a user error for another word.
+/// "forward_backward" is training too.
 std::string_view toString(BenchDirection direction);
 Result<BenchDirection> parseBenchDirection(std::string_view word);
+
+/// The launches of a direction, in order.
+std::vector<KernelRole> rolesOf(BenchDirection direction);
+
+/// What a training step hands over: no state before the first token, none
+/// kept after the last one, gradients of all that is learned.
+bool isTrainingOperand(const KernelOperandInfo &info);
 
 struct KernelBenchOptions {
   std::string package; ///< path of the shared library

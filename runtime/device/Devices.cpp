@@ -13,6 +13,10 @@ namespace decay::runtime {
   Result<std::unique_ptr<Device>> create(const DeviceOptions &options);
 #include "runtime/device/Devices.inc"
 #undef DECAY_DEVICE
+#define DECAY_STREAM_DEVICE(target, create)                                    \
+  Result<std::unique_ptr<StreamDevice>> create();
+#include "runtime/device/StreamDevices.inc"
+#undef DECAY_STREAM_DEVICE
 
 namespace {
 struct Entry {
@@ -24,6 +28,16 @@ constexpr Entry table[] = {
 #include "runtime/device/Devices.inc"
 #undef DECAY_DEVICE
 };
+
+struct StreamEntry {
+  const char *target;
+  Result<std::unique_ptr<StreamDevice>> (*create)();
+};
+constexpr StreamEntry streamTable[] = {
+#define DECAY_STREAM_DEVICE(target, create) {target, create},
+#include "runtime/device/StreamDevices.inc"
+#undef DECAY_STREAM_DEVICE
+};
 } // namespace
 
 std::vector<std::string> deviceNames() {
@@ -31,6 +45,24 @@ std::vector<std::string> deviceNames() {
   for (const Entry &entry : table)
     names.emplace_back(entry.name);
   return names;
+}
+
+std::vector<std::string> streamDeviceTargets() {
+  std::vector<std::string> targets;
+  for (const StreamEntry &entry : streamTable)
+    targets.emplace_back(entry.target);
+  return targets;
+}
+
+Result<std::unique_ptr<StreamDevice>>
+createStreamDevice(std::string_view target) {
+  for (const StreamEntry &entry : streamTable)
+    if (target == entry.target)
+      return entry.create();
+  return Status::user(
+      fmt::format("no device with a stream runs packages for '{}'; this build "
+                  "has them for: {}",
+                  target, fmt::join(streamDeviceTargets(), ", ")));
 }
 
 Result<std::unique_ptr<Device>> createDevice(std::string_view name,

@@ -9,6 +9,7 @@
 
 #include "runtime/core/Status.h"
 #include "runtime/device/Device.h"
+#include "runtime/device/StreamDevice.h"
 
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,14 @@ Result<std::unique_ptr<Device>> createDevice(std::string_view name,
 
 /// Names, the default first.
 std::vector<std::string> deviceNames();
+
+/// The device that runs a target's packages on a stream, whether models can
+/// use it or not. Errors as createDevice's.
+Result<std::unique_ptr<StreamDevice>>
+createStreamDevice(std::string_view target);
+
+/// The targets of these devices.
+std::vector<std::string> streamDeviceTargets();
 
 } // namespace decay::runtime
 

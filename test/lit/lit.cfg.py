@@ -1,4 +1,5 @@
 # How lit runs the tests of this folder: which files are tests, which tools they call.
+import ctypes
 import os
 import shutil
 
@@ -22,6 +23,11 @@ tools = os.path.join(config.decay_build, "bin")
 config.environment["PATH"] = os.pathsep.join([tools, config.environment.get("PATH", "")])
 for tool in ("FileCheck", "count", "not", "llvm-nm", "llvm-readelf", "split-file"):
     config.substitutions.append((rf"\b{tool}\b(?=\s)", llvm_tool(tool)))
+
+try:
+    ctypes.CDLL("libcuda.so.1")
+except OSError:
+    config.available_features.add("no-gpu")
 
 # What assembles kernels for GPUs: the one asked for, the set-up's, or one that the compiler finds itself.
 wheels = os.path.join(config.decay_build, "wheels", "bin")

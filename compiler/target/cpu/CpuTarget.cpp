@@ -95,7 +95,7 @@ public:
     return emitForm(module, package, forms[found - std::begin(cpuArtefacts)]);
   }
 
-  llvm::Expected<std::string>
+  llvm::Expected<PackageCode>
   emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
               llvm::StringRef directory) const override {
     std::lock_guard<std::mutex> lock(oneAtATime);
@@ -103,7 +103,10 @@ public:
         emitForm(module, package, MachineForm::Object);
     if (!object)
       return object.takeError();
-    return linkSharedLibrary(*object, directory);
+    llvm::Expected<std::string> library = linkSharedLibrary(*object, directory);
+    if (!library)
+      return library.takeError();
+    return PackageCode{std::move(*library), {}};
   }
 
 private:

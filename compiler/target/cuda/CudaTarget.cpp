@@ -114,7 +114,7 @@ public:
     return found->write(*kernels);
   }
 
-  llvm::Expected<std::string>
+  llvm::Expected<PackageCode>
   emitLibrary(mlir::ModuleOp module, const PackageDescription &package,
               llvm::StringRef directory) const override {
     auto kernels = emitKernels(module, KernelForm::Cubin);
@@ -130,7 +130,10 @@ public:
     if (!object)
       return object.takeError();
     std::lock_guard<std::mutex> lock(oneAtATime);
-    return linkSharedLibrary(*object, directory);
+    llvm::Expected<std::string> library = linkSharedLibrary(*object, directory);
+    if (!library)
+      return library.takeError();
+    return PackageCode{std::move(*library), {{".ptx", joinPtx(*kernels)}}};
   }
 };
 

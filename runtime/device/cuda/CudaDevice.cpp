@@ -6,10 +6,12 @@
 
 #include <cassert>
 #include <fmt/format.h>
+#include <utility>
 
 namespace decay::runtime {
 namespace {
-constexpr int multiprocessors = 16, computeMajor = 75, computeMinor = 76;
+constexpr int multiprocessors = 16, cacheSize = 38, computeMajor = 75,
+              computeMinor = 76;
 constexpr unsigned nonBlocking = 1;
 
 uint64_t addressOf(const void *memory) {
@@ -17,14 +19,35 @@ uint64_t addressOf(const void *memory) {
 }
 
 /// Destroyed at the end of a scope.
-struct Event {
+class Event {
+public:
   explicit Event(const CudaDriver &driver)
       : driver(driver), result(driver.createEvent(&handle, 0)) {}
-  Event(const Event &) = delete;
+  Event(Event &&other) noexcept
+      : driver(other.driver), handle(std::exchange(other.handle, nullptr)),
+        result(other.result) {}
   ~Event() {
     if (handle)
       driver.destroyEvent(handle);
   }
+  Status record(void *queue) const {
+    DECAY_RETURN_IF_ERROR(driver.check(result, "cannot make an event"));
+    return driver.check(driver.recordEvent(handle, queue),
+                        "cannot record an event");
+  }
+  Status await() const {
+    return driver.check(driver.awaitEvent(handle),
+                        "a launch before this failed");
+  }
+  Result<float> since(const Event &earlier) const {
+    float milliseconds = 0;
+    DECAY_RETURN_IF_ERROR(
+        driver.check(driver.elapsed(&milliseconds, earlier.handle, handle),
+                     "cannot read an event"));
+    return milliseconds;
+  }
+
+private:
   const CudaDriver &driver;
   void *handle = nullptr;
   int result;
@@ -62,10 +85,8 @@ CudaDevice::~CudaDevice() {
 }
 
 std::string CudaDevice::describe() const {
-  char name[128] = "unknown GPU";
   int count = 0, major = 0, minor = 0, version = 0;
   size_t memory = 0;
-  driver.deviceName(name, sizeof name, ordinal);
   driver.deviceAttribute(&count, multiprocessors, ordinal);
   driver.deviceAttribute(&major, computeMajor, ordinal);
   driver.deviceAttribute(&minor, computeMinor, ordinal);
@@ -73,8 +94,28 @@ std::string CudaDevice::describe() const {
   driver.version(&version);
   return fmt::format("cuda: {}, {} multiprocessors of compute capability "
                      "{}.{}, {}, driver for CUDA {}.{}",
-                     name, count, major, minor, formatBytes(memory),
+                     card(), count, major, minor, formatBytes(memory),
                      version / 1000, version % 1000 / 10);
+}
+
+std::string CudaDevice::card() const {
+  char name[128] = "unknown GPU";
+  driver.deviceName(name, sizeof name, ordinal);
+  return name;
+}
+
+std::string CudaDevice::driverVersion() const {
+  if (std::string text = managedDriverVersion(); !text.empty())
+    return text;
+  int version = 0;
+  driver.version(&version);
+  return fmt::format("CUDA {}.{}", version / 1000, version % 1000 / 10);
+}
+
+int64_t CudaDevice::cacheBytes() const {
+  int bytes = 0;
+  driver.deviceAttribute(&bytes, cacheSize, ordinal);
+  return bytes;
 }
 
 void *CudaDevice::allocate(size_t bytes) {
@@ -118,26 +159,40 @@ Status CudaDevice::download(void *to, const void *from, size_t bytes) {
   return synchronise();
 }
 
+Status CudaDevice::copy(void *to, const void *from, size_t bytes) {
+  return driver.check(
+      driver.copyOnDevice(addressOf(to), addressOf(from), bytes, queue),
+      "cannot copy on the GPU");
+}
+
 Status CudaDevice::synchronise() {
   return driver.check(driver.synchronise(queue), "a launch before this failed");
 }
 
-Result<float> CudaDevice::elapsed(const std::function<Status()> &work) {
-  Event before(driver), after(driver);
-  float milliseconds = 0;
-  DECAY_RETURN_IF_ERROR(driver.check(before.result, "cannot make an event"));
-  DECAY_RETURN_IF_ERROR(driver.check(after.result, "cannot make an event"));
-  DECAY_RETURN_IF_ERROR(driver.check(driver.recordEvent(before.handle, queue),
-                                     "cannot record an event"));
-  DECAY_RETURN_IF_ERROR(work());
-  DECAY_RETURN_IF_ERROR(driver.check(driver.recordEvent(after.handle, queue),
-                                     "cannot record an event"));
-  DECAY_RETURN_IF_ERROR(driver.check(driver.awaitEvent(after.handle),
-                                     "a launch before this failed"));
-  DECAY_RETURN_IF_ERROR(
-      driver.check(driver.elapsed(&milliseconds, before.handle, after.handle),
-                   "cannot read an event"));
-  return milliseconds;
+Result<std::vector<float>>
+CudaDevice::timeEach(int64_t count,
+                     const std::function<Status(int64_t)> &work) {
+  std::vector<Event> events;
+  for (int64_t index = 0; index <= count; ++index)
+    events.emplace_back(driver);
+  DECAY_RETURN_IF_ERROR(events.front().record(queue));
+  for (int64_t index = 0; index < count; ++index) {
+    DECAY_RETURN_IF_ERROR(work(index));
+    DECAY_RETURN_IF_ERROR(events[static_cast<size_t>(index) + 1].record(queue));
+  }
+  DECAY_RETURN_IF_ERROR(events.back().await());
+  std::vector<float> times;
+  for (size_t index = 1; index < events.size(); ++index) {
+    DECAY_ASSIGN_OR_RETURN(float time, events[index].since(events[index - 1]));
+    times.push_back(time);
+  }
+  return times;
+}
+
+Result<std::unique_ptr<StreamDevice>> createCudaDevice() {
+  DECAY_ASSIGN_OR_RETURN(std::unique_ptr<CudaDevice> device,
+                         CudaDevice::create());
+  return std::unique_ptr<StreamDevice>(std::move(device));
 }
 
 } // namespace decay::runtime

@@ -2,7 +2,7 @@
 #ifndef DECAY_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
 #define DECAY_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
 
-#include "runtime/device/Device.h"
+#include "runtime/device/StreamDevice.h"
 #include "runtime/device/cuda/CudaDriver.h"
 
 #include <memory>
@@ -11,10 +11,8 @@ namespace decay::runtime {
 
 /// One GPU, its primary context and a stream of its own. The context is current
 /// in the thread that made the device. `allocate` gives memory of the GPU,
-/// which the host cannot read: upload and download move it. What is queued on
-/// the stream runs in order; nothing but download, elapsed and synchronise
-/// waits.
-class CudaDevice final : public Device {
+/// which the host cannot read: upload and download move it.
+class CudaDevice final : public StreamDevice {
 public:
   /// A world error when driver or GPU are missing; a user error when there is
   /// no GPU of that number.
@@ -34,12 +32,17 @@ public:
   void multiply(const MatrixProduct &product) override;
   void *stream() override { return queue; }
 
-  Status upload(void *to, const void *from, size_t bytes);
-  Status download(void *to, const void *from, size_t bytes);
-  Status synchronise();
-
-  /// Milliseconds on the GPU of what `work` queues on the stream.
-  Result<float> elapsed(const std::function<Status()> &work);
+  std::string card() const override;
+  /// As NVIDIA's management library says it; without that library, the version
+  /// of CUDA that the driver is for.
+  std::string driverVersion() const override;
+  int64_t cacheBytes() const override;
+  Status upload(void *to, const void *from, size_t bytes) override;
+  Status download(void *to, const void *from, size_t bytes) override;
+  Status copy(void *to, const void *from, size_t bytes) override;
+  Status synchronise() override;
+  Result<std::vector<float>>
+  timeEach(int64_t count, const std::function<Status(int64_t)> &work) override;
 
 private:
   CudaDevice(const CudaDriver &driver, int ordinal)

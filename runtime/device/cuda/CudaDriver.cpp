@@ -10,6 +10,7 @@
 namespace decay::runtime {
 namespace {
 constexpr const char *libraryName = "libcuda.so.1";
+constexpr const char *managementName = "libnvidia-ml.so.1";
 constexpr int oldestVersion = 12000; // code is loaded without a context
 constexpr int noDevice = 100;
 
@@ -35,6 +36,7 @@ constexpr Function functions[] = {
     {"cuMemsetD8Async", offsetof(CudaDriver, fill)},
     {"cuMemcpyHtoDAsync_v2", offsetof(CudaDriver, copyToDevice)},
     {"cuMemcpyDtoHAsync_v2", offsetof(CudaDriver, copyToHost)},
+    {"cuMemcpyDtoDAsync_v2", offsetof(CudaDriver, copyOnDevice)},
     {"cuEventCreate", offsetof(CudaDriver, createEvent)},
     {"cuEventDestroy_v2", offsetof(CudaDriver, destroyEvent)},
     {"cuEventRecord", offsetof(CudaDriver, recordEvent)},
@@ -91,6 +93,24 @@ Result<const CudaDriver *> openCudaDriver() {
   if (!opened.ok())
     return opened.status();
   return &*opened;
+}
+
+std::string managedDriverVersion() {
+  void *library = dlopen(managementName, RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return "";
+  auto start = reinterpret_cast<int (*)()>(dlsym(library, "nvmlInit_v2"));
+  auto ask = reinterpret_cast<int (*)(char *, unsigned)>(
+      dlsym(library, "nvmlSystemGetDriverVersion"));
+  auto stop = reinterpret_cast<int (*)()>(dlsym(library, "nvmlShutdown"));
+  char text[96] = "";
+  if (start && ask && stop && start() == 0) {
+    if (ask(text, sizeof text) != 0)
+      text[0] = 0;
+    stop();
+  }
+  dlclose(library);
+  return text;
 }
 
 } // namespace decay::runtime

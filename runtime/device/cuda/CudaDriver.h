@@ -35,6 +35,7 @@ struct CudaDriver {
   int (*copyToDevice)(uint64_t to, const void *from, size_t bytes,
                       void *stream);
   int (*copyToHost)(void *to, uint64_t from, size_t bytes, void *stream);
+  int (*copyOnDevice)(uint64_t to, uint64_t from, size_t bytes, void *stream);
   int (*createEvent)(void **event, unsigned flags);
   int (*destroyEvent)(void *event);
   int (*recordEvent)(void *event, void *stream);
@@ -51,6 +52,9 @@ struct CudaDriver {
 /// The driver, opened and started at the first call. A world error when there
 /// is none, when it is older than CUDA 12.0, or when it finds no GPU.
 Result<const CudaDriver *> openCudaDriver();
+
+/// "580.159.04", from libnvidia-ml.so.1; empty where that library is missing.
+std::string managedDriverVersion();
 
 } // namespace decay::runtime
 

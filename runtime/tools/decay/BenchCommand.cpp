@@ -194,12 +194,12 @@ void addBenchCommand(CLI::App &app, Action &action) {
   command->callback([options, step, &action] {
     bool whole = step->parsed();
     action = [options, whole]() -> Status {
-      auto compile =
-          [](const std::string &design,
-             const BenchCommand::Settings &settings) -> Result<std::string> {
-        DECAY_ASSIGN_OR_RETURN(
-            Packages packages,
-            compilePackages({design, settings}, packageFolder()));
+      auto compile = [](const std::string &design,
+                        const BenchCommand::Settings &settings,
+                        const std::string &target) -> Result<std::string> {
+        DECAY_ASSIGN_OR_RETURN(Packages packages,
+                               compilePackages({design, settings, target},
+                                               packageFolder() / target));
         return packages.design.path();
       };
       DECAY_ASSIGN_OR_RETURN(std::string report,

@@ -26,6 +26,7 @@ static Result<KernelLibrary> compileOne(const DesignRequest &request,
   CompileRequest compile;
   compile.design = request.design;
   compile.settings = request.settings;
+  compile.target = request.target;
   compile.outputDirectory = folder.string();
   CompileOutcome outcome = compileDesign(compile);
   if (outcome.exitCode != 0)
@@ -43,7 +44,8 @@ Result<Packages> compilePackages(const DesignRequest &request,
   Packages packages{std::move(design), std::nullopt};
   if (packages.design.manifest().position != Position::Tpe)
     return packages;
-  DECAY_ASSIGN_OR_RETURN(KernelLibrary tpe, compileOne({"tpe", {}}, folder));
+  DECAY_ASSIGN_OR_RETURN(KernelLibrary tpe,
+                         compileOne({"tpe", {}, request.target}, folder));
   packages.tpe.emplace(std::move(tpe));
   return packages;
 }

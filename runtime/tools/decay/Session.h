@@ -30,6 +30,7 @@ struct Machine {
 struct DesignRequest {
   std::string design;
   std::vector<std::pair<std::string, std::string>> settings;
+  std::string target = {}; ///< empty: the default
 };
 
 /// The packages of a model, compiled if they are missing.

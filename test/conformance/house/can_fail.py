@@ -15,6 +15,7 @@ BREACHES = {
     "listed": ("dsl/a/Unlisted.cpp", "int x;\n"),
     "shown": ("examples/my_decay.decay", "design unseen\n"),
     "names": ("dsl/a/Change Dir:\n.txt", "\n"),
+    "figures": ("test/perf/results/gpu_kernels.jsonl", '{"design": "a"}\n'),
     "readmes": ("dsl/a/b/A.h", "int x;\n"),
 }
 

@@ -6,6 +6,9 @@ import pathlib
 import re
 import sys
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "perf"))
+import figures as gpu_figures
+
 SOURCE_FOLDERS = ("dsl", "compiler", "runtime", "test", "examples")
 SOURCES = (".cpp", ".h", ".c", ".td")
 
@@ -120,7 +123,14 @@ def names(root):
                 yield f"{path.parent.relative_to(root).as_posix()}: {path.name!r} is no name for a file"
 
 
-RULES = {rule.__name__: rule for rule in (layers, targets, passes, length, listed, readmes, shown, names)}
+def figures(root):
+    """The README's table of GPU figures is made of the rows that are kept."""
+    problem = gpu_figures.stale(root)
+    if problem:
+        yield f"{gpu_figures.ROWS}:1: {problem}"
+
+
+RULES = {rule.__name__: rule for rule in (layers, targets, passes, length, listed, readmes, shown, names, figures)}
 
 
 def main():

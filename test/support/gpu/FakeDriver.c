@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-FakeDriver fake_driver = {
-    .minor = 0, .major = 9, .version = 13000, .device_count = 1};
+FakeDriver fake_driver = {.minor = 0,
+                          .major = 9,
+                          .version = 13000,
+                          .device_count = 1,
+                          .cache_bytes = 1 << 16};
 char fake_device_memory[1 << 22] __attribute__((aligned(256)));
 
 int cuInit(unsigned flags) { return fake_driver.init_result; }
@@ -24,6 +27,7 @@ int cuCtxGetDevice(int *device) {
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   *value = attribute == 75   ? fake_driver.major
            : attribute == 76 ? fake_driver.minor
+           : attribute == 38 ? fake_driver.cache_bytes
                              : -1;
   return 0;
 }
@@ -141,20 +145,33 @@ int cuStreamDestroy_v2(void *stream) {
 }
 
 static unsigned long used;
+static int blocks;
 
 int cuMemAlloc_v2(unsigned long *address, unsigned long bytes) {
   if (bytes > sizeof fake_device_memory - used)
     return 2;
   *address = (unsigned long)fake_device_memory + used;
   used += (bytes + 255) / 256 * 256;
+  ++blocks;
   return 0;
 }
 
-int cuMemFree_v2(unsigned long address) { return 0; }
+/* Memory is taken anew when nothing is left of it. */
+int cuMemFree_v2(unsigned long address) {
+  if (--blocks == 0)
+    used = 0;
+  return 0;
+}
 
 int cuMemcpyHtoDAsync_v2(unsigned long to, const void *from,
                          unsigned long bytes, void *stream) {
   memcpy((void *)to, from, bytes);
+  return fake_driver.copy_result;
+}
+
+int cuMemcpyDtoDAsync_v2(unsigned long to, unsigned long from,
+                         unsigned long bytes, void *stream) {
+  memcpy((void *)to, (void *)from, bytes);
   return fake_driver.copy_result;
 }
 

@@ -16,6 +16,7 @@ typedef struct FakeLaunch {
 typedef struct FakeDriver {
   /* What it answers. */
   int major, minor, device, memory_device, no_context, version, device_count;
+  int cache_bytes;
   int init_result, load_result, wait_result, copy_result;
   /* What it was asked. */
   int loads, shared_limit, pointer_questions, waits, launch_count;

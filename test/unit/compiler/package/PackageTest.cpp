@@ -103,11 +103,10 @@ protected:
     llvm::SmallString<128> made;
     ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("decay-package", made));
     directory() = made.str().str();
-    auto library = target->emitLibrary(*module, description(), directory());
-    ASSERT_TRUE(static_cast<bool>(library))
-        << llvm::toString(library.takeError());
-    bytes() = *library;
-    ASSERT_FALSE(writePackage(description(), bytes(), paths()));
+    auto code = target->emitLibrary(*module, description(), directory());
+    ASSERT_TRUE(static_cast<bool>(code)) << llvm::toString(code.takeError());
+    bytes() = code->library;
+    ASSERT_FALSE(writePackage(description(), *code, paths()));
     void *handle = dlopen(paths().library.c_str(), RTLD_NOW | RTLD_LOCAL);
     ASSERT_NE(handle, nullptr) << dlerror();
     query() = reinterpret_cast<DecayPackageQuery>(
@@ -361,7 +360,7 @@ TEST_F(PackageTest, TheSameInputGivesTheSameBytes) {
   auto module = loweredModule(context, *target, {"avx512", "avx2"});
   auto again = target->emitLibrary(*module, description(), directory());
   ASSERT_TRUE(static_cast<bool>(again));
-  EXPECT_EQ(bytes(), *again);
+  EXPECT_EQ(bytes(), again->library);
 }
 
 TEST_F(PackageTest, AMissingItemFunctionIsNamed) {
@@ -380,7 +379,11 @@ TEST_F(PackageTest, OnlyAWholePackageHasAHash) {
   EXPECT_EQ(existingHash(paths()), description().hash);
   EXPECT_EQ(existingHash(PackagePaths(directory(), "absent")), "");
   PackagePaths broken(directory(), "broken");
-  ASSERT_FALSE(writePackage(description(), bytes(), broken));
+  ASSERT_FALSE(
+      writePackage(description(), {bytes(), {{".txt", "read me"}}}, broken));
+  auto text = llvm::MemoryBuffer::getFile(directory() + "/broken.txt");
+  ASSERT_TRUE(static_cast<bool>(text));
+  EXPECT_EQ((*text)->getBuffer(), "read me");
   ASSERT_FALSE(writeFileAtomically(broken.manifest, "{\"hash\": 3"));
   EXPECT_EQ(existingHash(broken), "");
   ASSERT_FALSE(writeFileAtomically(broken.manifest, "{\"hash\": 3}"));
@@ -392,8 +395,8 @@ TEST_F(PackageTest, OnlyAWholePackageHasAHash) {
 }
 
 TEST_F(PackageTest, AFileThatCannotBeWrittenIsNamed) {
-  std::string message = llvm::toString(
-      writePackage(description(), bytes(), PackagePaths("/dev/null/out", "x")));
+  std::string message = llvm::toString(writePackage(
+      description(), {bytes(), {}}, PackagePaths("/dev/null/out", "x")));
   EXPECT_EQ(message,
             "cannot make the directory '/dev/null/out': Not a directory");
 }

@@ -21,7 +21,8 @@ protected:
       return Status::user(error.what());
     }
     return command.run([this](const std::string &design,
-                              const BenchCommand::Settings &settings) {
+                              const BenchCommand::Settings &settings,
+                              const std::string &) {
       compiled = design;
       for (const auto &[name, value] : settings)
         compiled += " " + name + "=" + value;
@@ -109,6 +110,16 @@ TEST_F(Bench, MeasuresSgemm) {
 
 TEST_F(Bench, RefusesWhatItCannotDo) {
   EXPECT_NE(refusal("kernels --direction sideways").find("'sideways'"),
+            std::string::npos);
+}
+
+TEST_F(Bench, RefusesSeveralShapesOnTheProcessor) {
+  EXPECT_NE(refusal("kernels --shape 1,8,2,8 1,9,2,8").find("one --shape"),
+            std::string::npos);
+}
+
+TEST_F(Bench, RefusesAShapeThatIsNone) {
+  EXPECT_NE(refusal("kernels --shape 1,8").find("expected B,T,H,D"),
             std::string::npos);
 }
 

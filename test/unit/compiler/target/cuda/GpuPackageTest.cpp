@@ -60,10 +60,18 @@ std::string makeLibrary(const std::string &directory, std::string &remarks) {
   mlir::PassManager passes(&context);
   target().phases().back().addPasses(passes);
   EXPECT_TRUE(mlir::succeeded(passes.run(*module)));
-  auto library = target().emitLibrary(*module, testPackage(), directory);
-  EXPECT_TRUE(static_cast<bool>(library))
-      << llvm::toString(library.takeError());
-  return library ? *library : "";
+  auto code = target().emitLibrary(*module, testPackage(), directory);
+  EXPECT_TRUE(static_cast<bool>(code)) << llvm::toString(code.takeError());
+  if (!code)
+    return "";
+  // What ptxas is given is kept to read.
+  EXPECT_EQ(code->texts.size(), 1u);
+  EXPECT_EQ(code->texts[0].extension, ".ptx");
+  EXPECT_NE(code->texts[0].bytes.find(".visible .entry forward_64("),
+            std::string::npos);
+  EXPECT_NE(code->texts[0].bytes.find(".visible .entry step("),
+            std::string::npos);
+  return code->library;
 }
 
 class GpuPackage : public testing::Test {

@@ -24,6 +24,9 @@ TEST(CudaDevice, SaysWhatItIs) {
             "cuda: fake GPU, -1 multiprocessors of compute capability 9.0, "
             "4.0 MiB, driver for CUDA 13.0");
   EXPECT_EQ(device->target(), "cuda");
+  EXPECT_EQ(device->card(), "fake GPU");
+  EXPECT_EQ(device->cacheBytes(), 1 << 16);
+  EXPECT_FALSE(device->driverVersion().empty());
   auto missing = CudaDevice::create(1);
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.status().message(), "there is no GPU 1, expected 0 to 0");
@@ -45,7 +48,10 @@ TEST(CudaDevice, MemoryIsZeroedAndCopied) {
   void *memory = device->allocate(100);
   ASSERT_NE(memory, nullptr);
   ASSERT_TRUE(device->upload(memory, numbers, 100).ok());
-  ASSERT_TRUE(device->download(read, memory, 100).ok());
+  void *second = device->allocate(100);
+  ASSERT_NE(second, nullptr);
+  ASSERT_TRUE(device->copy(second, memory, 100).ok());
+  ASSERT_TRUE(device->download(read, second, 100).ok());
   EXPECT_EQ(memcmp(numbers, read, 100), 0);
   EXPECT_EQ(device->allocate(size_t(1) << 40), nullptr);
 }
@@ -57,12 +63,19 @@ TEST(CudaDevice, FailuresAreInTheDriversWords) {
   fake_driver.wait_result = 0;
   EXPECT_EQ(status.message(), "a launch before this failed: what the fake "
                               "driver says (error 700)");
-  auto time = device->elapsed([] { return Status::user("not begun"); });
-  EXPECT_FALSE(time.ok());
+  auto times =
+      device->timeEach(3, [](int64_t) { return Status::user("not begun"); });
+  EXPECT_FALSE(times.ok());
   EXPECT_EQ(fake_driver.events, 0);
-  time = device->elapsed([] { return Status(); });
-  ASSERT_TRUE(time.ok());
-  EXPECT_EQ(*time, 1.5f);
+  std::vector<int64_t> called;
+  times = device->timeEach(3, [&](int64_t index) {
+    called.push_back(index);
+    return Status();
+  });
+  ASSERT_TRUE(times.ok());
+  EXPECT_EQ(*times, std::vector<float>(3, 1.5f));
+  EXPECT_EQ(called, (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(fake_driver.events, 0);
 }
 
 namespace {

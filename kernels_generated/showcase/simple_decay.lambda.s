@@ -1,0 +1,82 @@
+loop_forward_2_avx512:
+	pushq	%rbp
+	pushq	%r15
+	pushq	%r14
+	pushq	%r13
+	pushq	%r12
+	pushq	%rbx
+	movq	64(%rsp), %rax
+	testq	%rax, %rax
+	jle	.LBB2_6
+	movq	80(%rsp), %r10
+	movq	72(%rsp), %r11
+	xorl	%r14d, %r14d
+	vbroadcastss	.LCPI2_11(%rip), %zmm4
+	jmp	.LBB2_2
+	.p2align	4
+.LBB2_5:
+	incq	%r14
+	cmpq	%rax, %r14
+	je	.LBB2_6
+.LBB2_2:
+	testq	%r11, %r11
+	jle	.LBB2_5
+	movq	%r14, %r15
+	imulq	%rsi, %r15
+	leaq	(%rdi,%r15,4), %rbx
+	movq	%r14, %r12
+	imulq	%rcx, %r12
+	leaq	(%rdx,%r12,4), %r12
+	movq	%r14, %r13
+	imulq	%r11, %r13
+	movq	56(%rsp), %r15
+	leaq	(%r15,%r13,4), %r13
+	xorl	%ebp, %ebp
+	.p2align	4
+.LBB2_4:
+	cmpq	%r10, %rbp
+	movq	%rbx, %r15
+	cmovlq	%r12, %r15
+	vmovups	(%r15,%rbp,4), %zmm0
+	vaddps	(%r9,%rbp,4), %zmm0, %zmm0
+	vorps	.LCPI2_0(%rip){1to16}, %zmm0, %zmm1
+	vbroadcastss	.LCPI2_1(%rip), %zmm2
+	vmaxps	%zmm1, %zmm2, %zmm1
+	vbroadcastss	.LCPI2_2(%rip), %zmm2
+	vbroadcastss	.LCPI2_3(%rip), %zmm3
+	vfmadd213ps	%zmm2, %zmm1, %zmm3
+	vsubps	%zmm3, %zmm2, %zmm2
+	vfmadd231ps	.LCPI2_4(%rip){1to16}, %zmm2, %zmm1
+	vfmadd231ps	.LCPI2_5(%rip){1to16}, %zmm2, %zmm1
+	vbroadcastss	.LCPI2_6(%rip), %zmm2
+	vfmadd213ps	.LCPI2_7(%rip){1to16}, %zmm1, %zmm2
+	vfmadd213ps	.LCPI2_8(%rip){1to16}, %zmm1, %zmm2
+	vfmadd213ps	.LCPI2_9(%rip){1to16}, %zmm1, %zmm2
+	vfmadd213ps	.LCPI2_10(%rip){1to16}, %zmm1, %zmm2
+	vfmadd213ps	%zmm4, %zmm1, %zmm2
+	vfmadd213ps	%zmm4, %zmm1, %zmm2
+	vpslld	$23, %zmm3, %zmm1
+	vmulps	%zmm1, %zmm2, %zmm1
+	vxorps	%xmm2, %xmm2, %xmm2
+	vcmpleps	%zmm0, %zmm2, %k1
+	vbroadcastss	.LCPI2_12(%rip), %zmm0
+	vblendmps	%zmm0, %zmm1, %zmm2 {%k1}
+	vaddps	%zmm0, %zmm1, %zmm0
+	vdivps	%zmm0, %zmm2, %zmm0
+	leaq	(%r12,%rbp,4), %r15
+	prefetcht1	(%r15,%r8,4)
+	vmovups	%zmm0, (%r13,%rbp,4)
+	addq	$16, %rbp
+	cmpq	%r11, %rbp
+	jl	.LBB2_4
+	jmp	.LBB2_5
+.LBB2_6:
+	popq	%rbx
+	popq	%r12
+	popq	%r13
+	popq	%r14
+	popq	%r15
+	popq	%rbp
+	vzeroupper
+	retq
+.Lfunc_end2:
