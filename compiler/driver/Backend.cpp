@@ -29,8 +29,15 @@ public:
     registerDialects(registry);
     context.appendDialectRegistry(registry);
     module = dsl::importDesign(context, frontend.design);
+    mlir::ModuleOp top = *module;
+    if (!frontend.headDims.empty()) {
+      llvm::SmallVector<int64_t> flat;
+      for (auto [K, V] : frontend.headDims)
+        flat.append({K, V});
+      top->setAttr(headDimsAttribute,
+                   mlir::DenseI64ArrayAttr::get(&context, flat));
+    }
     if (frontend.forThisMachineOnly) {
-      mlir::ModuleOp top = *module;
       target().narrowToThisMachine(top, frontend.variant);
     }
   }

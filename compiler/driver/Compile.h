@@ -20,6 +20,9 @@ struct CompileRequest {
   /// Settings in the order given: {"granularity", "scalar"}, {"p", "0.9"}, ...
   std::vector<std::pair<std::string, std::string>> settings;
   std::string target; ///< empty: the default target
+  /// Pairs of K and V to make code for, where a target's code is for certain
+  /// ones. Empty: the target's usual ones.
+  std::vector<std::pair<int64_t, int64_t>> headDims;
   /// Where the package goes. Made if missing.
   std::string outputDirectory;
   /// Keep a package that is already there when its hash is the same.

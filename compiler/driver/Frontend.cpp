@@ -85,11 +85,31 @@ static std::string hashOf(const Frontend &frontend) {
   std::string settings;
   for (const dsl::Setting &setting : frontend.design.settings)
     settings += setting.name + "=" + setting.value + "\n";
+  for (auto [K, V] : frontend.headDims)
+    settings +=
+        "head dims " + std::to_string(K) + "x" + std::to_string(V) + "\n";
   if (frontend.forThisMachineOnly)
     settings += "for this machine only " + frontend.variant + "\n";
   return packageHash({compilerFingerprint(), frontend.target->name(),
                       frontend.target->tools(), frontend.design.name, settings,
                       frontend.named.source.text});
+}
+
+/// A target without such a list has code for all.
+static llvm::Error checkHeadDims(const Frontend &frontend) {
+  llvm::ArrayRef<int64_t> served = frontend.target->headDims();
+  for (auto [K, V] : frontend.headDims)
+    for (int64_t size : {K, V})
+      if (size < 1 || (!served.empty() && !llvm::is_contained(served, size))) {
+        std::string known;
+        for (int64_t each : served)
+          known += (known.empty() ? "" : ", ") + std::to_string(each);
+        return userError("there is no code for a head dim of " +
+                             std::to_string(size),
+                         known.empty() ? "a head dim is 1 or more"
+                                       : "this target has code for " + known);
+      }
+  return llvm::Error::success();
 }
 
 llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
@@ -100,6 +120,9 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   frontend.target = *target;
   frontend.forThisMachineOnly = request.forThisMachineOnly;
   frontend.variant = request.variant;
+  frontend.headDims = request.headDims;
+  if (llvm::Error problem = checkHeadDims(frontend))
+    return std::move(problem);
   llvm::Expected<NamedSource> named = readSource(request.design);
   if (!named)
     return named.takeError();

@@ -44,6 +44,7 @@ struct Frontend {
   NamedSource named;
   dsl::CheckedDesign design;
   const Target *target = nullptr;
+  std::vector<std::pair<int64_t, int64_t>> headDims;
   bool forThisMachineOnly = false;
   std::string variant;
   std::string warnings; ///< for people, or empty

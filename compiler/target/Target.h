@@ -36,6 +36,10 @@ struct TargetArtefact {
   bool binary = false;
 };
 
+/// On a module, an array of K, V, K, V, ...: the pairs of head dims that code
+/// is wanted for. Absent: the target's usual ones.
+inline constexpr const char *headDimsAttribute = "decay.head_dims";
+
 class Target {
 public:
   virtual ~Target() = default;
@@ -47,6 +51,9 @@ public:
   /// What a package's bytes depend on that is no part of Decay: the programs
   /// found on this machine. Part of the package's hash.
   virtual std::string tools() const { return ""; }
+
+  /// Sizes of K and V that the target has code for; empty: any.
+  virtual llvm::ArrayRef<int64_t> headDims() const { return {}; }
 
   /// In the order in which they run.
   virtual llvm::ArrayRef<Phase> phases() const = 0;

@@ -91,6 +91,10 @@ public:
     llvm::consumeError(found.takeError());
     return "";
   }
+  llvm::ArrayRef<int64_t> headDims() const override {
+    static constexpr int64_t sizes[] = {64, 128};
+    return sizes;
+  }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return descriptions;

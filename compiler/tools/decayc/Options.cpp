@@ -19,6 +19,7 @@ Examples
   decayc mamba2 -o out                        a design of the library: out/mamba2.so, .h, .json
   decayc mamba2 --granularity=scalar -o out   the same with one decay per head
   decayc simple_decay --set p=0.9 -o out      a number that the design leaves open
+  decayc gla --target=cuda --head-dims 128x64 -o out     for one K and V
   decayc mine.decay -o out                    a file of yours: its first design
   decayc mine.decay:bolder -o out             its design or variant of that name
   decayc gla --emit=chunk                     how it runs, on the screen
@@ -70,6 +71,20 @@ std::string namesOf(const std::vector<EmitLevel> &levels) {
   return names;
 }
 
+/// "64" or "128x64".
+std::pair<int64_t, int64_t> splitHeadDims(const std::string &text) {
+  size_t cross = text.find('x');
+  auto number = [&](const std::string &part) -> int64_t {
+    if (part.empty() || part.size() > 6 ||
+        part.find_first_not_of("0123456789") != std::string::npos)
+      throw CLI::ValidationError("--head-dims",
+                                 "'" + text + "' is not like 64 or 128x64");
+    return std::stoll(part);
+  };
+  int64_t K = number(text.substr(0, cross));
+  return {K, cross == std::string::npos ? K : number(text.substr(cross + 1))};
+}
+
 void addOptions(CLI::App &app, Options &options) {
   app.add_option("design", options.designs,
                  "library designs, or files that end in .decay");
@@ -98,6 +113,16 @@ void addOptions(CLI::App &app, Options &options) {
       "what the kernels take of the machine, for targets that can say it");
   app.add_option("--target", options.request.target,
                  "the machine (default: the first of this build's)");
+  app.add_option_function<std::vector<std::string>>(
+         "--head-dims",
+         [&](const std::vector<std::string> &texts) {
+           for (const std::string &text : texts)
+             options.request.headDims.push_back(splitHeadDims(text));
+         },
+         "K and V to make code for, as 64 or 128x64, with commas between "
+         "several; code for processors serves any")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--snapshot-dir", options.snapshots,
                  "keep the module after each phase there");
   app.add_flag("--list", options.list,

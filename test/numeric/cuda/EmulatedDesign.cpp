@@ -64,6 +64,7 @@ EmulatedDesign::compile(const LibraryCase &libraryCase, std::string &problem) {
   request.design = libraryCase.design;
   request.settings = libraryCase.settings;
   request.target = "cuda";
+  request.headDims = {{64, 64}, {128, 128}, {64, 128}, {128, 64}};
   EmitOutcome chunks = emitDesign(request, "chunk", "");
   if (chunks.exitCode != 0) {
     problem = chunks.diagnostics;

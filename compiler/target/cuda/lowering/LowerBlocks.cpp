@@ -1,4 +1,5 @@
 //===- LowerBlocks.cpp - The pass lower-blocks ----------------------------===//
+#include "compiler/target/Target.h"
 #include "compiler/target/cuda/lowering/Entries.h"
 #include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
@@ -12,9 +13,8 @@ namespace decay::cuda {
 
 namespace {
 
-/// Head dims that packages serve.
-constexpr std::pair<int64_t, int64_t> headDims[] = {
-    {64, 64}, {128, 128}, {64, 128}, {128, 64}};
+/// K, V, K, V, ... that packages serve unless others are asked for.
+constexpr int64_t usualHeadDims[] = {64, 64, 128, 128};
 
 /// More of them do not fit into a block's registers and shared memory.
 constexpr int64_t mostColumns = 128;
@@ -89,8 +89,13 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
       return;
     }
     std::vector<WorkspacePart> parts;
-    for (auto [K, V] : headDims) {
-      BlockShape shape{K, V, pairsOf(kernel)};
+    llvm::ArrayRef<int64_t> headDims = usualHeadDims;
+    if (auto asked =
+            gpu->getParentOfType<mlir::ModuleOp>()
+                ->getAttrOfType<mlir::DenseI64ArrayAttr>(headDimsAttribute))
+      headDims = asked.asArrayRef();
+    for (; !headDims.empty(); headDims = headDims.drop_front(2)) {
+      BlockShape shape{headDims[0], headDims[1], pairsOf(kernel)};
       if (entry == "step") {
         emitStep(kernel, shape, builder);
         setWorkspace(gpu, entry,
