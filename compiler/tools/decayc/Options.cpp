@@ -19,7 +19,7 @@ Examples
   decayc mamba2 -o out                        a design of the library: out/mamba2.so, .h, .json
   decayc mamba2 --granularity=scalar -o out   the same with one decay per head
   decayc simple_decay --set p=0.9 -o out      a number that the design leaves open
-  decayc gla --target=cuda --head-dims 128x64 -o out     for one K and V
+  decayc gla --head-dims 128x64 -o out        for one K and V, where that makes a difference
   decayc mine.decay -o out                    a file of yours: its first design
   decayc mine.decay:bolder -o out             its design or variant of that name
   decayc gla --emit=chunk                     how it runs, on the screen
