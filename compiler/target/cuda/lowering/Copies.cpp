@@ -36,15 +36,15 @@ void KernelEmitter::planStreams(chunk::SweepOp op) {
 void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   int64_t rowPieces = stream.width / 8;
   int64_t pieces = chunkTokens * rowPieces;
-  int64_t rowsAtOnce = shape.threads() / rowPieces;
+  int64_t rowsAtOnce = blockThreads() / rowPieces;
   Value row = code.divide(thread, code.integer(rowPieces));
   Value within = code.bitAnd(thread, rowPieces - 1);
   Value stride = strideOf(stream.operand), data = dataOf(stream.operand);
   Value element =
       code.add(code.mul(head, stream.width), code.shiftLeft(within, 3));
   Value start = code.extend(code.mul(element, bfloatBytes));
-  for (int64_t from = 0; from < pieces; from += shape.threads()) {
-    int64_t skipped = from / shape.threads() * rowsAtOnce;
+  for (int64_t from = 0; from < pieces; from += blockThreads()) {
+    int64_t skipped = from / blockThreads() * rowsAtOnce;
     Value token = code.add(code.add(first, row), skipped);
     Value exists = code.less(token, length);
     Value to = rowOffset(code.add(row, skipped), within, stream.width);

@@ -133,7 +133,7 @@ void KernelEmitter::emitCheckRange(chunk::CheckRangeOp op) {
     Value token = code.integer(0);
     if (overTokens)
       token =
-          code.add(code.add(firstToken, code.mul(group, groupTokens)), first);
+          code.add(code.add(firstToken, ownStart()), first);
     reportFault(token, perChannel ? channel : code.integer(0), number);
   });
   tiles[op.getResult()] = checked;

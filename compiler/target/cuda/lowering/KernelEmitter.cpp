@@ -49,7 +49,7 @@ KernelLaunch KernelEmitter::describe() {
   KernelLaunch how;
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
-  how.threads = shape.threads();
+  how.threads = blockThreads();
   how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
   return how;
 }
@@ -88,6 +88,10 @@ void KernelEmitter::emitItem() {
   firstRow = rows[0];
   length = code.truncate(rows[1]);
 }
+
+int64_t KernelEmitter::blockThreads() const { return shape.threads(); }
+
+Value KernelEmitter::ownStart() { return code.mul(group, groupTokens); }
 
 void KernelEmitter::setLane(Value newThread) {
   thread = newThread;

@@ -63,6 +63,9 @@ protected:
   virtual int32_t blocksWanted(int64_t threads);
   virtual void emitItem();
   virtual void emitOperation(mlir::Operation &op);
+  virtual int64_t blockThreads() const;
+  /// The first of the chunk's tokens that this thread has numbers of.
+  virtual Value ownStart();
 
   /// An operand of the launch that a sweep reads chunk by chunk.
   struct Stream {

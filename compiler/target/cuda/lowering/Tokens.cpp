@@ -292,7 +292,7 @@ void KernelEmitter::emitSpread(chunk::SpreadOp op) {
   };
   Value owed = code.number(0);
   if (tokensPerThread > 1)
-    owed = code.loop(code.mul(group, groupTokens), {owed},
+    owed = code.loop(ownStart(), {owed},
                      [&](Value, mlir::ValueRange carried) -> Values {
                        return {round(carried[0]).second};
                      })[0];
