@@ -9,7 +9,7 @@ using ir::Axis;
 
 /// Whether token number `token` of this thread's group belongs to the sequence.
 Value KernelEmitter::isValid(int64_t token) {
-  Value own = code.sub(tokens, code.mul(group, groupTokens));
+  Value own = code.sub(tokens, ownStart());
   return code.less(code.integer(token), own);
 }
 
@@ -94,7 +94,7 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
     Value firstChannel = code.add(channel, -columnIndex);
     Value element =
         perChannel ? code.add(code.mul(head, shape.K), firstChannel) : head;
-    Value row = code.add(firstToken, code.mul(group, groupTokens));
+    Value row = code.add(firstToken, ownStart());
     Value start =
         code.add(code.mul(code.add(firstRow, code.extend(row)), stride),
                  code.extend(code.mul(element, bfloatBytes)));

@@ -36,7 +36,7 @@ void KernelEmitter::planStreams(chunk::SweepOp op) {
 void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   int64_t rowPieces = stream.width / 8;
   int64_t pieces = chunkTokens * rowPieces;
-  int64_t rowsAtOnce = shape.threads() / rowPieces;
+  int64_t rowsAtOnce = blockThreads() / rowPieces;
   Value row = code.divide(thread, code.integer(rowPieces));
   Value within = code.bitAnd(thread, rowPieces - 1);
   Value stride = strideOf(stream.operand), data = dataOf(stream.operand);
@@ -50,8 +50,8 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   Value further = code.mul(stride, code.wide(rowsAtOnce));
   Value to = rowOffset(row, within, stream.width);
   assert(rowsAtOnce % 8 == 0 && "rows that share a swizzle");
-  for (int64_t from = 0; from < pieces; from += shape.threads()) {
-    int64_t skipped = from / shape.threads() * rowsAtOnce;
+  for (int64_t from = 0; from < pieces; from += blockThreads()) {
+    int64_t skipped = from / blockThreads() * rowsAtOnce;
     Value exists = code.less(token, code.add(length, -skipped));
     int64_t place = stream.shared + skipped * stream.width * bfloatBytes;
     code.copyAsync(code.shared(to, place), source,
@@ -113,7 +113,7 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
       made.kind = Tile::Kind::columns;
       if (hasGradient || shape.columnsPerThread > 1) {
         made.pairs = columnPairs(stream);
-        if (keepsColumns())
+        if (keepsColumns)
           keepPairs(made.pairs, &stream - streams.data());
         made.numbers.resize(groupTokens * shape.columnsPerThread);
         for (auto [pair, word] : llvm::enumerate(made.pairs))

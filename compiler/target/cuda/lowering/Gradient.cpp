@@ -264,7 +264,7 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   tiles[op.getDNext()] = next;
   code.barrier();
   forgetLanes();
-  if (keepsColumns())
+  if (keepsColumns)
     loadPairs(*op->getBlock());
   storeCores(fromOutput, regions.queries);
   storeCores(fromValue, regions.keys);

@@ -49,7 +49,7 @@ KernelLaunch KernelEmitter::describe() {
   KernelLaunch how;
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
-  how.threads = shape.threads();
+  how.threads = blockThreads();
   how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
   return how;
 }
@@ -90,6 +90,10 @@ void KernelEmitter::emitItem() {
   firstRow = rows[0];
   length = code.truncate(rows[1]);
 }
+
+int64_t KernelEmitter::blockThreads() const { return shape.threads(); }
+
+Value KernelEmitter::ownStart() { return code.mul(group, groupTokens); }
 
 void KernelEmitter::setLane(Value newThread) {
   thread = newThread;
@@ -303,13 +307,15 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
 
 void KernelEmitter::emitSweep(chunk::SweepOp op) {
   mlir::Block &body = op.getBody().front();
-  hasGradient = !body.getOps<chunk::RecurrenceGradientOp>().empty();
+  auto gradients = body.getOps<chunk::RecurrenceGradientOp>();
+  hasGradient = !gradients.empty();
+  keepsColumns = hasGradient && keptColumnStreams(*gradients.begin()) > 0;
   sharedBytes = 0;
   planStreams(op);
   planRegions(op);
   planNumbers(op);
   planRotation(op);
-  if (keepsColumns())
+  if (keepsColumns)
     keptColumns = columnsPlace();
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   // A sweep before this one may still be reading.

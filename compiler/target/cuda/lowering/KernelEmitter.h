@@ -71,6 +71,9 @@ protected:
   virtual int32_t blocksWanted(int64_t threads);
   virtual void emitItem();
   virtual void emitOperation(mlir::Operation &op);
+  virtual int64_t blockThreads() const;
+  /// The first of the chunk's tokens that this thread has numbers of.
+  virtual Value ownStart();
 
   /// An operand of the launch that a sweep reads chunk by chunk.
   struct Stream {
@@ -137,7 +140,7 @@ protected:
   void emitFill(chunk::FillOp op);
   void sumGroups(Tile &partial);
   Value slotPlace(int64_t slot, int64_t bytes);
-  bool keepsColumns() const;
+  int64_t keptColumnStreams(chunk::RecurrenceGradientOp op) const;
   int64_t columnPairBytes() const;
   Value columnsPlace();
   void keepPairs(const Values &pairs, int64_t stream);
@@ -336,7 +339,7 @@ protected:
   Value firstToken, tokens; ///< of the chunk at hand, and how many it has
   Value nextToken;          ///< of the chunk that comes after it
   Value chunkIndex;
-  bool hasGradient = false;
+  bool hasGradient = false, keepsColumns = false;
   /// The tokens of the group that are being worked on, and the only column.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::optional<int64_t> onlyColumn;

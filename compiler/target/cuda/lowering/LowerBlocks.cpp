@@ -4,6 +4,7 @@
 #include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
+#include "compiler/target/cuda/lowering/ScalarEmitter.h"
 #include "compiler/target/cuda/lowering/SplitPointwise.h"
 
 namespace decay::cuda {
@@ -54,6 +55,14 @@ void keepLargest(std::vector<WorkspacePart> &parts,
         std::max(part.bytesPerElement, other.bytesPerElement);
 }
 
+std::unique_ptr<KernelEmitter>
+emitterOf(chunk::KernelOp kernel, BlockShape &shape, mlir::OpBuilder &builder) {
+  if (ScalarEmitter::serves(kernel, shape))
+    return std::make_unique<ScalarEmitter>(kernel, shape, builder);
+  shape.columnsPerThread = columnsPerThread(kernel, shape);
+  return std::make_unique<KernelEmitter>(kernel, shape, builder);
+}
+
 struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
@@ -101,10 +110,9 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         setWorkspace(gpu, entry,
                      {{"fault", *parseExtent("1"), faultSlotBytes}});
       } else if (shape.columns() <= mostColumns) {
-        shape.columnsPerThread = columnsPerThread(kernel, shape);
-        KernelEmitter emitter(kernel, shape, builder);
-        emitter.emit();
-        keepLargest(parts, emitter.workspaceParts());
+        auto emitter = emitterOf(kernel, shape, builder);
+        emitter->emit();
+        keepLargest(parts, emitter->workspaceParts());
         setWorkspace(gpu, entry, parts);
         emitParameterSums(kernel, shape, builder);
       }

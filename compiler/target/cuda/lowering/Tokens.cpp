@@ -316,7 +316,7 @@ Values KernelEmitter::spreadNumber(Value plain, Value exact) {
   };
   Value owed = code.number(0);
   if (tokensPerThread > 1)
-    owed = code.loop(code.mul(group, groupTokens), {owed},
+    owed = code.loop(ownStart(), {owed},
                      [&](Value, mlir::ValueRange carried) -> Values {
                        return {round(carried[0]).second};
                      })[0];

@@ -24,13 +24,9 @@ void KernelEmitter::planWorkspace() {
                          *parseExtent("S H"), bytes * shape.threads()});
   });
   kernel.walk([&](chunk::RecurrenceGradientOp op) {
-    int64_t streams = llvm::count_if(
-        op->getBlock()->getOps<chunk::ReadOp>(), [](chunk::ReadOp read) {
-          chunk::TileType type = read.getType();
-          return type.has(Axis::Token) && type.has(Axis::Channel);
-        });
-    workspace.push_back({columnsPart.str(), *parseExtent("N H"),
-                         streams * columnPairBytes() * shape.threads()});
+    workspace.push_back(
+        {columnsPart.str(), *parseExtent("N H"),
+         keptColumnStreams(op) * columnPairBytes() * shape.threads()});
   });
   for (auto operand : kernel.getOperands().getAsRange<mlir::DictionaryAttr>()) {
     if (!operand.get("reduce"))
@@ -42,9 +38,17 @@ void KernelEmitter::planWorkspace() {
   }
 }
 
-/// A thread of two columns has registers enough to keep them in, most of them.
-bool KernelEmitter::keepsColumns() const {
-  return hasGradient && shape.columnsPerThread == 1;
+/// Streams whose columns are kept, as below: none where there is but one λ for
+/// all channels, or where two columns a thread have registers enough.
+int64_t KernelEmitter::keptColumnStreams(chunk::RecurrenceGradientOp op) const {
+  auto lambda = mlir::cast<chunk::TileType>(op.getLambda().getType());
+  if (shape.columnsPerThread > 1 || !lambda.has(Axis::Channel))
+    return 0;
+  auto reads = op->getBlock()->getOps<chunk::ReadOp>();
+  return llvm::count_if(reads, [](chunk::ReadOp read) {
+    chunk::TileType type = read.getType();
+    return type.has(Axis::Token) && type.has(Axis::Channel);
+  });
 }
 
 /// Of one stream's columns, in a thread.
