@@ -132,8 +132,7 @@ void KernelEmitter::emitCheckRange(chunk::CheckRangeOp op) {
   code.when(speaks, [&] {
     Value token = code.integer(0);
     if (overTokens)
-      token =
-          code.add(code.add(firstToken, ownStart()), first);
+      token = code.add(code.add(firstToken, ownStart()), first);
     reportFault(token, perChannel ? channel : code.integer(0), number);
   });
   tiles[op.getResult()] = checked;
