@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import warnings
 
 
 class DesignError(ValueError):
@@ -66,7 +67,8 @@ def compile_design(design, target="cpu", decayc=None, **settings):
     """The path of the package of a library design, `file.decay` or `file.decay:name`, compiled unless it is in the cache.
 
     Settings are decayc's: granularity="scalar", sharing=True, p=0.9. Raises DesignError for a wrong design or setting,
-    FileNotFoundError without a compiler or a file, RuntimeError when the compiler cannot do its work.
+    FileNotFoundError without a compiler or a file, RuntimeError when the compiler cannot do its work. The compiler's
+    warnings are Python's.
     """
     decayc = find_decayc(decayc)
     design = os.fspath(design)
@@ -95,3 +97,5 @@ def _run(decayc, design, target, flags, folder):
         raise DesignError(f"{design} does not compile:\n{done.stderr.strip()}")
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr.strip()}")
+    if done.stderr.strip():
+        warnings.warn(done.stderr.strip(), stacklevel=2)

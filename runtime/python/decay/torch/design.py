@@ -1,6 +1,7 @@
 """A design as a differentiable function: packages chosen by the tensors' device, gradients by the packages."""
 import functools
 import os
+import sys
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -8,8 +9,24 @@ from torch.autograd.function import once_differentiable
 from decay.compiler import compile_design
 from decay.torch.launches import TorchPackage, dims_of
 
-# The compiler of PyTorch 2 goes around a call: a graph break.
-_outside_of_graphs = getattr(getattr(torch, "compiler", None), "disable", lambda function: function)
+
+def _outside_of_graphs(function):
+    """The compiler of PyTorch 2 goes around a call: a graph break. It takes seconds to import, so it is asked only where
+    somebody else has."""
+    disabled = None
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        nonlocal disabled
+        dynamo = sys.modules.get("torch._dynamo")
+        if dynamo is None:
+            return function(*arguments, **named)
+        disabled = disabled or dynamo.disable(function)
+        return disabled(*arguments, **named)
+
+    # What the compiler looks for when it meets the wrapper itself.
+    call._torchdynamo_disable = True
+    return call
 
 
 @functools.lru_cache(maxsize=None)
