@@ -184,7 +184,7 @@ def speed(given):
               "commit": given.commit or output_of("git", "rev-parse", "--short=12", "HEAD"),
               "date": datetime.date.today().isoformat(), "torch": torch.__version__}
     print(f"{common['card']}, copy {bandwidth:.0f} GB/s, PyTorch {torch.__version__}, fla {peer_version() or 'absent'}")
-    print(f"{'implementation':<36}{'B, T, H, D':<22}{'direction':<18}{'ms':>9}{'lower':>9}{'upper':>9}{'floor':>9}{'over':>7}")
+    print(f"{'implementation':<45}{'B, T, H, D':<22}{'direction':<18}{'ms':>9}{'lower':>9}{'upper':>9}{'floor':>9}{'over':>7}")
     for name, settings, module, function_name, extra in PAIRS:
         design, function = design_of(given, name, settings), peer_function(module, function_name)
         for shape in given.shapes:
@@ -196,7 +196,7 @@ def speed(given):
                 for direction, found in side.rows(least_bytes):
                     floor = floors[direction] / bandwidth / 1e6
                     row = {"design": name, "granularity": design.manifest["granularity"], "shape": [B, T, H, D, D],
-                           "direction": direction, **found, "floor_ms": round(floor, 4), **common}
+                           "direction": direction, **found, "floor_ms": round(floor, 6), **common}
                     if implementation != name:
                         row.update(peer=implementation, peer_version=version)
                     print_row(implementation, shape, row)
@@ -204,7 +204,7 @@ def speed(given):
 
 
 def print_row(implementation, shape, row):
-    start = f"{implementation:<36}{', '.join(map(str, shape)):<22}{row['direction']:<18}"
+    start = f"{implementation:<45}{', '.join(map(str, shape)):<22}{row['direction']:<18}"
     if "error" in row:
         print(start + row["error"], flush=True)
         return
