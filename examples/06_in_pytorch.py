@@ -2,6 +2,7 @@
 
 Where flash-linear-attention and a GPU are, the function is its chunk_gla; elsewhere a recurrence in plain PyTorch.
 """
+import sys
 import time
 
 import torch
@@ -50,7 +51,8 @@ def before(q, k, v, f, delta):
     return function(F.silu(q), F.silu(k), v, F.logsigmoid(f + delta), scale=1.0)[0]
 
 
-design = decay.torch.load("simple_decay")
+# Or a package that is compiled already: 06_in_pytorch.py out/simple_decay.so
+design = decay.torch.load(sys.argv[1] if len(sys.argv) > 1 else "simple_decay")
 
 
 def after(q, k, v, f, delta):

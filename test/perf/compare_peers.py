@@ -2,12 +2,12 @@
 
     compare_peers.py [--decayc PROGRAM | --packages FOLDER] [--shapes B,T,H,D;...] [--json FILE] [--accuracy-only]
 
-Both sides are called as a model calls them, under PyTorch's autograd, launch cost included. Decay gets raw projections, the
-peer what it asks for, ready-made: fp32 log decays for chunk_gla and chunk_simple_gla. The floor is what moving each of
-Decay's tensors once takes at the card's copy bandwidth, measured in the same run. Events around each call, after warm-up (and
-the peer's autotuning); buffers in turn that are together four times the L2 cache; median and quartiles of 20. A function
-that raises is a row with its message. FOLDER holds packages as `decayc DESIGN --target=cuda -o FOLDER` makes them (mamba2 with
---granularity=scalar); without it they are compiled.
+Both sides are called as a model calls them, under PyTorch's autograd, launch cost included. Decay gets raw projections,
+the peer what it asks for, ready-made: fp32 log decays for chunk_gla and chunk_simple_gla. The floor is what moving each
+of Decay's tensors once takes at the card's copy bandwidth, measured in the same run. Events around each call, after
+warm-up (and the peer's autotuning); buffers in turn that are together four times the L2 cache; median and quartiles of
+20. A function that raises is a row with its message. FOLDER holds packages as `decayc DESIGN --target=cuda -o FOLDER`
+makes them (mamba2 with --granularity=scalar); without it they are compiled.
 """
 import argparse
 import contextlib
