@@ -32,12 +32,16 @@ def simple_decay(q, k, v, f, delta):
     return chunkwise(F.silu(q), F.silu(k), v, F.logsigmoid(f + delta))
 
 
-def recurrent(q, k, v, f, delta):
-    """The same, token by token: the meaning that both sides are held to."""
+def recurrence(q, k, v, decay):
+    """o, token by token, of decays that are ready [B, T, H, K]: the meaning that all sides are held to."""
     B, T, H, K = q.shape
-    q, k, decay = F.silu(q), F.silu(k), torch.sigmoid(f + delta)
     state, rows = q.new_zeros(B, H, K, v.shape[-1]), []
     for t in range(T):
         state = decay[:, t, :, :, None] * state + k[:, t, :, :, None] * v[:, t, :, None, :]
         rows.append(torch.einsum("bhkv,bhk->bhv", state, q[:, t]))
     return torch.stack(rows, 1)
+
+
+def recurrent(q, k, v, f, delta):
+    """simple_decay, token by token."""
+    return recurrence(F.silu(q), F.silu(k), v, torch.sigmoid(f + delta))

@@ -12,11 +12,10 @@ import statistics
 import sys
 import time
 
-import numpy
 import torch
 
 from chunkwise import simple_decay, recurrent
-from decay_package import Dims, Package
+from packages import TorchPackage, dims_of, initial_parameters
 
 
 def timed(call, seconds):
@@ -37,26 +36,23 @@ class Both:
 
     def __init__(self, package, shape):
         B, T, H, K, V = shape
-        self.package, self.dims = package, Dims(B, T, H, K, V, 0, None, 0, 1, 0, 1)
+        self.package, self.dims = package, dims_of(B, T, H, K, V, seed=1)
         generator = torch.Generator().manual_seed(0)
         make = lambda *size: torch.randn(*size, generator=generator)
         self.inputs = {"q": make(B, T, H, K), "k": make(B, T, H, K), "v": make(B, T, H, V), "f": 0.1 * make(B, T, H, K)}
-        start = package.outputs("init_parameters", self.dims)
-        package.launch("init_parameters", start, self.dims)
-        self.inputs["delta"] = torch.from_numpy(start["delta"])
+        self.inputs.update(initial_parameters(package, self.dims, "cpu"))
         self.d_o = make(B, T, H, V)
         self.leaves = {name: tensor.clone().requires_grad_() for name, tensor in self.inputs.items()}
-        arrays = {name: tensor.numpy() for name, tensor in self.inputs.items()}
-        states = ("final_state", "d_initial_state")
-        self.ours = {**arrays, "d_o": self.d_o.numpy(), **package.outputs("forward", self.dims, states),
-                     **package.outputs("backward", self.dims, states)}
+        gradients = ["d_" + name for name in self.inputs]
+        self.outputs = package.empty("forward", self.dims, "cpu", ("o",))
+        self.gradients = {"d_o": self.d_o, **package.empty("backward", self.dims, "cpu", gradients)}
 
     def our_forward(self):
-        self.package.launch("forward", self.ours, self.dims)
+        self.package.run("forward", {**self.inputs, **self.outputs}, self.dims)
 
     def our_training(self):
-        self.package.launch("forward", self.ours, self.dims)
-        self.package.launch("backward", self.ours, self.dims)
+        self.our_forward()
+        self.package.run("backward", {**self.inputs, **self.gradients}, self.dims)
 
     def their_forward(self):
         with torch.no_grad():
@@ -74,8 +70,8 @@ def check_agreement(both):
     both.their_training()
     theirs = {"o": both.their_forward(), **{"d_" + name: leaf.grad for name, leaf in both.leaves.items()}}
     for name, tensor in theirs.items():
-        expected, found = tensor.numpy(), both.ours[name]
-        error = numpy.sqrt(((found - expected) ** 2).mean() / (expected**2).mean())
+        found = {**both.outputs, **both.gradients}[name]
+        error = ((found - tensor).pow(2).mean() / tensor.pow(2).mean()).sqrt().item()
         if not error <= 1e-4:
             sys.exit(f"{name}: the two sides differ by {error:.2e} (rms), so that times mean nothing")
 
@@ -103,7 +99,7 @@ def main():
     rows = []
     for threads in (int(count) for count in options.threads.split(",")):
         torch.set_num_threads(threads)
-        both = Both(Package(options.package, threads), shape)
+        both = Both(TorchPackage(options.package), shape)
         check_agreement(both)
         for name, ours, theirs in (("forward", both.our_forward, both.their_forward),
                                    ("forward + backward", both.our_training, both.their_training)):

@@ -10,55 +10,52 @@ import argparse
 import pathlib
 import sys
 
-import numpy
 import torch
 
-import decay_package
-import gpu_package
+import packages
 
 SHAPES = [(1, 1, 1, None), (2, 17, 2, None), (2, 65, 1, None), (1, 200, 2, [0, 1, 64, 81, 200]), (1, 1000, 1, None)]
 LIMITS = {"forward": 5e-3, "step": 5e-3, "backward": 8e-3}
 
 
 def rms(got, wanted):
-    scale = numpy.sqrt(numpy.mean(wanted ** 2))
-    return float(numpy.sqrt(numpy.mean((got - wanted) ** 2)) / max(scale, 1e-30))
+    return ((got - wanted).pow(2).mean().sqrt() / wanted.pow(2).mean().sqrt().clamp(min=1e-30)).item()
 
 
 def on_host(tensors):
-    return {name: numpy.ascontiguousarray(t.float().cpu().numpy()) for name, t in tensors.items()}
+    return {name: t.float().cpu() for name, t in tensors.items()}
 
 
 def compare_role(gpu, cpu, role, shape, width, parameters, offsets):
     B, T, H = shape
     seqlens = None if offsets is None else torch.tensor(offsets, dtype=torch.int64)
     on_device = None if seqlens is None else seqlens.cuda()
-    dims = gpu_package.dims_of(B, T, H, width, width, on_device)
-    host_dims = gpu_package.dims_of(B, T, H, width, width, seqlens)
-    tensors = gpu_package.draw(gpu, role, dims, parameters)
-    outputs = gpu.empty(role, dims)
-    gpu.prepare(role, {**tensors, **outputs}, dims)()
-    torch.cuda.synchronize()
-    wanted = cpu.outputs(role, host_dims)
-    cpu.launch(role, {**on_host(tensors), **wanted}, host_dims)
+    dims = packages.dims_of(B, T, H, width, width, on_device, layer=1, layers=4)
+    host_dims = packages.dims_of(B, T, H, width, width, seqlens, layer=1, layers=4)
+    tensors = packages.draw(gpu, role, dims, "cuda", parameters)
+    outputs = packages.outputs(gpu, role, dims, "cuda")
+    gpu.run(role, {**tensors, **outputs}, dims, checked=True)
+    wanted = packages.outputs(cpu, role, host_dims, "cpu")
+    cpu.run(role, {**on_host(tensors), **wanted}, host_dims)
     got = on_host(outputs)
     # A few numbers may be sums that cancel: their ratio says nothing.
-    return {name: rms(got[name], wanted[name]) for name in wanted if wanted[name].size >= 16}
+    return {name: rms(got[name], wanted[name]) for name in wanted if wanted[name].numel() >= 16}
 
 
 def compare(design, folders, widths):
-    gpu = gpu_package.GpuPackage(str(folders[0] / f"{design}.so"))
-    cpu = decay_package.Package(str(folders[1] / f"{design}.so"), workers=4)
+    gpu = packages.TorchPackage(str(folders[0] / f"{design}.so"))
+    cpu = packages.TorchPackage(str(folders[1] / f"{design}.so"))
     worst, bad = {}, []
     for width in widths:
         for role in ("forward", "step", "backward"):
             for B, T, H, offsets in SHAPES:
                 if role == "step" and T != 1:
                     continue
-                parameters = gpu_package.initial_parameters(gpu, gpu_package.dims_of(1, 1, H, width, width))
+                parameters = packages.initial_parameters(
+                    gpu, packages.dims_of(1, 1, H, width, width, layer=1, layers=4), "cuda")
                 try:
                     errors = compare_role(gpu, cpu, role, (B, T, H), width, parameters, offsets)
-                except (RuntimeError, KeyError) as problem:
+                except (RuntimeError, ValueError) as problem:
                     bad.append(f"{role} D {width} T {T}: {problem}")
                     break
                 for name, error in errors.items():

