@@ -37,6 +37,7 @@ struct Shape {
   const char *entry;
   Sizes sizes;
   bool states;
+  int64_t segmentTokens = 0; ///< 0: sequences are whole
 };
 
 Sizes sizesOf(int64_t B, int64_t T, int64_t D, Random &random) {
@@ -58,7 +59,14 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
   if (wide) {
     shapes.push_back({"forward", sizesOf(1, 150, 128, random), true});
     shapes.push_back({"backward", sizesOf(1, 65, 128, random), true});
+    shapes.push_back({"forward", sizesOf(1, 150, 128, random), true, 64});
+    shapes.push_back({"backward", sizesOf(1, 150, 128, random), true, 64});
   }
+  // Segments of one chunk and of several, the last full, short, or one token.
+  shapes.push_back({"forward", sizesOf(2, 200, 64, random), true, 64});
+  shapes.push_back({"forward", sizesOf(1, 256, 64, random), false, 128});
+  shapes.push_back({"backward", sizesOf(2, 129, 64, random), true, 64});
+  shapes.push_back({"backward", sizesOf(1, 300, 64, random), false, 128});
   return shapes;
 }
 
@@ -76,7 +84,8 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
   for (const Shape &shape : shapesOf(!hasPairs, random))
     for (double noise : {0.1, 0.0})
       if (design->judge(shape.entry, shape.sizes, shape.states,
-                        design->draw(shape.sizes, random, noise), judgement))
+                        design->draw(shape.sizes, random, noise), judgement,
+                        shape.segmentTokens))
         break;
   for (int64_t D : {64, 128}) {
     Sizes few = sizesOf(2, 3, D, random);

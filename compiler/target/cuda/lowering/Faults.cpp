@@ -132,8 +132,8 @@ void KernelEmitter::emitCheckRange(chunk::CheckRangeOp op) {
   code.when(speaks, [&] {
     Value token = code.integer(0);
     if (overTokens)
-      token =
-          code.add(code.add(firstToken, code.mul(group, groupTokens)), first);
+      token = inSequence(
+          code.add(code.add(firstToken, code.mul(group, groupTokens)), first));
     reportFault(token, perChannel ? channel : code.integer(0), number);
   });
   tiles[op.getResult()] = checked;

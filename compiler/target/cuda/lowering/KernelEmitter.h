@@ -58,10 +58,16 @@ public:
   virtual ~KernelEmitter() = default;
 
 protected:
+  /// In the order of the launches of an entry.
+  enum Stage : int64_t { segmentsStage, itemsStage, sumsStage };
+
   // What kernels of other shapes do their own way.
   virtual KernelLaunch describe();
+  virtual llvm::StringRef suffix() const { return ""; } ///< of the name
   virtual int32_t blocksWanted(int64_t threads);
   virtual void emitItem();
+  virtual Value segmentOfBlock();
+  virtual void emitBody();
   virtual void emitOperation(mlir::Operation &op);
 
   /// An operand of the launch that a sweep reads chunk by chunk.
@@ -109,8 +115,12 @@ protected:
   void emitRead(chunk::ReadOp op);
   void emitWrite(chunk::WriteOp op);
   Values loadState(int64_t operand);
+  Values loadStateAt(Value data);
   void storeState(const Values &state, int64_t operand);
+  void storeStateAt(const Values &state, Value data);
   Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
+  Value stateRow(int64_t tileRow, int64_t half);
+  Value itemOfSequence();
   Value numberPlace(int64_t operand, Value layer);
 
   // Workspace.cpp
@@ -151,6 +161,15 @@ protected:
                                             const Values &own, Value carry);
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitSpread(chunk::SpreadOp op);
+
+  // Segments.cpp
+  /// A part of the workspace that has a row for each joint of an item.
+  Value jointPlace(llvm::StringRef part, Value joint, int64_t bytes);
+  Values stateBefore(int64_t operand, bool descending);
+  Value writesFinal(chunk::WriteOp op);
+  Value inSequence(Value token);
+  void emitStateGradient(chunk::StateGradientOp op);
+  void emitProduct(chunk::ProductOp op);
 
   // Sums.cpp
   Values exchangeColumns(const Values &numbers, Value partner, bool isLate);
@@ -272,8 +291,12 @@ protected:
   std::unordered_map<Value, Tile, HashOfValue> tiles;
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
+  /// Whether an item is a segment of a sequence; else it is a whole one.
+  bool hasSegments = false;
+
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
+  Value segment, segmentStart; ///< none where sequences are whole
   Value thread, lane, warp, group, columnWarp, column, channel;
   int64_t tokensPerThread = groupTokens;
 

@@ -1,5 +1,6 @@
 //===- Workspace.cpp - What outlives a sweep, and sums over tokens --------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Segments.h"
 
 namespace decay::cuda {
 
@@ -25,9 +26,13 @@ void KernelEmitter::planWorkspace() {
       continue;
     llvm::StringRef axes = operand.getAs<mlir::StringAttr>("shape").getValue();
     std::string items = axes.contains('H') ? "N " : "N H ";
+    if (hasSegments)
+      items += "G ";
     workspace.push_back({operand.getAs<mlir::StringAttr>("name").str(),
                          *parseExtent(items + axes.str()), floatBytes});
   }
+  if (hasSegments)
+    llvm::append_range(workspace, segmentParts(kernel, shape));
 }
 
 /// The number that an extent is in this launch, i64.
@@ -42,12 +47,15 @@ Value KernelEmitter::extentOf(const Extent &extent) {
               code.mul(field(LaunchField::B), field(LaunchField::T)),
               code.wide(slotTokens));
           size = code.add(slots, field(LaunchField::N));
+        } else if (extentAxes[axis] == 'J') {
+          size = code.add(field(LaunchField::Segments), code.wide(-1));
         } else {
           static constexpr std::pair<char, LaunchField> fields[] = {
               {'B', LaunchField::B},     {'T', LaunchField::T},
               {'H', LaunchField::H},     {'K', LaunchField::K},
               {'V', LaunchField::V},     {'N', LaunchField::N},
-              {'L', LaunchField::Layers}};
+              {'L', LaunchField::Layers},
+              {'G', LaunchField::Segments}};
           for (auto [letter, which] : fields)
             if (letter == extentAxes[axis])
               size = field(which);
@@ -148,8 +156,11 @@ Values KernelEmitter::loadSavedState(Value restored) {
 }
 
 void KernelEmitter::emitFill(chunk::FillOp op) {
+  auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
+  bool isState = type.has(Axis::Channel) && type.has(Axis::Value);
   Tile made;
-  made.numbers = {code.number(0)};
+  made.kind = isState ? Tile::Kind::state : Tile::Kind::thread;
+  made.numbers.assign(isState ? shape.stateNumbers() : 1, code.number(0));
   tiles[op.getResult()] = made;
 }
 
