@@ -144,10 +144,9 @@ void setKernelLaunch(LLVM::LLVMFuncOp kernel, const KernelLaunch &launch) {
     grid.push_back(builder.getStringAttr(formatExtent(extent)));
   kernel->setAttr(gridAttribute, builder.getArrayAttr(grid));
   if (const std::optional<Schedule> &row = launch.schedule)
-    kernel->setAttr(scheduleAttribute,
-                    builder.getDenseI64ArrayAttr({row->blocks, row->whole,
-                                                  row->cut, row->launch,
-                                                  row->joint}));
+    kernel->setAttr(scheduleAttribute, builder.getDenseI64ArrayAttr(
+                                           {row->blocks, row->whole, row->cut,
+                                            row->launch, row->joint}));
 }
 
 static llvm::Error readNumber(LLVM::LLVMFuncOp kernel, llvm::StringRef name,

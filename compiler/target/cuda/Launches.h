@@ -140,8 +140,8 @@ struct KernelLaunch {
   std::optional<std::array<int64_t, 2>> headDims;
   /// Launches of an entry and head dims run in this order on the stream.
   int64_t stage = 0;
-  int64_t threads = 0;     ///< in a block
-  int64_t sharedBytes = 0; ///< dynamic
+  int64_t threads = 0;        ///< in a block
+  int64_t sharedBytes = 0;    ///< dynamic
   std::array<Extent, 3> grid; ///< not launched where an extent is 0
   /// Of the kernel that does an entry's work; none: sequences stay whole.
   std::optional<Schedule> schedule;

@@ -62,11 +62,13 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
     shapes.push_back({"forward", sizesOf(1, 150, 128, random), true, 64});
     shapes.push_back({"backward", sizesOf(1, 150, 128, random), true, 64});
   }
-  // Segments of one chunk and of several, the last full, short, or one token.
+  // Segments of one chunk and of several, the last full, short, or one token;
+  // kernels that cannot have them do the same without.
   shapes.push_back({"forward", sizesOf(2, 200, 64, random), true, 64});
   shapes.push_back({"forward", sizesOf(1, 256, 64, random), false, 128});
   shapes.push_back({"backward", sizesOf(2, 129, 64, random), true, 64});
   shapes.push_back({"backward", sizesOf(1, 300, 64, random), false, 128});
+  shapes.push_back({"backward", sizesOf(1, 1000, 64, random), true, 192});
   return shapes;
 }
 
@@ -128,9 +130,11 @@ int main(int count, char **arguments) {
     Judgement judgement = judgeCase(libraryCase);
     ++judged;
     failed += !judgement.faults.empty();
-    std::printf("%s %s: %lld tensors, worst %.2f of what is allowed (%s)\n",
+    std::printf("%s %s: %lld tensors, %lld launches cut sequences, worst %.2f "
+                "of what is allowed (%s)\n",
                 judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
-                static_cast<long long>(judgement.tensors), judgement.worst,
+                static_cast<long long>(judgement.tensors),
+                static_cast<long long>(judgement.cutSequences), judgement.worst,
                 judgement.worstAt.c_str());
     for (const std::string &fault : judgement.faults)
       std::printf("    %s\n", fault.c_str());

@@ -38,10 +38,10 @@ struct LaunchSizes : Sizes {
 int64_t count(const Product &product, const LaunchSizes &sizes) {
   int64_t tokens = sizes.B * sizes.T;
   const int64_t values[] = {
-      sizes.B,      sizes.T,
-      sizes.H,      sizes.K,
-      sizes.V,      sizes.sequences(),
-      sizes.layers, tokens / slotTokens + sizes.sequences(),
+      sizes.B,          sizes.T,
+      sizes.H,          sizes.K,
+      sizes.V,          sizes.sequences(),
+      sizes.layers,     tokens / slotTokens + sizes.sequences(),
       sizes.segments(), sizes.segments() - 1};
   int64_t made = product.number;
   for (size_t axis = 0; axis < extentAxes.size(); ++axis)
@@ -225,6 +225,7 @@ FaultSlot EmulatedDesign::launch(const std::string &entry,
                                  int64_t segmentTokens) const {
   bool cuts = segmentTokens > 0 && canBeCut(entry);
   LaunchSizes sizes{wholeSizes, cuts ? segmentTokens : wholeSizes.T};
+  judgement.cutSequences += sizes.segments() > 1;
   gpu::GPUModuleOp module;
   kernels.get()->walk([&](gpu::GPUModuleOp each) { module = each; });
   std::vector<GlobalRange> ranges;

@@ -26,6 +26,7 @@ struct Judgement {
   double worst = 0;
   std::string worstAt;
   int64_t tensors = 0;
+  int64_t cutSequences = 0; ///< launches with more than one segment
 };
 
 /// A design as kernels for the GPU and as decay IR.

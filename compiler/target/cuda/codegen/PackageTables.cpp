@@ -22,8 +22,8 @@ static_assert(sizeof(GlueProduct) == 24 && sizeof(GlueExtent) == 56 &&
               sizeof(GluePart) == 64 && sizeof(GlueEntry) == 72);
 // What kernels and glue both know.
 static_assert(GLUE_AXES == extentAxes.size() &&
-              extentAxes[GLUE_SEQUENCES] == 'N' &&
-              extentAxes[GLUE_SEGMENTS] == 'G' &&
+              extentAxes.data()[GLUE_SEQUENCES] == 'N' &&
+              extentAxes.data()[GLUE_SEGMENTS] == 'G' &&
               GLUE_SLOT_TOKENS == slotTokens &&
               GLUE_WORKSPACE_ALIGNMENT == workspaceAlignment);
 static_assert(sizeof(DecayOperand) == launchOperandBytes &&

@@ -33,16 +33,11 @@ void glueSizes(const GlueEntry *entry, const DecayDims *dims, int64_t *sizes) {
   int64_t segments =
       dims->T > 0 ? dims->T / length + (dims->T % length != 0) : 1;
   const int64_t all[GLUE_AXES] = {
-      dims->B,
-      dims->T,
-      dims->H,
-      dims->K,
-      dims->V,
-      sequences,
-      dims->layers,
-      tokens < 0 ? -1 : tokens / GLUE_SLOT_TOKENS + sequences,
-      segments,
-      segments - 1};
+      dims->B,      dims->T,
+      dims->H,      dims->K,
+      dims->V,      sequences,
+      dims->layers, tokens < 0 ? -1 : tokens / GLUE_SLOT_TOKENS + sequences,
+      segments,     segments - 1};
   for (int axis = 0; axis < GLUE_AXES; ++axis)
     sizes[axis] = all[axis];
 }

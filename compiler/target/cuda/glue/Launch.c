@@ -18,14 +18,21 @@ static void fill(LaunchBlock *block, const GlueCall *call) {
       operands[i].row_stride =
           glueProduct(&call->entry->rules[i].row, call->sizes);
   }
-  *(GlueLaunchSizes *)(operands + count) = (GlueLaunchSizes){
-      dims->B,        dims->T,        dims->H,          dims->K,
-      dims->V,        call->sizes[GLUE_SEQUENCES],
-      dims->layer,    dims->layers,
-      dims->position, dims->seed,
-      dims->cu_seqlens, call->workspace,
-      call->sizes[GLUE_SEGMENTS],
-      glueSegmentTokens(call->entry, dims)};
+  *(GlueLaunchSizes *)(operands + count) =
+      (GlueLaunchSizes){dims->B,
+                        dims->T,
+                        dims->H,
+                        dims->K,
+                        dims->V,
+                        call->sizes[GLUE_SEQUENCES],
+                        dims->layer,
+                        dims->layers,
+                        dims->position,
+                        dims->seed,
+                        dims->cu_seqlens,
+                        call->workspace,
+                        call->sizes[GLUE_SEGMENTS],
+                        glueSegmentTokens(call->entry, dims)};
 }
 
 static int32_t run(const GlueCall *call, const GlueKernel *kernel, int device,

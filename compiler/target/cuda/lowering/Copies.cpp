@@ -148,9 +148,9 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
     if (!axes.contains('H'))
       index = itemOfSequence();
     if (hasSegments)
-      index = code.add(
-          code.mul(index, code.truncate(field(LaunchField::Segments))),
-          segment);
+      index =
+          code.add(code.mul(index, code.truncate(field(LaunchField::Segments))),
+                   segment);
   }
   auto along = [&](char axis, Value place, Value size) {
     if (axes.contains(axis))
@@ -172,9 +172,8 @@ Value KernelEmitter::itemOfSequence() {
 
 /// The row of the state that this thread has in one of its tiles.
 Value KernelEmitter::stateRow(int64_t tileRow, int64_t half) {
-  return code.add(
-      code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
-      tileRow * 16 + half * 8);
+  return code.add(code.add(code.mul(columnWarp, 32), code.shiftRight(lane, 2)),
+                  tileRow * 16 + half * 8);
 }
 
 /// Byte offset of two neighbouring numbers of a state in this thread.
@@ -183,8 +182,7 @@ Value KernelEmitter::stateOffset(int64_t tileRow, int64_t tileColumn,
   Value place = code.add(code.add(code.mul(group, shape.stateColumns()),
                                   code.shiftLeft(code.bitAnd(lane, 3), 1)),
                          tileColumn * 8);
-  Value element =
-      code.add(code.mul(stateRow(tileRow, half), shape.V), place);
+  Value element = code.add(code.mul(stateRow(tileRow, half), shape.V), place);
   return code.extend(code.mul(element, floatBytes));
 }
 
@@ -219,9 +217,9 @@ void KernelEmitter::storeStateAt(const Values &state, Value data) {
 /// Where an operand has the state of this block's sequence and head.
 static Value stateOf(Lanes &code, Value data, Value item,
                      const BlockShape &shape) {
-  return code.at(data, code.mul(code.extend(item),
-                                code.wide(shape.columns() * shape.V *
-                                          floatBytes)));
+  return code.at(data,
+                 code.mul(code.extend(item),
+                          code.wide(shape.columns() * shape.V * floatBytes)));
 }
 
 Values KernelEmitter::loadState(int64_t operand) {
@@ -229,7 +227,9 @@ Values KernelEmitter::loadState(int64_t operand) {
   return code.choose(
       code.isNull(data),
       [&] { return Values(shape.stateNumbers(), code.number(0)); },
-      [&] { return loadStateAt(stateOf(code, data, itemOfSequence(), shape)); });
+      [&] {
+        return loadStateAt(stateOf(code, data, itemOfSequence(), shape));
+      });
 }
 
 void KernelEmitter::storeState(const Values &state, int64_t operand) {

@@ -87,8 +87,8 @@ void narrow(chunk::SweepOp sweep) {
   mlir::Block &body = sweep.getBody().front();
   mlir::Location place = sweep.getLoc();
   auto [state, lambda] = stateAlone(body);
-  auto totalType = mlir::cast<chunk::TileType>(lambda.getType())
-                       .without(Axis::Token);
+  auto totalType =
+      mlir::cast<chunk::TileType>(lambda.getType()).without(Axis::Token);
   Value total = body.addArgument(totalType, place);
   body.getTerminator()->erase();
   mlir::OpBuilder builder(sweep);
@@ -140,8 +140,7 @@ chunk::KernelOp makeSegmentSweep(chunk::KernelOp kernel, bool descending) {
   mlir::OpBuilder builder(kernel);
   auto made = mlir::cast<chunk::KernelOp>(builder.clone(*kernel));
   eraseEffects(made);
-  for (auto sweep :
-       llvm::make_early_inc_range(made.getOps<chunk::SweepOp>())) {
+  for (auto sweep : llvm::make_early_inc_range(made.getOps<chunk::SweepOp>())) {
     bool isOther = sweep.getDescending() != descending;
     if (isOther) {
       // Gradients of parameters that were written are all that used it.

@@ -45,9 +45,8 @@ std::vector<WorkspacePart> segmentParts(chunk::KernelOp kernel,
   int64_t totalBytes = shape.columns() * floatBytes;
   int64_t stateBytes = totalBytes * shape.V;
   Extent joints = *parseExtent("N H J");
-  std::vector<WorkspacePart> parts = {
-      {localStates.str(), joints, stateBytes},
-      {stateTotals.str(), joints, totalBytes}};
+  std::vector<WorkspacePart> parts = {{localStates.str(), joints, stateBytes},
+                                      {stateTotals.str(), joints, totalBytes}};
   if (hasGradientSweep(kernel)) {
     parts.push_back({localGradients.str(), joints, stateBytes});
     parts.push_back({gradientTotals.str(), joints, totalBytes});
@@ -84,8 +83,7 @@ Values KernelEmitter::stateBefore(int64_t operand, bool descending) {
   int64_t batch = mostNumbers / shape.stateNumbers();
   Value last = code.add(code.truncate(field(LaunchField::Segments)), -1);
   Value count = descending ? code.sub(last, segment) : segment;
-  Value rounds =
-      code.divide(code.add(count, batch - 1), code.integer(batch));
+  Value rounds = code.divide(code.add(count, batch - 1), code.integer(batch));
   struct Effect {
     Value exists;
     Values local, totals; ///< totals: by row of the tile, and half
@@ -115,10 +113,10 @@ Values KernelEmitter::stateBefore(int64_t operand, bool descending) {
           for (auto [index, number] : llvm::enumerate(state)) {
             int64_t tileNumbers = shape.stateTiles() * 4;
             int64_t row = index / tileNumbers * 2 + index % 4 / 2;
-            number = code.choose(effect.exists,
-                                 code.fma(effect.totals[row], number,
-                                          effect.local[index]),
-                                 number);
+            number = code.choose(
+                effect.exists,
+                code.fma(effect.totals[row], number, effect.local[index]),
+                number);
           }
         return state;
       });
@@ -235,8 +233,8 @@ void SegmentEmitter::emitBody() {
     emitEffect(ofGradients);
     return {};
   };
-  code.choose(isState, [&] { return effect(false); },
-              [&] { return effect(true); });
+  code.choose(
+      isState, [&] { return effect(false); }, [&] { return effect(true); });
 }
 
 void SegmentEmitter::emitEffect(bool ofGradients) {

@@ -51,11 +51,10 @@ Value KernelEmitter::extentOf(const Extent &extent) {
           size = code.add(field(LaunchField::Segments), code.wide(-1));
         } else {
           static constexpr std::pair<char, LaunchField> fields[] = {
-              {'B', LaunchField::B},     {'T', LaunchField::T},
-              {'H', LaunchField::H},     {'K', LaunchField::K},
-              {'V', LaunchField::V},     {'N', LaunchField::N},
-              {'L', LaunchField::Layers},
-              {'G', LaunchField::Segments}};
+              {'B', LaunchField::B},      {'T', LaunchField::T},
+              {'H', LaunchField::H},      {'K', LaunchField::K},
+              {'V', LaunchField::V},      {'N', LaunchField::N},
+              {'L', LaunchField::Layers}, {'G', LaunchField::Segments}};
           for (auto [letter, which] : fields)
             if (letter == extentAxes[axis])
               size = field(which);
