@@ -164,6 +164,20 @@ def Chunk_StateOp : Chunk_Op<"state", [Pure]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
+def Chunk_StateGradientOp : Chunk_Op<"state_gradient", [Pure]> {
+  let summary = "The gradient of the state before the chunk alone: d_next of chunk.recurrence_gradient";
+  let arguments = (ins Chunk_TileType:$q, Chunk_TileType:$d_o, Chunk_TileType:$lambda, Chunk_TileType:$d_state);
+  let results = (outs Chunk_TileType:$d_next);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Chunk_ProductOp : Chunk_Op<"product", [Pure]> {
+  let summary = "The accumulator times the product of a tile over the chunk's tokens";
+  let arguments = (ins Chunk_TileType:$accumulator, Chunk_TileType:$tile);
+  let results = (outs Chunk_TileType:$result);
+  let assemblyFormat = "$accumulator `,` $tile attr-dict `:` functional-type(operands, results)";
+}
+
 def Chunk_RecurrenceGradientOp : Chunk_Op<"recurrence_gradient", [Pure]> {
   let summary = "The adjoint of chunk.recurrence";
   let description = [{

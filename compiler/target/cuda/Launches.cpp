@@ -143,6 +143,10 @@ void setKernelLaunch(LLVM::LLVMFuncOp kernel, const KernelLaunch &launch) {
   for (const Extent &extent : launch.grid)
     grid.push_back(builder.getStringAttr(formatExtent(extent)));
   kernel->setAttr(gridAttribute, builder.getArrayAttr(grid));
+  if (const std::optional<Schedule> &row = launch.schedule)
+    kernel->setAttr(scheduleAttribute, builder.getDenseI64ArrayAttr(
+                                           {row->blocks, row->whole, row->cut,
+                                            row->launch, row->joint}));
 }
 
 static llvm::Error readNumber(LLVM::LLVMFuncOp kernel, llvm::StringRef name,
@@ -191,6 +195,12 @@ llvm::Expected<KernelLaunch> kernelLaunch(LLVM::LLVMFuncOp kernel) {
       return error;
   if (llvm::Error error = readGrid(kernel, launch.grid))
     return error;
+  if (mlir::Attribute attribute = kernel->getAttr(scheduleAttribute)) {
+    auto row = llvm::dyn_cast<mlir::DenseI64ArrayAttr>(attribute);
+    if (!row || row.size() != 5 || row[0] < 1)
+      return wrong(kernel, "no five numbers in '" + scheduleAttribute + "'");
+    launch.schedule = {row[0], row[1], row[2], row[3], row[4]};
+  }
   return launch;
 }
 

@@ -32,8 +32,9 @@ inline constexpr llvm::StringLiteral sharedMemoryName = "dyn";
 /// Fields of the launch struct in order: operands first, an array of
 /// {data, row_stride}, with one element per operand of the entry; row strides
 /// are resolved (0 is replaced by the dense one). N is the number of sequences:
-/// B unless packed. `cu_seqlens` is null unless packed. Each but the first is 8
-/// bytes.
+/// B unless packed. `cu_seqlens` is null unless packed. A sequence has
+/// `Segments` segments of `SegmentTokens` tokens, the last as many as are left.
+/// Each field but the first is 8 bytes.
 enum class LaunchField : uint8_t {
   Operands,
   B,
@@ -48,8 +49,10 @@ enum class LaunchField : uint8_t {
   Seed,
   CuSeqlens,
   Workspace,
+  Segments,
+  SegmentTokens,
 };
-inline constexpr int64_t launchFieldCount = 13;
+inline constexpr int64_t launchFieldCount = 15;
 /// Of {data, row_stride}.
 inline constexpr int64_t launchOperandBytes = 16;
 inline constexpr int64_t launchAlignment = 16;
@@ -82,14 +85,15 @@ llvm::Expected<int64_t> launchOperands(mlir::LLVM::LLVMFuncOp kernel);
 //===----------------------------------------------------------------------===//
 
 /// Axes of a size. S counts slots of chunks: floor(B T / slotTokens) + N, which
-/// is enough for each sequence to have its own, the last not full.
-inline constexpr llvm::StringLiteral extentAxes = "BTHKVNLS";
+/// is enough for each sequence to have its own, the last not full. G counts the
+/// segments of a sequence, J the joints between them: G - 1.
+inline constexpr llvm::StringLiteral extentAxes = "BTHKVNLSGJ";
 inline constexpr int64_t slotTokens = 64;
 
 /// A product of numbers and axes.
 struct Product {
   int64_t number = 1;
-  std::array<uint8_t, 8> powers{}; ///< by place in extentAxes
+  std::array<uint8_t, 10> powers{}; ///< by place in extentAxes
   bool operator==(const Product &) const = default;
 };
 
@@ -114,8 +118,20 @@ inline constexpr llvm::StringLiteral threadsAttribute = "decay.threads";
 inline constexpr llvm::StringLiteral sharedBytesAttribute =
     "decay.shared_bytes";
 inline constexpr llvm::StringLiteral gridAttribute = "decay.grid";
+inline constexpr llvm::StringLiteral scheduleAttribute = "decay.schedule";
 /// On the gpu.module: a dictionary from entry to an array of parts.
 inline constexpr llvm::StringLiteral workspaceAttribute = "decay.workspace";
+
+/// What decides into how many segments sequences are cut, for an entry and head
+/// dims: times in tenths of a microsecond.
+struct Schedule {
+  int64_t blocks; ///< of the kernel, that a multiprocessor has at a time
+  int64_t whole;  ///< a chunk takes where sequences are whole
+  int64_t cut;    ///< a chunk takes, with its part in the launch before
+  int64_t launch; ///< that launch itself takes
+  int64_t joint;  ///< a segment takes for each that stands before it
+  bool operator==(const Schedule &) const = default;
+};
 
 /// How one kernel is launched.
 struct KernelLaunch {
@@ -124,9 +140,11 @@ struct KernelLaunch {
   std::optional<std::array<int64_t, 2>> headDims;
   /// Launches of an entry and head dims run in this order on the stream.
   int64_t stage = 0;
-  int64_t threads = 0;     ///< in a block
-  int64_t sharedBytes = 0; ///< dynamic
-  std::array<Extent, 3> grid;
+  int64_t threads = 0;        ///< in a block
+  int64_t sharedBytes = 0;    ///< dynamic
+  std::array<Extent, 3> grid; ///< not launched where an extent is 0
+  /// Of the kernel that does an entry's work; none: sequences stay whole.
+  std::optional<Schedule> schedule;
 };
 
 void setKernelLaunch(mlir::LLVM::LLVMFuncOp kernel, const KernelLaunch &launch);

@@ -37,6 +37,7 @@ struct Shape {
   const char *entry;
   Sizes sizes;
   bool states;
+  int64_t segmentTokens = 0; ///< 0: sequences are whole
 };
 
 Sizes sizesOf(int64_t B, int64_t T, int64_t K, int64_t V, Random &random) {
@@ -66,7 +67,16 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
     shapes.push_back({"backward", sizesOf(1, 65, 64, 128, random), false});
     shapes.push_back({"forward", sizesOf(1, 65, 128, 64, random), false});
     shapes.push_back({"backward", sizesOf(1, 65, 128, 64, random), true});
+    shapes.push_back({"forward", sizesOf(1, 150, 128, random), true, 64});
+    shapes.push_back({"backward", sizesOf(1, 150, 128, random), true, 64});
   }
+  // Segments of one chunk and of several, the last full, short, or one token;
+  // kernels that cannot have them do the same without.
+  shapes.push_back({"forward", sizesOf(2, 200, 64, random), true, 64});
+  shapes.push_back({"forward", sizesOf(1, 256, 64, random), false, 128});
+  shapes.push_back({"backward", sizesOf(2, 129, 64, random), true, 64});
+  shapes.push_back({"backward", sizesOf(1, 300, 64, random), false, 128});
+  shapes.push_back({"backward", sizesOf(1, 1000, 64, random), true, 192});
   return shapes;
 }
 
@@ -84,7 +94,8 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
   for (const Shape &shape : shapesOf(!hasPairs, random))
     for (double noise : {0.1, 0.0})
       if (design->judge(shape.entry, shape.sizes, shape.states,
-                        design->draw(shape.sizes, random, noise), judgement))
+                        design->draw(shape.sizes, random, noise), judgement,
+                        shape.segmentTokens))
         break;
   constexpr std::pair<int64_t, int64_t> headDims[] = {
       {64, 64}, {128, 128}, {64, 128}, {128, 64}};
@@ -129,9 +140,11 @@ int main(int count, char **arguments) {
     Judgement judgement = judgeCase(libraryCase);
     ++judged;
     failed += !judgement.faults.empty();
-    std::printf("%s %s: %lld tensors, worst %.2f of what is allowed (%s)\n",
+    std::printf("%s %s: %lld tensors, %lld launches cut sequences, worst %.2f "
+                "of what is allowed (%s)\n",
                 judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
-                static_cast<long long>(judgement.tensors), judgement.worst,
+                static_cast<long long>(judgement.tensors),
+                static_cast<long long>(judgement.cutSequences), judgement.worst,
                 judgement.worstAt.c_str());
     for (const std::string &fault : judgement.faults)
       std::printf("    %s\n", fault.c_str());

@@ -29,20 +29,27 @@ double fromBfloat(uint16_t half) {
   return llvm::bit_cast<float>(static_cast<uint32_t>(half) << 16);
 }
 
-int64_t count(const Product &product, const Sizes &sizes) {
+/// Sizes of a launch, and where it cuts sequences.
+struct LaunchSizes : Sizes {
+  int64_t segmentTokens;
+  int64_t segments() const { return (T + segmentTokens - 1) / segmentTokens; }
+};
+
+int64_t count(const Product &product, const LaunchSizes &sizes) {
   int64_t tokens = sizes.B * sizes.T;
   const int64_t values[] = {
-      sizes.B,      sizes.T,
-      sizes.H,      sizes.K,
-      sizes.V,      sizes.sequences(),
-      sizes.layers, tokens / slotTokens + sizes.sequences()};
+      sizes.B,          sizes.T,
+      sizes.H,          sizes.K,
+      sizes.V,          sizes.sequences(),
+      sizes.layers,     tokens / slotTokens + sizes.sequences(),
+      sizes.segments(), sizes.segments() - 1};
   int64_t made = product.number;
   for (size_t axis = 0; axis < extentAxes.size(); ++axis)
     for (int power = 0; power < product.powers[axis]; ++power)
       made *= values[axis];
   return made;
 }
-int64_t count(const Extent &extent, const Sizes &sizes) {
+int64_t count(const Extent &extent, const LaunchSizes &sizes) {
   int64_t inner = count(extent.inner, sizes);
   return count(extent.outer, sizes) *
          ((inner + extent.divisor - 1) / extent.divisor);
@@ -202,8 +209,24 @@ EmulatedDesign::allocate(const std::string &entry, const Sizes &sizes,
   return tensors;
 }
 
-FaultSlot EmulatedDesign::launch(const std::string &entry, const Sizes &sizes,
-                                 Tensors &tensors, Judgement &judgement) const {
+bool EmulatedDesign::canBeCut(const std::string &entry) const {
+  bool found = false;
+  kernels.get()->walk([&](mlir::LLVM::LLVMFuncOp function) {
+    if (!function->hasAttr(entryAttribute))
+      return;
+    KernelLaunch how = llvm::cantFail(kernelLaunch(function));
+    found |= how.entry == entry && how.schedule;
+  });
+  return found;
+}
+
+FaultSlot EmulatedDesign::launch(const std::string &entry,
+                                 const Sizes &wholeSizes, Tensors &tensors,
+                                 Judgement &judgement,
+                                 int64_t segmentTokens) const {
+  bool cuts = segmentTokens > 0 && canBeCut(entry);
+  LaunchSizes sizes{wholeSizes, cuts ? segmentTokens : wholeSizes.T};
+  judgement.cutSequences += sizes.segments() > 1;
   gpu::GPUModuleOp module;
   kernels.get()->walk([&](gpu::GPUModuleOp each) { module = each; });
   std::vector<GlobalRange> ranges;
@@ -240,6 +263,8 @@ FaultSlot EmulatedDesign::launch(const std::string &entry, const Sizes &sizes,
   add(parameter, &starts, 8);
   char *work = workspace.data();
   add(parameter, &work, 8);
+  const int64_t cut[] = {sizes.segments(), sizes.segmentTokens};
+  add(parameter, cut, sizeof cut);
 
   std::map<int64_t, mlir::LLVM::LLVMFuncOp> stages;
   for (auto function : module.getOps<mlir::LLVM::LLVMFuncOp>()) {
@@ -257,6 +282,8 @@ FaultSlot EmulatedDesign::launch(const std::string &entry, const Sizes &sizes,
     grid.x = static_cast<int>(count(how.grid[0], sizes));
     grid.y = static_cast<int>(count(how.grid[1], sizes));
     grid.z = static_cast<int>(count(how.grid[2], sizes));
+    if (grid.z == 0)
+      continue;
     grid.threads = static_cast<int>(how.threads);
     grid.sharedBytes = how.sharedBytes;
     auto report =
@@ -310,7 +337,7 @@ void EmulatedDesign::compare(const std::string &entry, const std::string &where,
 
 bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
                            bool states, const NamedFields &inputs,
-                           Judgement &judgement) const {
+                           Judgement &judgement, int64_t segmentTokens) const {
   NamedFields given = inputs;
   if (!states)
     std::erase_if(given, [](const auto &item) {
@@ -320,8 +347,10 @@ bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
   Interpretation right =
       interpret(functionOf(*oracle, entry), sizes, given, false);
   Tensors tensors = allocate(entry, sizes, states, given);
-  FaultSlot slot = launch(entry, sizes, tensors, judgement);
+  FaultSlot slot = launch(entry, sizes, tensors, judgement, segmentTokens);
   std::string where = entry + " " + describe(sizes) + (states ? " states" : "");
+  if (segmentTokens)
+    where += " cut every " + std::to_string(segmentTokens);
   // One that lies on the edge may be seen on either side.
   if (right.fault || slot.code)
     return false;

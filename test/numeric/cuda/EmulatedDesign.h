@@ -26,6 +26,7 @@ struct Judgement {
   double worst = 0;
   std::string worstAt;
   int64_t tensors = 0;
+  int64_t cutSequences = 0; ///< launches with more than one segment
 };
 
 /// A design as kernels for the GPU and as decay IR.
@@ -39,10 +40,14 @@ public:
   NamedFields draw(const Sizes &sizes, Random &random,
                    double parameterNoise) const;
 
-  /// One launch of `entry` ("forward" or "backward") against the oracle. False:
-  /// nothing is compared, as λ leaves its range.
+  /// One launch of `entry` ("forward" or "backward") against the oracle, with
+  /// sequences cut every `segmentTokens` (0: whole) if the entry's can be.
+  /// False: nothing is compared, as λ leaves its range.
   bool judge(const std::string &entry, const Sizes &sizes, bool states,
-             const NamedFields &inputs, Judgement &judgement) const;
+             const NamedFields &inputs, Judgement &judgement,
+             int64_t segmentTokens = 0) const;
+  /// Whether an entry's kernels are made for sequences that are cut.
+  bool canBeCut(const std::string &entry) const;
   /// T launches of step, the state in one place, against the oracle's forward.
   /// False as above.
   bool judgeSteps(const Sizes &sizes, const NamedFields &inputs,
@@ -71,7 +76,8 @@ private:
   Tensors allocate(const std::string &entry, const Sizes &sizes, bool states,
                    const NamedFields &inputs) const;
   cuda::FaultSlot launch(const std::string &entry, const Sizes &sizes,
-                         Tensors &tensors, Judgement &judgement) const;
+                         Tensors &tensors, Judgement &judgement,
+                         int64_t segmentTokens = 0) const;
   void compare(const std::string &entry, const std::string &where,
                const NamedFields &oracle, const Tensors &got, double largest,
                Judgement &judgement) const;

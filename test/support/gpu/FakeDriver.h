@@ -10,7 +10,7 @@ typedef struct FakeLaunch {
   unsigned grid[3], threads, shared_bytes;
   void *stream;
   char kernel[64];
-  char parameter[128]; /* as many bytes as the tests' kernels take */
+  char parameter[144]; /* as many bytes as the tests' kernels take */
 } FakeLaunch;
 
 typedef struct FakeDriver {

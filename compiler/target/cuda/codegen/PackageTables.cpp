@@ -16,12 +16,14 @@ namespace decay::cuda {
 namespace {
 
 // The constants below list these structs' fields one by one.
-static_assert(sizeof(GlueProduct) == 16 && sizeof(GlueExtent) == 40 &&
-              sizeof(GlueOperandRule) == 32 && sizeof(GlueLoaded) == 16 &&
-              sizeof(GlueKernel) == 176 && sizeof(GluePart) == 48 &&
-              sizeof(GlueEntry) == 72);
+static_assert(sizeof(GlueProduct) == 24 && sizeof(GlueExtent) == 56 &&
+              sizeof(GlueOperandRule) == 40 && sizeof(GlueLoaded) == 16 &&
+              sizeof(GlueSchedule) == 40 && sizeof(GlueKernel) == 264 &&
+              sizeof(GluePart) == 64 && sizeof(GlueEntry) == 72);
 // What kernels and glue both know.
 static_assert(GLUE_AXES == extentAxes.size() &&
+              extentAxes.data()[GLUE_SEQUENCES] == 'N' &&
+              extentAxes.data()[GLUE_SEGMENTS] == 'G' &&
               GLUE_SLOT_TOKENS == slotTokens &&
               GLUE_WORKSPACE_ALIGNMENT == workspaceAlignment);
 static_assert(sizeof(DecayOperand) == launchOperandBytes &&
@@ -34,7 +36,10 @@ static_assert(
     isAt(LaunchField::N, offsetof(GlueLaunchSizes, N)) &&
     isAt(LaunchField::Position, offsetof(GlueLaunchSizes, position)) &&
     isAt(LaunchField::CuSeqlens, offsetof(GlueLaunchSizes, cu_seqlens)) &&
-    isAt(LaunchField::Workspace, offsetof(GlueLaunchSizes, workspace)));
+    isAt(LaunchField::Workspace, offsetof(GlueLaunchSizes, workspace)) &&
+    isAt(LaunchField::Segments, offsetof(GlueLaunchSizes, segments)) &&
+    isAt(LaunchField::SegmentTokens,
+         offsetof(GlueLaunchSizes, segment_tokens)));
 static_assert(sizeof(GlueFaultSlot) == faultSlotBytes &&
               offsetof(GlueFaultSlot, code) == offsetof(FaultSlot, code) &&
               offsetof(GlueFaultSlot, value) == offsetof(FaultSlot, value));
@@ -64,6 +69,7 @@ private:
   llvm::Constant *int64(int64_t value) { return tables.int64(value); }
   llvm::Constant *product(const Product &value);
   llvm::Constant *extent(const Extent &value);
+  llvm::Constant *schedule(const Schedule &row);
   llvm::Constant *rules(const EntryDescription &entry);
   llvm::Constant *image(const KernelCode &kernel);
   llvm::Constant *kernel(const KernelCode &kernel);
@@ -89,6 +95,11 @@ llvm::Constant *TableEmitter::product(const Product &value) {
 llvm::Constant *TableEmitter::extent(const Extent &value) {
   return tables.structure(
       {product(value.outer), product(value.inner), int64(value.divisor)});
+}
+
+llvm::Constant *TableEmitter::schedule(const Schedule &row) {
+  return tables.structure({int64(row.blocks), int64(row.whole), int64(row.cut),
+                           int64(row.launch), int64(row.joint)});
 }
 
 llvm::Constant *TableEmitter::rules(const EntryDescription &entry) {
@@ -131,7 +142,8 @@ llvm::Constant *TableEmitter::kernel(const KernelCode &kernel) {
   return tables.structure(
       {tables.text(kernel.name), image(kernel), int64(dims[0]), int64(dims[1]),
        int64(launch.threads), int64(launch.sharedBytes), extent(launch.grid[0]),
-       extent(launch.grid[1]), extent(launch.grid[2]), loaded});
+       extent(launch.grid[1]), extent(launch.grid[2]),
+       schedule(launch.schedule.value_or(Schedule{})), loaded});
 }
 
 llvm::Expected<llvm::Constant *>

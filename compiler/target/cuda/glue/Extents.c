@@ -26,14 +26,18 @@ int64_t glueExtent(const GlueExtent *extent, const int64_t *sizes) {
   return multiply(glueProduct(&extent->outer, sizes), inner);
 }
 
-void glueSizes(const DecayDims *dims, int64_t *sizes) {
+void glueSizes(const GlueEntry *entry, const DecayDims *dims, int64_t *sizes) {
   int64_t sequences = dims->cu_seqlens ? dims->sequences : dims->B;
   int64_t tokens = multiply(dims->B, dims->T);
+  int64_t length = glueSegmentTokens(entry, dims);
+  int64_t segments =
+      dims->T > 0 ? dims->T / length + (dims->T % length != 0) : 1;
   const int64_t all[GLUE_AXES] = {
       dims->B,      dims->T,
       dims->H,      dims->K,
       dims->V,      sequences,
-      dims->layers, tokens < 0 ? -1 : tokens / GLUE_SLOT_TOKENS + sequences};
+      dims->layers, tokens < 0 ? -1 : tokens / GLUE_SLOT_TOKENS + sequences,
+      segments,     segments - 1};
   for (int axis = 0; axis < GLUE_AXES; ++axis)
     sizes[axis] = all[axis];
 }
@@ -42,7 +46,7 @@ int64_t glueWorkspaceBytes(const GlueEntry *entry, const DecayDims *dims,
                            int64_t workers) {
   int64_t sizes[GLUE_AXES];
   int64_t bytes = 0;
-  glueSizes(dims, sizes);
+  glueSizes(entry, dims, sizes);
   (void)workers;
   for (int64_t i = 0; i < entry->part_count; ++i) {
     int64_t part = multiply(glueExtent(&entry->parts[i].elements, sizes),

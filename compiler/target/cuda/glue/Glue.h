@@ -14,9 +14,13 @@
 #define GLUE_MOST_OPERANDS 128
 #define GLUE_WORKSPACE_ALIGNMENT 256
 #define GLUE_SLOT_TOKENS 64
+/* Of an H100 and an H200; not asked of the card, so that all cut sequences at
+ * the same places and add up in the same order. */
+#define GLUE_MULTIPROCESSORS 132
 
-/* Sizes of a call by place: B T H K V N L, and S, slots of chunks. */
-enum { GLUE_AXES = 8 };
+/* Sizes of a call by place: B T H K V N L; S, slots of chunks; G, segments of a
+ * sequence; J, joints between them. */
+enum { GLUE_SEQUENCES = 5, GLUE_SEGMENTS = 8, GLUE_AXES = 10 };
 
 /* number * the product of each size to its power. */
 typedef struct GlueProduct {
@@ -43,12 +47,19 @@ typedef struct GlueLoaded {
   uint64_t devices; /* a bit for each that is ready */
 } GlueLoaded;
 
+/* When an entry's sequences are cut into segments; blocks = 0: never. */
+typedef struct GlueSchedule {
+  int64_t blocks; /* in a multiprocessor at a time */
+  int64_t whole, cut, launch, joint;
+} GlueSchedule;
+
 typedef struct GlueKernel {
   const char *name;
   const void *image;  /* a cubin, or PTX that ends in a zero */
   int64_t key, value; /* the head dims that it serves; 0: any */
   int64_t threads, shared_bytes;
   GlueExtent grid[3];
+  GlueSchedule schedule;
   GlueLoaded *loaded;
 } GlueKernel;
 
@@ -77,6 +88,7 @@ typedef struct GlueLaunchSizes {
   uint64_t seed;
   const int64_t *cu_seqlens;
   void *workspace;
+  int64_t segments, segment_tokens;
 } GlueLaunchSizes;
 
 /* The start of a workspace, written by kernels. */
@@ -110,7 +122,13 @@ extern const DecayPackage gluePackage;
 /* -1: beyond what fits in 62 bits. */
 int64_t glueProduct(const GlueProduct *product, const int64_t *sizes);
 int64_t glueExtent(const GlueExtent *extent, const int64_t *sizes);
-void glueSizes(const DecayDims *dims, int64_t *sizes);
+void glueSizes(const GlueEntry *entry, const DecayDims *dims, int64_t *sizes);
+
+/* Chunks in a segment, for sequences of so many; items is N H. */
+int64_t glueSegmentChunks(const GlueSchedule *schedule, int64_t items,
+                          int64_t chunks, int64_t multiprocessors);
+/* Tokens in a segment of the call's sequences. */
+int64_t glueSegmentTokens(const GlueEntry *entry, const DecayDims *dims);
 
 /* All that can be known of a call without a device. */
 int32_t glueCheck(const GlueCall *call);

@@ -18,10 +18,21 @@ static void fill(LaunchBlock *block, const GlueCall *call) {
       operands[i].row_stride =
           glueProduct(&call->entry->rules[i].row, call->sizes);
   }
-  *(GlueLaunchSizes *)(operands + count) = (GlueLaunchSizes){
-      dims->B,        dims->T,        dims->H,          dims->K,
-      dims->V,        call->sizes[5], dims->layer,      dims->layers,
-      dims->position, dims->seed,     dims->cu_seqlens, call->workspace};
+  *(GlueLaunchSizes *)(operands + count) =
+      (GlueLaunchSizes){dims->B,
+                        dims->T,
+                        dims->H,
+                        dims->K,
+                        dims->V,
+                        call->sizes[GLUE_SEQUENCES],
+                        dims->layer,
+                        dims->layers,
+                        dims->position,
+                        dims->seed,
+                        dims->cu_seqlens,
+                        call->workspace,
+                        call->sizes[GLUE_SEGMENTS],
+                        glueSegmentTokens(call->entry, dims)};
 }
 
 static int32_t run(const GlueCall *call, const GlueKernel *kernel, int device,
@@ -30,6 +41,8 @@ static int32_t run(const GlueCall *call, const GlueKernel *kernel, int device,
   int64_t grid[3];
   for (int axis = 0; axis < 3; ++axis) {
     grid[axis] = glueExtent(&kernel->grid[axis], call->sizes);
+    if (grid[axis] == 0)
+      return DECAY_OK;
     if (grid[axis] < 1 || grid[axis] > most[axis])
       return glueRefuse(call->fault, DECAY_SIZE_OUT_OF_RANGE, -1,
                         "a grid of %lld blocks along axis %d, expected 1 to "
@@ -54,7 +67,7 @@ int32_t glueLaunch(const GlueEntry *entry, const DecayOperand *operands,
                    int64_t workspaceBytes, void *stream, DecayFault *fault) {
   GlueCall call = {entry,          operands, dims,  workspace,
                    workspaceBytes, stream,   fault, {0}};
-  glueSizes(dims, call.sizes);
+  glueSizes(entry, dims, call.sizes);
   int32_t status = glueCheck(&call);
   int device = 0;
   if (status == DECAY_OK)

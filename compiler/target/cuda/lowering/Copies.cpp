@@ -62,7 +62,9 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
 
 /// The next chunk's columns; there may be no next one.
 void KernelEmitter::copyColumns() {
-  code.when(code.less(nextToken, length), [&] {
+  Value exists =
+      code.both(code.atLeast(nextToken, 0), code.less(nextToken, length));
+  code.when(exists, [&] {
     for (const Stream &stream : streams)
       if (!shapeOf(stream.operand).contains('V'))
         copyChunk(stream, nextToken);
@@ -124,8 +126,8 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
       }
     }
   } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
+    // Loaded by the sweep that begins with it: registers are scarce before.
     made.kind = Tile::Kind::state;
-    made.numbers = loadState(op.getOperand());
   } else {
     bool perChannel = type.has(Axis::Channel);
     auto load = [&] {
@@ -143,7 +145,8 @@ void KernelEmitter::emitRead(chunk::ReadOp op) {
 }
 
 /// Where an operand without tokens has this thread's number. What is reduced
-/// over items has a place for each sequence (and head) in the workspace.
+/// over items has a place for each sequence (and head) and segment in the
+/// workspace.
 Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
   auto info = mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[operand]);
   llvm::StringRef axes = shapeOf(operand);
@@ -154,8 +157,11 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
     data = workspacePart(info.getAs<mlir::StringAttr>("name").getValue());
     index = sequence;
     if (!axes.contains('H'))
+      index = itemOfSequence();
+    if (hasSegments)
       index =
-          code.add(code.mul(index, code.truncate(field(LaunchField::H))), head);
+          code.add(code.mul(index, code.truncate(field(LaunchField::Segments))),
+                   segment);
   }
   auto along = [&](char axis, Value place, Value size) {
     if (axes.contains(axis))
@@ -170,61 +176,84 @@ Value KernelEmitter::numberPlace(int64_t operand, Value layer) {
   return code.at(data, code.mul(code.extend(index), code.wide(floatBytes)));
 }
 
-/// Byte offset of two neighbouring numbers of the state in this thread.
-Value KernelEmitter::stateOffset(int64_t tileRow, int64_t tileColumn,
-                                 int64_t half) {
+Value KernelEmitter::itemOfSequence() {
+  return code.add(code.mul(sequence, code.truncate(field(LaunchField::H))),
+                  head);
+}
+
+/// The row of the state that this thread has in one of its tiles.
+Value KernelEmitter::stateRow(int64_t tileRow, int64_t half) {
   // Rows lie in memory in the order of channels.
   Value within =
       code.add(code.shiftRight(lane, 2), tileRow % 2 * 16 + half * 8);
-  Value row = code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
-                                code.mul(within, shape.columnsPerThread)),
-                       tileRow / 2);
-  Value place = code.add(code.add(code.mul(group, shape.stateColumns()),
-                                  code.shiftLeft(code.bitAnd(lane, 3), 1)),
-                         tileColumn * 8);
-  Value item =
-      code.add(code.mul(sequence, code.truncate(field(LaunchField::H))), head);
-  Value element = code.add(
-      code.extend(code.add(code.mul(row, shape.V), place)),
-      code.mul(code.extend(item), code.wide(shape.columns() * shape.V)));
-  return code.mul(element, code.wide(floatBytes));
+  return code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
+                           code.mul(within, shape.columnsPerThread)),
+                  tileRow / 2);
+}
+
+Value KernelEmitter::firstStateColumn() {
+  return code.mul(group, shape.stateColumns());
+}
+
+/// Byte offset of two neighbouring numbers of a state in this thread.
+Value KernelEmitter::stateOffset(int64_t tileRow, int64_t tileColumn,
+                                 int64_t half) {
+  Value place = code.add(
+      code.add(firstStateColumn(), code.shiftLeft(code.bitAnd(lane, 3), 1)),
+      tileColumn * 8);
+  Value element = code.add(code.mul(stateRow(tileRow, half), shape.V), place);
+  return code.extend(code.mul(element, floatBytes));
+}
+
+Values KernelEmitter::loadStateAt(Value data) {
+  Values numbers;
+  for (int64_t row = 0; row < stateTileRows(); ++row)
+    for (int64_t place = 0; place < stateTiles(); ++place)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value pair = code.load(code.vector(2, code.f32()),
+                               code.at(data, stateOffset(row, place, half)));
+        for (int64_t each = 0; each < 2; ++each)
+          numbers.push_back(mlir::LLVM::ExtractElementOp::create(
+              builder, code.place, pair, code.integer(each)));
+      }
+  return numbers;
+}
+
+void KernelEmitter::storeStateAt(const Values &state, Value data) {
+  int64_t next = 0;
+  for (int64_t row = 0; row < stateTileRows(); ++row)
+    for (int64_t place = 0; place < stateTiles(); ++place)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
+                                                  code.vector(2, code.f32()));
+        for (int64_t each = 0; each < 2; ++each)
+          pair = mlir::LLVM::InsertElementOp::create(
+              builder, code.place, pair, state[next++], code.integer(each));
+        code.store(pair, code.at(data, stateOffset(row, place, half)));
+      }
+}
+
+/// Where an operand has the state of this block's sequence and head.
+static Value stateOf(Lanes &code, Value data, Value item,
+                     const BlockShape &shape) {
+  return code.at(data,
+                 code.mul(code.extend(item),
+                          code.wide(shape.columns() * shape.V * floatBytes)));
 }
 
 Values KernelEmitter::loadState(int64_t operand) {
   Value data = dataOf(operand);
   return code.choose(
-      code.isNull(data),
-      [&] { return Values(shape.stateNumbers(), code.number(0)); },
+      code.isNull(data), [&] { return Values(stateNumbers(), code.number(0)); },
       [&] {
-        Values numbers;
-        for (int64_t row = 0; row < shape.stateTileRows(); ++row)
-          for (int64_t place = 0; place < shape.stateTiles(); ++place)
-            for (int64_t half = 0; half < 2; ++half) {
-              Value pair =
-                  code.load(code.vector(2, code.f32()),
-                            code.at(data, stateOffset(row, place, half)));
-              for (int64_t each = 0; each < 2; ++each)
-                numbers.push_back(mlir::LLVM::ExtractElementOp::create(
-                    builder, code.place, pair, code.integer(each)));
-            }
-        return numbers;
+        return loadStateAt(stateOf(code, data, itemOfSequence(), shape));
       });
 }
 
 void KernelEmitter::storeState(const Values &state, int64_t operand) {
   Value data = dataOf(operand);
   code.when(code.notNull(data), [&] {
-    int64_t next = 0;
-    for (int64_t row = 0; row < shape.stateTileRows(); ++row)
-      for (int64_t place = 0; place < shape.stateTiles(); ++place)
-        for (int64_t half = 0; half < 2; ++half) {
-          Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
-                                                    code.vector(2, code.f32()));
-          for (int64_t each = 0; each < 2; ++each)
-            pair = mlir::LLVM::InsertElementOp::create(
-                builder, code.place, pair, state[next++], code.integer(each));
-          code.store(pair, code.at(data, stateOffset(row, place, half)));
-        }
+    storeStateAt(state, stateOf(code, data, itemOfSequence(), shape));
   });
 }
 
@@ -235,7 +264,10 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
   case Tile::Kind::columns:
     return storeColumns(from, operand);
   case Tile::Kind::state:
-    return storeState(from.numbers, operand);
+    if (!hasSegments)
+      return storeState(from.numbers, operand);
+    return code.when(writesFinal(op),
+                     [&] { storeState(from.numbers, operand); });
   case Tile::Kind::rows:
     // Matrix products write their rows themselves.
     return;

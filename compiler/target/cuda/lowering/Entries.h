@@ -16,7 +16,12 @@ mlir::LLVM::LLVMFuncOp emitStep(chunk::KernelOp kernel, BlockShape shape,
 mlir::LLVM::LLVMFuncOp emitInitialise(chunk::KernelOp kernel,
                                       mlir::OpBuilder &builder);
 
-/// `@decay_backward_<K>_<V>_sums`, backward's second launch, if the design has
+/// `@decay_<entry>_<K>_<V>_segments`, the first launch where sequences are cut,
+/// if the kernel's can be.
+void emitSegments(chunk::KernelOp kernel, BlockShape shape,
+                  mlir::OpBuilder &builder);
+
+/// `@decay_backward_<K>_<V>_sums`, backward's last launch, if the design has
 /// parameters.
 void emitParameterSums(chunk::KernelOp kernel, BlockShape shape,
                        mlir::OpBuilder &builder);

@@ -137,7 +137,7 @@ void KernelEmitter::checkColumn(const Values &numbers, chunk::TileType type) {
   code.when(speaks, [&] {
     Value token = code.integer(0);
     if (overTokens)
-      token = code.add(code.add(firstToken, ownStart()), first);
+      token = inSequence(code.add(code.add(firstToken, ownStart()), first));
     reportFault(token, perChannel ? channel : code.integer(0), number);
   });
 }

@@ -1,5 +1,6 @@
 //===- KernelEmitter.cpp - The frame of a kernel --------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Segments.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -12,7 +13,7 @@ namespace NVVM = mlir::NVVM;
 KernelEmitter::KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
                              mlir::OpBuilder &builder)
     : kernel(kernel), shape(shape), builder(builder),
-      code(builder, kernel.getLoc()) {
+      code(builder, kernel.getLoc()), hasSegments(canBeCut(kernel)) {
   planWorkspace();
 }
 
@@ -24,14 +25,13 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   std::string name = "decay_" + how.entry;
   if (how.headDims)
     name += "_" + std::to_string(shape.K) + "_" + std::to_string(shape.V);
-  if (how.stage > 0)
-    name += "_sums";
+  name += suffix();
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));
   launch = function.getArgument(0);
   emitItem();
-  emitBlock(kernel.getBody().front());
+  emitBody();
   LLVM::ReturnOp::create(builder, kernel.getLoc(), mlir::ValueRange{});
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     builder.getUnitAttr());
@@ -49,8 +49,12 @@ KernelLaunch KernelEmitter::describe() {
   KernelLaunch how;
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
+  how.stage = itemsStage;
   how.threads = blockThreads();
-  how.grid = {*parseExtent("H"), *parseExtent("N"), *parseExtent("1")};
+  how.grid = {*parseExtent("H"), *parseExtent("N"),
+              *parseExtent(hasSegments ? "G" : "1")};
+  if (hasSegments)
+    how.schedule = scheduleOf(how.entry, shape, blocksWanted(how.threads));
   return how;
 }
 
@@ -62,7 +66,14 @@ int32_t KernelEmitter::blocksWanted(int64_t threads) {
   return fitsTwice && threads * shape.columnsPerThread <= 256 ? 2 : 1;
 }
 
-/// Which sequence and head; a packed sequence's rows follow from cu_seqlens.
+void KernelEmitter::emitBody() { emitBlock(kernel.getBody().front()); }
+
+Value KernelEmitter::segmentOfBlock() {
+  return NVVM::BlockIdZOp::create(builder, code.place, code.i32());
+}
+
+/// Which sequence, head and segment; a packed sequence's rows follow from
+/// cu_seqlens. A segment is from here on what a sequence is: so many rows.
 void KernelEmitter::emitItem() {
   thread = NVVM::ThreadIdXOp::create(builder, code.place, code.i32());
   head = NVVM::BlockIdXOp::create(builder, code.place, code.i32());
@@ -89,6 +100,13 @@ void KernelEmitter::emitItem() {
       [&]() -> Values { return {code.mul(code.extend(sequence), T), T}; });
   firstRow = rows[0];
   length = code.truncate(rows[1]);
+  if (!hasSegments)
+    return;
+  segment = segmentOfBlock();
+  Value each = code.truncate(field(LaunchField::SegmentTokens));
+  segmentStart = code.mul(segment, each);
+  firstRow = code.add(firstRow, code.extend(segmentStart));
+  length = code.smaller(code.sub(length, segmentStart), each);
 }
 
 int64_t KernelEmitter::blockThreads() const { return shape.threads(); }
@@ -241,6 +259,8 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::AccumulateOp made) { emitAccumulate(made); })
       .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
       .Case([&](chunk::StateOp made) { emitState(made); })
+      .Case([&](chunk::StateGradientOp made) { emitStateGradient(made); })
+      .Case([&](chunk::ProductOp made) { emitProduct(made); })
       .Case([&](chunk::RecurrenceGradientOp made) {
         emitRecurrenceGradient(made);
       })
@@ -305,6 +325,15 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   regions.weightGradient = place(small);
 }
 
+/// Not where they are read: registers are scarce before.
+void KernelEmitter::loadInitialStates(chunk::SweepOp op) {
+  for (Value initial : op.getInitial())
+    if (auto read = initial.getDefiningOp<chunk::ReadOp>();
+        read && tile(initial).kind == Tile::Kind::state)
+      tile(initial).numbers =
+          stateBefore(read.getOperand(), op.getDescending());
+}
+
 void KernelEmitter::emitSweep(chunk::SweepOp op) {
   mlir::Block &body = op.getBody().front();
   auto gradients = body.getOps<chunk::RecurrenceGradientOp>();
@@ -318,6 +347,7 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   if (keepsColumns)
     keptColumns = columnsPlace();
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
+  loadInitialStates(op);
   // A sweep before this one may still be reading.
   code.barrier();
   code.when(code.equal(thread, 0),

@@ -66,10 +66,16 @@ public:
   virtual ~KernelEmitter() = default;
 
 protected:
+  /// In the order of the launches of an entry.
+  enum Stage : int64_t { segmentsStage, itemsStage, sumsStage };
+
   // What kernels of other shapes do their own way.
   virtual KernelLaunch describe();
+  virtual llvm::StringRef suffix() const { return ""; } ///< of the name
   virtual int32_t blocksWanted(int64_t threads);
   virtual void emitItem();
+  virtual Value segmentOfBlock();
+  virtual void emitBody();
   virtual void emitOperation(mlir::Operation &op);
   virtual int64_t blockThreads() const;
   /// The first of the chunk's tokens that this thread has numbers of.
@@ -93,6 +99,7 @@ protected:
   // KernelEmitter.cpp
   void emitBlock(mlir::Block &block);
   void emitSweep(chunk::SweepOp op);
+  void loadInitialStates(chunk::SweepOp op);
   void setLane(Value newThread);
   void selectColumn(int64_t index);
   void forColumns(llvm::function_ref<void()> body);
@@ -125,8 +132,17 @@ protected:
   void emitRead(chunk::ReadOp op);
   void emitWrite(chunk::WriteOp op);
   Values loadState(int64_t operand);
+  Values loadStateAt(Value data);
   void storeState(const Values &state, int64_t operand);
+  void storeStateAt(const Values &state, Value data);
   Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
+  // This warp's part of the state: rows by tiles, columns by tiles of eight.
+  virtual Value stateRow(int64_t tileRow, int64_t half);
+  virtual Value firstStateColumn();
+  virtual int64_t stateTileRows() const { return shape.stateTileRows(); }
+  virtual int64_t stateTiles() const { return shape.stateTiles(); }
+  int64_t stateNumbers() const { return stateTileRows() * stateTiles() * 4; }
+  Value itemOfSequence();
   Value numberPlace(int64_t operand, Value layer);
 
   // Workspace.cpp
@@ -175,6 +191,15 @@ protected:
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitSpread(chunk::SpreadOp op);
   Values spreadNumber(Value plain, Value exact);
+
+  // Segments.cpp
+  /// A part of the workspace that has a row for each joint of an item.
+  Value jointPlace(llvm::StringRef part, Value joint, int64_t bytes);
+  Values stateBefore(int64_t operand, bool descending);
+  Value writesFinal(chunk::WriteOp op);
+  Value inSequence(Value token);
+  void emitStateGradient(chunk::StateGradientOp op);
+  void emitProduct(chunk::ProductOp op);
 
   // Sums.cpp
   Values exchangeColumns(const Values &numbers, Value apart, bool isLate);
@@ -321,8 +346,12 @@ protected:
   std::unordered_map<Value, Tile, HashOfValue> tiles;
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
+  /// Whether an item is a segment of a sequence; else it is a whole one.
+  bool hasSegments = false;
+
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
+  Value segment, segmentStart; ///< none where sequences are whole
   Value thread, lane, warp, group, columnWarp;
   /// Of the column at hand: its place in shared memory, and its channel.
   Value column, channel;

@@ -114,6 +114,7 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         emitter->emit();
         keepLargest(parts, emitter->workspaceParts());
         setWorkspace(gpu, entry, parts);
+        emitSegments(kernel, shape, builder);
         emitParameterSums(kernel, shape, builder);
       }
     }

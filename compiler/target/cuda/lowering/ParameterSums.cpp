@@ -1,6 +1,6 @@
 //===- ParameterSums.cpp - Gradients of parameters, over all items --------===//
 //
-// The second launch of backward. Items left their shares in the workspace; a
+// The last launch of backward. Items left their shares in the workspace; a
 // thread adds those of one element in the order of the items, so that the sum
 // is the same however the items ran.
 //
@@ -28,6 +28,7 @@ public:
 
 private:
   KernelLaunch describe() override;
+  llvm::StringRef suffix() const override { return "_sums"; }
   int32_t blocksWanted(int64_t threads) override { return 1; }
   void emitItem() override;
   void emitOperation(mlir::Operation &op) override;
@@ -43,7 +44,8 @@ KernelLaunch SumEmitter::describe() {
   for (auto operand : kernel.getOperands().getAsRange<mlir::DictionaryAttr>())
     if (isReduced(operand) && axesOf(operand).size() >= most.size())
       most = axesOf(operand);
-  how.stage = 1;
+  how.stage = sumsStage;
+  how.schedule.reset();
   how.threads = sumThreads;
   std::string blocks =
       "ceil(" + most.str() + "," + std::to_string(sumThreads) + ")";
@@ -72,7 +74,9 @@ void SumEmitter::emitOperation(mlir::Operation &op) {
 void SumEmitter::emitSum(mlir::DictionaryAttr operand, int64_t index) {
   llvm::StringRef axes = axesOf(operand);
   Value size = extentOf(*parseExtent(axes.empty() ? "1" : axes));
-  Value items = extentOf(*parseExtent(axes.contains('H') ? "N" : "N H"));
+  std::string items = axes.contains('H') ? "N" : "N H";
+  if (hasSegments)
+    items += " G";
   Value data = dataOf(index);
   Value exists = code.both(code.less(element, size), code.notNull(data));
   code.when(exists, [&] {
@@ -82,7 +86,7 @@ void SumEmitter::emitSum(mlir::DictionaryAttr operand, int64_t index) {
         workspacePart(operand.getAs<mlir::StringAttr>("name").getValue()),
         bytes);
     Values sum = code.loop(
-        code.truncate(items), {code.number(0)},
+        code.truncate(extentOf(*parseExtent(items))), {code.number(0)},
         [&](Value item, mlir::ValueRange so) -> Values {
           Value place = code.at(share, code.mul(code.extend(item), stride));
           return {code.fadd(so.front(), code.load(code.f32(), place))};

@@ -73,7 +73,8 @@ std::pair<Values, Values> KernelEmitter::turns(Value quarter, Value backwards,
                              first, code.integer(0), code.integer(0x1f),
                              NVVM::ShflKind::idx, mlir::UnitAttr());
   Value token = code.add(first, code.mul(group, tokensPerThread));
-  Value position = code.add(field(LaunchField::Position), code.extend(token));
+  Value position =
+      code.add(field(LaunchField::Position), code.extend(inSequence(token)));
   Value real = arith::SIToFPOp::create(builder, code.place,
                                        builder.getF64Type(), position);
   auto [c, s] = circle(code, arith::MulFOp::create(builder, code.place, real,

@@ -195,6 +195,7 @@ void ScalarEmitter::emitScalarSweep(chunk::SweepOp op) {
     planGradient();
   planNumbers(op);
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
+  loadInitialStates(op);
   // A sweep before this one may still be reading.
   code.barrier();
   code.when(code.equal(thread, 0),
@@ -306,8 +307,8 @@ void ScalarEmitter::emitScalarRead(chunk::ReadOp op) {
     Value parity = code.bitAnd(firstToken, chunkTokens);
     made.numbers = loadPair(code.add(parity, ownStart()), stream->shared);
   } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
+    // Loaded by the sweep that begins with it.
     made.kind = Tile::Kind::state;
-    made.numbers = loadWarpState(operand);
   } else {
     return emitRead(op);
   }
@@ -320,70 +321,18 @@ void ScalarEmitter::emitScalarWrite(chunk::WriteOp op) {
   if (type.has(Axis::Token) &&
       (type.has(Axis::Channel) || type.has(Axis::Value)))
     return;
-  const Tile &from = tile(op.getTile());
-  if (from.kind == Tile::Kind::state)
-    return storeWarpState(from.numbers, op.getOperand());
   emitWrite(op);
 }
 
-/// Where an operand has this item's state.
-Value ScalarEmitter::statePlace(int64_t operand) {
-  Value item =
-      code.add(code.mul(sequence, code.truncate(field(LaunchField::H))), head);
-  return code.at(
-      dataOf(operand),
-      code.mul(code.extend(item), code.wide(shape.K * shape.V * floatBytes)));
-}
-
-/// Byte offset in the state of two neighbouring numbers of this thread.
-Value ScalarEmitter::stateElement(int64_t tileRow, int64_t tileColumn,
-                                  int64_t half) {
+Value ScalarEmitter::stateRow(int64_t tileRow, int64_t half) {
   int64_t rowWarps = shape.K / 32;
-  Value row =
-      code.add(code.mul(code.bitAnd(warp, rowWarps - 1), 32),
-               code.add(code.shiftRight(lane, 2), tileRow * 16 + half * 8));
-  Value column = code.add(
-      code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles() * 8),
-      code.add(code.shiftLeft(code.bitAnd(lane, 3), 1), tileColumn * 8));
-  return code.shiftLeft(code.add(code.mul(row, shape.V), column), 2);
+  return code.add(code.mul(code.bitAnd(warp, rowWarps - 1), 32),
+                  code.add(code.shiftRight(lane, 2), tileRow * 16 + half * 8));
 }
 
-Values ScalarEmitter::loadWarpState(int64_t operand) {
-  return code.choose(
-      code.isNull(dataOf(operand)),
-      [&] { return Values(stateNumbers(), code.number(0)); },
-      [&] {
-        Value place = statePlace(operand);
-        Values numbers;
-        for (int64_t row = 0; row < stateTileRows; ++row)
-          for (int64_t column = 0; column < stateTiles(); ++column)
-            for (int64_t half = 0; half < 2; ++half) {
-              Value pair =
-                  code.load(code.vector(2, code.f32()),
-                            code.at(place, stateElement(row, column, half)));
-              for (int64_t each = 0; each < 2; ++each)
-                numbers.push_back(LLVM::ExtractElementOp::create(
-                    builder, code.place, pair, code.integer(each)));
-            }
-        return numbers;
-      });
-}
-
-void ScalarEmitter::storeWarpState(const Values &state, int64_t operand) {
-  code.when(code.notNull(dataOf(operand)), [&] {
-    Value place = statePlace(operand);
-    int64_t next = 0;
-    for (int64_t row = 0; row < stateTileRows; ++row)
-      for (int64_t column = 0; column < stateTiles(); ++column)
-        for (int64_t half = 0; half < 2; ++half) {
-          Value pair = LLVM::PoisonOp::create(builder, code.place,
-                                              code.vector(2, code.f32()));
-          for (int64_t each = 0; each < 2; ++each)
-            pair = LLVM::InsertElementOp::create(
-                builder, code.place, pair, state[next++], code.integer(each));
-          code.store(pair, code.at(place, stateElement(row, column, half)));
-        }
-  });
+Value ScalarEmitter::firstStateColumn() {
+  int64_t rowWarps = shape.K / 32;
+  return code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles() * 8);
 }
 
 /// A number of a tile with rows, from those of the tiles that it is made of.

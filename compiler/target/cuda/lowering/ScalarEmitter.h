@@ -25,12 +25,12 @@ public:
 
 private:
   using Fragments = llvm::SmallVector<Fragment>;
-  static constexpr int64_t levels = 6, outputTiles = 8, stateTileRows = 2;
+  static constexpr int64_t levels = 6, outputTiles = 8;
   static constexpr int64_t fragmentBytes = 512; ///< 16 x 16, of all lanes
 
   int64_t blockThreads() const override { return 2 * shape.K; }
-  int64_t stateTiles() const { return shape.V / 16; }
-  int64_t stateNumbers() const { return stateTileRows * stateTiles() * 4; }
+  int64_t stateTileRows() const override { return 2; }
+  int64_t stateTiles() const override { return shape.V / 16; }
 
   // ScalarEmitter.cpp
   int32_t blocksWanted(int64_t threads) override;
@@ -46,10 +46,8 @@ private:
   void copyState(int64_t slot, Value chunk);
   void emitScalarRead(chunk::ReadOp op);
   void emitScalarWrite(chunk::WriteOp op);
-  Value statePlace(int64_t operand);
-  Value stateElement(int64_t tileRow, int64_t tileColumn, int64_t half);
-  Values loadWarpState(int64_t operand);
-  void storeWarpState(const Values &state, int64_t operand);
+  Value stateRow(int64_t tileRow, int64_t half) override;
+  Value firstStateColumn() override;
   using Leaf = llvm::function_ref<Value(Value)>;
   Value numberFrom(Value made, Leaf leaf);
   Value imagePlace(int64_t slot, Value chunk);

@@ -280,7 +280,7 @@ Sums ScalarEmitter::addWeighted(const Sums &sums, int64_t weights, int64_t rows,
 /// Σ S ∘ dS, this warp's part.
 void ScalarEmitter::storeStateProduct(const Values &gradient) {
   Value offset = stateImageOffset(), sum = code.number(0);
-  for (int64_t tileRow = 0; tileRow < stateTileRows; ++tileRow)
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
     for (int64_t place = 0; place < stateTiles(); place += 2) {
       const Value *eight = &gradient[(tileRow * stateTiles() + place) * 4];
       Fragment x = code.loadMatrix(

@@ -101,8 +101,8 @@ void ScalarEmitter::scaleRows(Sums &sums, int64_t region) {
 Values ScalarEmitter::advance(const Values &state, int64_t left,
                               int64_t factors, int64_t right) {
   Value total = code.loadShared(code.f32(), Value(), places.total);
-  llvm::SmallVector<Sums> sums(stateTileRows);
-  for (int64_t tileRow = 0; tileRow < stateTileRows; ++tileRow)
+  llvm::SmallVector<Sums> sums(stateTileRows());
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
     for (int64_t place = 0; place < stateTiles(); ++place) {
       std::array<Value, 4> four;
       for (int64_t each = 0; each < 4; ++each)
@@ -121,7 +121,7 @@ Values ScalarEmitter::advance(const Values &state, int64_t left,
   Value rightAt = rowOffset(rowInTile(), code.add(valuePiece, third), shape.V);
   for (int64_t step = 0; step < groupCount; ++step) {
     llvm::SmallVector<Fragment> a;
-    for (int64_t tileRow = 0; tileRow < stateTileRows; ++tileRow)
+    for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
       a.push_back(code.loadMatrix(
           code.bitXor(leftAt, tileRow << 5),
           left + step * groupTokens * shape.K * bfloatBytes, true));
@@ -140,7 +140,7 @@ Values ScalarEmitter::advance(const Values &state, int64_t left,
       Fragment b = code.loadMatrix(
           code.bitXor(rightAt, place << 4),
           right + step * groupTokens * shape.V * bfloatBytes, true);
-      for (int64_t tileRow = 0; tileRow < stateTileRows; ++tileRow) {
+      for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
         code.multiply(a[tileRow], b[0], b[1], sums[tileRow][place]);
         code.multiply(a[tileRow], b[2], b[3], sums[tileRow][place + 1]);
       }
@@ -168,7 +168,7 @@ Value ScalarEmitter::stateImageOffset() {
 /// The state as bf16 rows, one a channel.
 void ScalarEmitter::storeStateImage(const Values &state, int64_t region) {
   Value offset = stateImageOffset();
-  for (int64_t tileRow = 0; tileRow < stateTileRows; ++tileRow)
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
     for (int64_t place = 0; place < stateTiles(); place += 2) {
       const Value *eight = &state[(tileRow * stateTiles() + place) * 4];
       Fragment fragment = packed(code, {eight[0], eight[1], eight[2], eight[3]},
@@ -247,7 +247,7 @@ void ScalarEmitter::saveState(const Values &state, int64_t slot) {
   Value firstPiece = code.add(
       code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles()),
       code.bitAnd(lane, 3));
-  for (int64_t tileRow = 0; tileRow < stateTileRows; ++tileRow) {
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
     Fragments fragments;
     for (int64_t tileColumn = 0; tileColumn < stateTiles(); tileColumn += 2) {
       const Value *eight = &state[(tileRow * stateTiles() + tileColumn) * 4];

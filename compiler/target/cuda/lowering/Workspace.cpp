@@ -1,5 +1,6 @@
 //===- Workspace.cpp - What outlives a sweep, and sums over tokens --------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Segments.h"
 
 namespace decay::cuda {
 
@@ -25,7 +26,7 @@ void KernelEmitter::planWorkspace() {
   });
   kernel.walk([&](chunk::RecurrenceGradientOp op) {
     workspace.push_back(
-        {columnsPart.str(), *parseExtent("N H"),
+        {columnsPart.str(), *parseExtent(hasSegments ? "N H G" : "N H"),
          keptColumnStreams(op) * columnPairBytes() * shape.threads()});
   });
   for (auto operand : kernel.getOperands().getAsRange<mlir::DictionaryAttr>()) {
@@ -33,9 +34,13 @@ void KernelEmitter::planWorkspace() {
       continue;
     llvm::StringRef axes = operand.getAs<mlir::StringAttr>("shape").getValue();
     std::string items = axes.contains('H') ? "N " : "N H ";
+    if (hasSegments)
+      items += "G ";
     workspace.push_back({operand.getAs<mlir::StringAttr>("name").str(),
                          *parseExtent(items + axes.str()), floatBytes});
   }
+  if (hasSegments)
+    llvm::append_range(workspace, segmentParts(kernel, shape));
 }
 
 /// Streams whose columns are kept, as below: none where there is but one λ for
@@ -60,13 +65,16 @@ int64_t KernelEmitter::columnPairBytes() const {
 /// products need its registers: the second-level cache has them again sooner
 /// than local memory would, and they are asked for in time.
 Value KernelEmitter::columnsPlace() {
-  Value H = code.truncate(field(LaunchField::H));
-  Value item = code.extend(code.add(code.mul(sequence, H), head));
+  Value item = itemOfSequence();
+  if (hasSegments)
+    item = code.add(code.mul(item, code.truncate(field(LaunchField::Segments))),
+                    segment);
   auto part = llvm::find_if(workspace, [](const WorkspacePart &candidate) {
     return candidate.name == columnsPart;
   });
-  Value offset = code.add(code.mul(item, code.wide(part->bytesPerElement)),
-                          code.extend(code.mul(thread, 16)));
+  Value offset =
+      code.add(code.mul(code.extend(item), code.wide(part->bytesPerElement)),
+               code.extend(code.mul(thread, 16)));
   return code.at(workspacePart(columnsPart), offset);
 }
 
@@ -115,12 +123,14 @@ Value KernelEmitter::extentOf(const Extent &extent) {
               code.mul(field(LaunchField::B), field(LaunchField::T)),
               code.wide(slotTokens));
           size = code.add(slots, field(LaunchField::N));
+        } else if (extentAxes[axis] == 'J') {
+          size = code.add(field(LaunchField::Segments), code.wide(-1));
         } else {
           static constexpr std::pair<char, LaunchField> fields[] = {
-              {'B', LaunchField::B},     {'T', LaunchField::T},
-              {'H', LaunchField::H},     {'K', LaunchField::K},
-              {'V', LaunchField::V},     {'N', LaunchField::N},
-              {'L', LaunchField::Layers}};
+              {'B', LaunchField::B},      {'T', LaunchField::T},
+              {'H', LaunchField::H},      {'K', LaunchField::K},
+              {'V', LaunchField::V},      {'N', LaunchField::N},
+              {'L', LaunchField::Layers}, {'G', LaunchField::Segments}};
           for (auto [letter, which] : fields)
             if (letter == extentAxes[axis])
               size = field(which);
@@ -227,9 +237,11 @@ Values KernelEmitter::loadSavedState(Value restored) {
 
 void KernelEmitter::emitFill(chunk::FillOp op) {
   auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
+  bool isState = type.has(Axis::Channel) && type.has(Axis::Value);
   Tile made;
-  made.numbers.assign(type.has(Axis::Channel) ? shape.columnsPerThread : 1,
-                      code.number(0));
+  made.kind = isState ? Tile::Kind::state : Tile::Kind::thread;
+  int64_t columns = type.has(Axis::Channel) ? shape.columnsPerThread : 1;
+  made.numbers.assign(isState ? shape.stateNumbers() : columns, code.number(0));
   tiles[op.getResult()] = made;
 }
 

@@ -13,7 +13,7 @@
 // PTX: .target sm_90a
 // PTX: .extern .shared .align 1024 .b8 dyn[];
 // PTX: .visible .entry forward_64(
-// PTX: .param .align 16 .b8 forward_64_param_0[128]
+// PTX: .param .align 16 .b8 forward_64_param_0[144]
 // PTX: .reqntid 64
 // PTX: .minnctapersm 2
 // PTX-NOT: .local
@@ -21,7 +21,7 @@
 // PTX-NOT: dyn
 // PTX: .visible .entry step(
 
-!launch = !llvm.struct<(array<2 x struct<(ptr, i64)>>, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr)>
+!launch = !llvm.struct<(array<2 x struct<(ptr, i64)>>, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr, i64, i64)>
 
 module {
   gpu.module @decay_kernels attributes {
@@ -34,7 +34,8 @@ module {
     // o = 2 q, a block for each token.
     llvm.func @forward_64(%launch: !llvm.ptr {llvm.align = 16 : i64, llvm.byval = !launch, nvvm.grid_constant})
         attributes {nvvm.kernel, nvvm.reqntid = array<i32: 64>, nvvm.minctasm = 2 : i32,
-                    decay.entry = "forward", decay.head_dims = array<i64: 64, 64>, decay.stage = 0 : i64,
+                    decay.entry = "forward", decay.head_dims = array<i64: 64, 64>, decay.stage = 1 : i64,
+                    decay.schedule = array<i64: 2, 1000, 1100, 10, 1>,
                     decay.threads = 64 : i64, decay.shared_bytes = 256 : i64, decay.grid = ["B T", "H", "1"]} {
       %thread = nvvm.read.ptx.sreg.tid.x : i32
       %row = nvvm.read.ptx.sreg.ctaid.x : i32
@@ -105,6 +106,14 @@ module {
       llvm.store %channel, %channel_at : i64, !llvm.ptr
       %value_at = llvm.getelementptr %workspace[40] : (!llvm.ptr) -> !llvm.ptr, i8
       llvm.store %value, %value_at : f64, !llvm.ptr
+      llvm.return
+    }
+
+    // What goes before, where sequences are cut.
+    llvm.func @forward_64_before(%launch: !llvm.ptr {llvm.align = 16 : i64, llvm.byval = !launch, nvvm.grid_constant})
+        attributes {nvvm.kernel, nvvm.reqntid = array<i32: 1>,
+                    decay.entry = "forward", decay.head_dims = array<i64: 64, 64>, decay.stage = 0 : i64,
+                    decay.threads = 1 : i64, decay.shared_bytes = 0 : i64, decay.grid = ["H", "N", "J"]} {
       llvm.return
     }
   }

@@ -231,6 +231,14 @@ protected:
     fake_driver.launch_count = 0;
     workspaceBytes = 1 << 15;
   }
+  static int64_t word(const FakeLaunch &seen, int64_t offset) {
+    int64_t value;
+    memcpy(&value, seen.parameter + offset, sizeof value);
+    return value;
+  }
+  static int64_t field(const FakeLaunch &seen, LaunchField name) {
+    return word(seen, launchFieldOffset(name, 2));
+  }
   void TearDown() override {
     fake_driver.device = fake_driver.memory_device = 0;
     fake_driver.major = 9;
@@ -274,24 +282,40 @@ TEST_F(GpuLaunch, handsOverWhatWasAsked) {
   EXPECT_EQ(seen.shared_bytes, 256u);
   EXPECT_EQ(fake_driver.shared_limit, 256);
   EXPECT_EQ(seen.stream, stream);
-  auto word = [&](int64_t offset) {
-    int64_t value;
-    memcpy(&value, seen.parameter + offset, sizeof value);
-    return value;
-  };
-  auto field = [&](LaunchField name) {
-    return word(launchFieldOffset(name, 2));
-  };
-  EXPECT_EQ(word(0), reinterpret_cast<int64_t>(operands[0].data));
-  EXPECT_EQ(word(8), 512);
-  EXPECT_EQ(word(24), 64) << "the dense row";
-  EXPECT_EQ(field(LaunchField::T), 3);
-  EXPECT_EQ(field(LaunchField::N), 1);
-  EXPECT_EQ(field(LaunchField::Position), 7);
-  EXPECT_EQ(field(LaunchField::Seed), 99);
-  EXPECT_EQ(field(LaunchField::CuSeqlens), 0);
-  EXPECT_EQ(field(LaunchField::Workspace),
+  EXPECT_EQ(word(seen, 0), reinterpret_cast<int64_t>(operands[0].data));
+  EXPECT_EQ(word(seen, 8), 512);
+  EXPECT_EQ(word(seen, 24), 64) << "the dense row";
+  EXPECT_EQ(field(seen, LaunchField::T), 3);
+  EXPECT_EQ(field(seen, LaunchField::N), 1);
+  EXPECT_EQ(field(seen, LaunchField::Position), 7);
+  EXPECT_EQ(field(seen, LaunchField::Seed), 99);
+  EXPECT_EQ(field(seen, LaunchField::CuSeqlens), 0);
+  EXPECT_EQ(field(seen, LaunchField::Workspace),
             reinterpret_cast<int64_t>(workspace));
+  EXPECT_EQ(field(seen, LaunchField::Segments), 1);
+  EXPECT_EQ(field(seen, LaunchField::SegmentTokens), 3);
+}
+
+TEST_F(GpuLaunch, cutsLongSequences) {
+  dims.T = 65;
+  ASSERT_EQ(launch(), DECAY_OK) << fault.message;
+  ASSERT_EQ(fake_driver.launch_count, 2);
+  EXPECT_STREQ(fake_driver.launches[0].kernel, "forward_64_before");
+  EXPECT_EQ(fake_driver.launches[0].grid[2], 1u) << "joints";
+  const FakeLaunch &seen = fake_driver.launches[1];
+  EXPECT_STREQ(seen.kernel, "forward_64");
+  EXPECT_EQ(field(seen, LaunchField::Segments), 2);
+  EXPECT_EQ(field(seen, LaunchField::SegmentTokens), 64);
+}
+
+TEST_F(GpuLaunch, leavesPackedSequencesWhole) {
+  dims.T = 65, dims.sequences = 1;
+  dims.cu_seqlens = reinterpret_cast<int64_t *>(fake_device_memory);
+  ASSERT_EQ(launch(), DECAY_OK) << fault.message;
+  ASSERT_EQ(fake_driver.launch_count, 1);
+  const FakeLaunch &seen = fake_driver.launches[0];
+  EXPECT_EQ(field(seen, LaunchField::Segments), 1);
+  EXPECT_EQ(field(seen, LaunchField::SegmentTokens), 65);
 }
 
 TEST_F(GpuLaunch, loadsAndAsksOnce) {

@@ -1,0 +1,279 @@
+//===- Segments.cpp - The kernels of cut sequences ------------------------===//
+#include "compiler/target/cuda/lowering/Segments.h"
+#include "compiler/target/cuda/lowering/Entries.h"
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+namespace decay::cuda {
+
+namespace NVVM = mlir::NVVM;
+
+//===----------------------------------------------------------------------===//
+// The schedule
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct ScheduleRow {
+  llvm::StringRef entry;
+  int64_t columns;
+  int64_t whole, cut, launch, joint; ///< as in Schedule
+};
+
+constexpr ScheduleRow schedules[] = {
+    {"forward", 64, 45, 60, 60, 2},
+    {"forward", 128, 75, 100, 60, 4},
+    {"backward", 64, 130, 160, 60, 4},
+    {"backward", 128, 310, 370, 60, 8},
+};
+
+bool hasGradientSweep(chunk::KernelOp kernel) {
+  return bool(sweepOf(kernel, /*descending=*/true));
+}
+
+} // namespace
+
+Schedule scheduleOf(llvm::StringRef entry, const BlockShape &shape,
+                    int64_t blocks) {
+  for (const ScheduleRow &row : schedules)
+    if (row.entry == entry && row.columns == shape.columns())
+      return {blocks, row.whole, row.cut, row.launch, row.joint};
+  llvm_unreachable("every entry and width has a row");
+}
+
+std::vector<WorkspacePart> segmentParts(chunk::KernelOp kernel,
+                                        const BlockShape &shape) {
+  int64_t totalBytes = shape.columns() * floatBytes;
+  int64_t stateBytes = totalBytes * shape.V;
+  Extent joints = *parseExtent("N H J");
+  std::vector<WorkspacePart> parts = {{localStates.str(), joints, stateBytes},
+                                      {stateTotals.str(), joints, totalBytes}};
+  if (hasGradientSweep(kernel)) {
+    parts.push_back({localGradients.str(), joints, stateBytes});
+    parts.push_back({gradientTotals.str(), joints, totalBytes});
+  }
+  return parts;
+}
+
+//===----------------------------------------------------------------------===//
+// In an entry's own kernel
+//===----------------------------------------------------------------------===//
+
+/// A token's place in its sequence, from that in its segment.
+Value KernelEmitter::inSequence(Value token) {
+  return segmentStart ? code.add(token, segmentStart) : token;
+}
+
+Value KernelEmitter::jointPlace(llvm::StringRef part, Value joint,
+                                int64_t bytes) {
+  Value joints = code.add(code.truncate(field(LaunchField::Segments)), -1);
+  Value row = code.add(code.mul(itemOfSequence(), joints), joint);
+  return code.at(workspacePart(part),
+                 code.mul(code.extend(row), code.wide(bytes)));
+}
+
+/// The state that a sweep begins with: the operand's, and upon it what the
+/// segments in between do. Several are asked for at a time, as each takes long
+/// to come.
+Values KernelEmitter::stateBefore(int64_t operand, bool descending) {
+  constexpr int64_t mostNumbers = 64;
+  Values start = loadState(operand);
+  if (!hasSegments)
+    return start;
+  int64_t totalBytes = shape.columns() * floatBytes;
+  int64_t batch = std::max<int64_t>(1, mostNumbers / stateNumbers());
+  Value last = code.add(code.truncate(field(LaunchField::Segments)), -1);
+  Value count = descending ? code.sub(last, segment) : segment;
+  Value rounds = code.divide(code.add(count, batch - 1), code.integer(batch));
+  struct Effect {
+    Value exists;
+    Values local, totals; ///< totals: by row of the tile, and half
+  };
+  auto load = [&](Value index) {
+    Effect effect{code.less(index, count), {}, {}};
+    Value safe = code.choose(effect.exists, index, code.integer(0));
+    Value joint = descending ? code.sub(code.add(last, -1), safe) : safe;
+    effect.local =
+        loadStateAt(jointPlace(descending ? localGradients : localStates, joint,
+                               totalBytes * shape.V));
+    Value totals = jointPlace(descending ? gradientTotals : stateTotals, joint,
+                              totalBytes);
+    for (int64_t row = 0; row < 2 * stateTileRows(); ++row)
+      effect.totals.push_back(code.load(
+          code.f32(),
+          code.at(totals, code.mul(stateRow(row / 2, row % 2), floatBytes))));
+    return effect;
+  };
+  return code.loop(
+      rounds, start, [&](Value round, mlir::ValueRange carried) -> Values {
+        llvm::SmallVector<Effect> effects;
+        for (int64_t each = 0; each < batch; ++each)
+          effects.push_back(load(code.add(code.mul(round, batch), each)));
+        Values state(carried.begin(), carried.end());
+        for (const Effect &effect : effects)
+          for (auto [index, number] : llvm::enumerate(state)) {
+            int64_t tileNumbers = stateTiles() * 4;
+            int64_t row = index / tileNumbers * 2 + index % 4 / 2;
+            number = code.choose(
+                effect.exists,
+                code.fma(effect.totals[row], number, effect.local[index]),
+                number);
+          }
+        return state;
+      });
+}
+
+/// Whether this segment has what the whole sequence comes to.
+Value KernelEmitter::writesFinal(chunk::WriteOp op) {
+  auto sweep = op.getTile().getDefiningOp<chunk::SweepOp>();
+  assert(sweep && "a state comes from a sweep");
+  if (sweep.getDescending())
+    return code.equal(segment, 0);
+  return code.equal(code.add(segment, 1),
+                    code.truncate(field(LaunchField::Segments)));
+}
+
+//===----------------------------------------------------------------------===//
+// What a segment does
+//===----------------------------------------------------------------------===//
+
+/// As emitState, with queries to the chunk's start.
+void KernelEmitter::emitStateGradient(chunk::StateGradientOp op) {
+  Trees trees(shape.columnsPerThread);
+  forColumns([&] {
+    Tree &tree = trees[columnIndex];
+    tree.query = masked(ownNumbers(tile(op.getQ())), 0);
+    Values lambda = masked(ownNumbers(tile(op.getLambda())), 1);
+    Value before;
+    for (auto [q, decay] : llvm::zip(tree.query, lambda)) {
+      before = before ? code.fmul(before, decay) : decay;
+      q = code.fmul(q, before);
+    }
+    shareTotal(before);
+  });
+  code.barrier();
+  forgetLanes();
+  copyColumns();
+  forColumns([&] {
+    Tree &tree = trees[columnIndex];
+    loadTotals(tree);
+    Values query;
+    for (Value q : tree.query)
+      query.push_back(code.fmul(q, tree.before));
+    storeCore(query, regions.queries);
+    storeChunkTotal(tree);
+  });
+  code.waitCopies(1);
+  code.barrier();
+  forgetLanes();
+  Tile next;
+  next.kind = Tile::Kind::state;
+  next.numbers = updateState(tile(op.getDState()).numbers, regions.queries,
+                             tile(op.getDO()));
+  tiles[op.getDNext()] = next;
+}
+
+void KernelEmitter::emitProduct(chunk::ProductOp op) {
+  Tile made;
+  made.numbers = columnsOf(op.getResult(), [&] {
+    Value own;
+    for (Value number : masked(ownNumbers(tile(op.getTile())), 1))
+      own = own ? code.fmul(own, number) : number;
+    Value product = ownOf(tile(op.getAccumulator()).numbers);
+    for (Value part : shareGroups({own}).front())
+      product = code.fmul(product, part);
+    return product;
+  });
+  tiles[op.getResult()] = made;
+}
+
+namespace {
+
+/// A block does one segment's sweep over the states or, the later blocks,
+/// over their gradients.
+class SegmentEmitter final : public KernelEmitter {
+public:
+  SegmentEmitter(chunk::KernelOp kernel, BlockShape shape,
+                 mlir::OpBuilder &builder)
+      : KernelEmitter(kernel, shape, builder),
+        hasGradients(hasGradientSweep(kernel)) {}
+  ~SegmentEmitter() override {
+    for (chunk::KernelOp alone : sweeps)
+      alone.erase();
+  }
+
+private:
+  KernelLaunch describe() override;
+  llvm::StringRef suffix() const override { return "_segments"; }
+  Value segmentOfBlock() override;
+  void emitBody() override;
+  void emitEffect(bool ofGradients);
+
+  bool hasGradients;
+  Value joint, isState;
+  /// Alive as long as tiles are found by their values.
+  llvm::SmallVector<chunk::KernelOp> sweeps;
+};
+
+KernelLaunch SegmentEmitter::describe() {
+  KernelLaunch how = KernelEmitter::describe();
+  how.stage = segmentsStage;
+  how.schedule.reset();
+  how.grid[2] = *parseExtent(hasGradients ? "2 J" : "J");
+  return how;
+}
+
+/// A joint's state is made by the segment in front of it, its gradient by the
+/// one behind.
+Value SegmentEmitter::segmentOfBlock() {
+  Value index = NVVM::BlockIdZOp::create(builder, code.place, code.i32());
+  joint = index;
+  if (!hasGradients)
+    return joint;
+  Value joints = code.add(code.truncate(field(LaunchField::Segments)), -1);
+  isState = code.less(index, joints);
+  joint = code.choose(isState, index, code.sub(index, joints));
+  return code.choose(isState, joint, code.add(joint, 1));
+}
+
+void SegmentEmitter::emitBody() {
+  if (!hasGradients)
+    return emitEffect(false);
+  auto effect = [&](bool ofGradients) -> Values {
+    emitEffect(ofGradients);
+    return {};
+  };
+  code.choose(
+      isState, [&] { return effect(false); }, [&] { return effect(true); });
+}
+
+void SegmentEmitter::emitEffect(bool ofGradients) {
+  chunk::KernelOp alone =
+      sweeps.emplace_back(makeSegmentSweep(kernel, ofGradients));
+  emitBlock(alone.getBody().front());
+  chunk::SweepOp sweep = sweepOf(alone, ofGradients);
+  int64_t totalBytes = shape.columns() * floatBytes;
+  storeStateAt(tile(sweep.getResult(0)).numbers,
+               jointPlace(ofGradients ? localGradients : localStates, joint,
+                          totalBytes * shape.V));
+  Value totals =
+      jointPlace(ofGradients ? gradientTotals : stateTotals, joint, totalBytes);
+  code.when(code.equal(group, 0), [&] {
+    forColumns([&] {
+      Value row = code.add(
+          code.mul(columnWarp, shape.warpColumns()),
+          code.add(code.mul(lane, shape.columnsPerThread), columnIndex));
+      code.store(ownOf(tile(sweep.getResult(1)).numbers),
+                 code.at(totals, code.extend(code.mul(row, floatBytes))));
+    });
+  });
+}
+
+} // namespace
+
+void emitSegments(chunk::KernelOp kernel, BlockShape shape,
+                  mlir::OpBuilder &builder) {
+  if (canBeCut(kernel))
+    SegmentEmitter(kernel, shape, builder).emit();
+}
+
+} // namespace decay::cuda
