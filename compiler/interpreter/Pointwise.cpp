@@ -33,13 +33,13 @@ void forEachPoint(const Layout &layout, const Layout *const (&others)[count],
 }
 
 /// How an operator's own rounding differs from that of its result.
-enum class Rounding { Result, None, Larger, Exponent };
+enum class Rounding { Result, None, Larger, Exponent, Step };
 
 Rounding roundingOf(llvm::StringRef name) {
   static const std::pair<llvm::StringRef, Rounding> special[] = {
       {"neg", Rounding::None},           {"min", Rounding::None},
       {"max", Rounding::None},           {"clamp", Rounding::None},
-      {"greater_equal", Rounding::None}, {"logaddexp", Rounding::Larger},
+      {"greater_equal", Rounding::Step}, {"logaddexp", Rounding::Larger},
       {"pow", Rounding::Exponent},
   };
   for (auto [operatorName, rounding] : special)
@@ -61,7 +61,7 @@ struct Pointwise {
   Rounding rounding;
 
   double bound(const double *x, const double *bounds, double value) const {
-    if (card.name == "greater_equal")
+    if (rounding == Rounding::Step)
       return stepBound(x, bounds);
     double partials[maximumArity] = {}, inherited = 0;
     bool isExact = std::all_of(bounds, bounds + card.arity,
