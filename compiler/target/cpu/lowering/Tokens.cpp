@@ -142,14 +142,18 @@ void ItemEmitter::emitAccumulate(chunk::AccumulateOp op) {
   Buffer total = buffer(op.getAccumulator()), tile = buffer(op.getTile());
   forColumns(tile, [&](Value column, mlir::Type type) {
     Value place = code.at(total.data, column);
-    Value sum = code.reduce(
-        tokens, code.integer(1), code.load(type, place),
-        [&](Value token, Value so) -> Value {
+    llvm::SmallVector<Value> initial = {code.load(type, place),
+                                        code.zero(type)};
+    auto loop = mlir::scf::ForOp::create(
+        builder, code.place, code.integer(0), tokens, code.integer(1), initial,
+        [&](mlir::OpBuilder &, mlir::Location at, Value token,
+            mlir::ValueRange carried) {
           Value offset = code.add(code.mul(token, tile.layout.stride), column);
-          return apply("add",
-                       {so, code.load(type, code.at(tile.data, offset))});
+          Value term = code.load(type, code.at(tile.data, offset));
+          auto [sum, lost] = addKeeping(carried[0], carried[1], term);
+          mlir::scf::YieldOp::create(builder, at, mlir::ValueRange{sum, lost});
         });
-    code.store(sum, place);
+    code.store(loop.getResult(0), place);
   });
 }
 
