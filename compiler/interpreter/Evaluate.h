@@ -31,7 +31,12 @@ inline constexpr double underflowBound = 0x1p-126 / 0x1p-24;
 
 /// The bound of a result that float32 rounds: its inherited error and its own.
 /// Infinite where float32 overflows.
-double roundedBound(double value, double inherited);
+inline double roundedBound(double value, double inherited) {
+  double bound = inherited + std::fabs(value) + underflowBound;
+  bool fits = std::fabs(value) <= std::numeric_limits<float>::max();
+  return fits && !std::isnan(bound) ? bound
+                                    : std::numeric_limits<double>::infinity();
+}
 
 /// What the sum of `count` rounded terms is off by, as a multiple of the sum of
 /// their absolute values: √n in any order but for the least of odds (Higham and

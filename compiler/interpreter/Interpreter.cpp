@@ -7,13 +7,6 @@
 namespace decay {
 namespace interpreter {
 
-double roundedBound(double value, double inherited) {
-  double bound = inherited + std::fabs(value) + underflowBound;
-  bool fits = std::fabs(value) <= std::numeric_limits<float>::max();
-  return fits && !std::isnan(bound) ? bound
-                                    : std::numeric_limits<double>::infinity();
-}
-
 static Results evaluateOperation(mlir::Operation &op, Operands operands,
                                  Call &call) {
   return llvm::TypeSwitch<mlir::Operation *, Results>(&op)

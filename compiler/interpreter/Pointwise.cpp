@@ -33,13 +33,13 @@ void forEachPoint(const Layout &layout, const Layout *const (&others)[count],
 }
 
 /// How an operator's own rounding differs from that of its result.
-enum class Rounding { Result, None, Larger, Exponent };
+enum class Rounding { Result, None, Larger, Exponent, Step };
 
 Rounding roundingOf(llvm::StringRef name) {
   static const std::pair<llvm::StringRef, Rounding> special[] = {
       {"neg", Rounding::None},           {"min", Rounding::None},
       {"max", Rounding::None},           {"clamp", Rounding::None},
-      {"greater_equal", Rounding::None}, {"logaddexp", Rounding::Larger},
+      {"greater_equal", Rounding::Step}, {"logaddexp", Rounding::Larger},
       {"pow", Rounding::Exponent},
   };
   for (auto [operatorName, rounding] : special)
@@ -61,10 +61,13 @@ struct Pointwise {
   Rounding rounding;
 
   double bound(const double *x, const double *bounds, double value) const {
-    if (card.name == "greater_equal")
+    if (rounding == Rounding::Step)
       return stepBound(x, bounds);
     double partials[maximumArity] = {}, inherited = 0;
-    card.partials(x, partials);
+    bool isExact = std::all_of(bounds, bounds + card.arity,
+                               [](double bound) { return bound == 0; });
+    if (!isExact)
+      card.partials(x, partials);
     for (unsigned operand = 0; operand < card.arity; ++operand)
       if (bounds[operand] != 0)
         inherited += std::fabs(partials[operand]) * bounds[operand];
@@ -119,20 +122,35 @@ Results evaluate(ir::MapOp op, Operands operands, Call &call) {
     fields[index] = operands[index < operands.size() ? index : 0];
     layouts.emplace_back(fields[index]->axes, call.sizes);
   }
+  auto evaluateAt = [&](int64_t index, const auto &offsets) {
+    double x[maximumArity], bounds[maximumArity];
+    for (unsigned operand = 0; operand < maximumArity; ++operand)
+      x[operand] = fields[operand]->values[offsets[operand]];
+    double value = function.card.value(x);
+    result.values[index] = value;
+    if (!call.bounds)
+      return;
+    for (unsigned operand = 0; operand < maximumArity; ++operand)
+      bounds[operand] = fields[operand]->boundAt(offsets[operand]);
+    result.bounds[index] = function.bound(x, bounds, value);
+  };
+  Layout layout(result.axes, call.sizes);
+  // Most operands have the result's axes or are one number.
+  std::array<int64_t, maximumArity> steps;
+  bool isPlain = true;
+  for (unsigned operand = 0; operand < maximumArity; ++operand) {
+    bool isSame = fields[operand]->axes == result.axes;
+    steps[operand] = isSame ? 1 : 0;
+    isPlain &= isSame || layouts[operand].count == 1;
+  }
+  if (isPlain) {
+    for (int64_t index = 0; index < layout.count; ++index)
+      evaluateAt(index, std::array{index * steps[0], index * steps[1],
+                                   index * steps[2]});
+    return {std::move(result)};
+  }
   const Layout *others[] = {&layouts[0], &layouts[1], &layouts[2]};
-  forEachPoint(Layout(result.axes, call.sizes), others,
-               [&](int64_t index, const auto &offsets) {
-                 double x[maximumArity], bounds[maximumArity];
-                 for (unsigned operand = 0; operand < maximumArity; ++operand)
-                   x[operand] = fields[operand]->values[offsets[operand]];
-                 double value = function.card.value(x);
-                 result.values[index] = value;
-                 if (!call.bounds)
-                   return;
-                 for (unsigned operand = 0; operand < maximumArity; ++operand)
-                   bounds[operand] = fields[operand]->boundAt(offsets[operand]);
-                 result.bounds[index] = function.bound(x, bounds, value);
-               });
+  forEachPoint(layout, others, evaluateAt);
   return {std::move(result)};
 }
 

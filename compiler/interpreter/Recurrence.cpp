@@ -3,6 +3,13 @@
 
 namespace decay::interpreter {
 
+StateRow State::row(int64_t index, int64_t V) {
+  int64_t from = index * V;
+  if (!tracked())
+    return {values.data() + from, nullptr, nullptr};
+  return {values.data() + from, bounds.data() + from, absolute.data() + from};
+}
+
 void State::load(const Field &field, int64_t from) {
   std::copy_n(field.values.begin() + from, values.size(), values.begin());
   for (size_t index = 0; index < absolute.size(); ++index) {
@@ -18,28 +25,26 @@ void State::store(Field &field, int64_t to) const {
         roundedBound(values[index], bounds[index] + absolute[index]);
 }
 
+ResultRows::ResultRows(Field &field, int64_t token, int64_t head, int64_t H,
+                       int64_t V)
+    : values(field.values.data() + (token * H + head) * V),
+      bounds(field.bounds.empty()
+                 ? nullptr
+                 : field.bounds.data() + (token * H + head) * V),
+      stride(H * V) {}
+
 RecurrenceRows::RecurrenceRows(const Field &q, const Field &k, const Field &v,
                                const Field &lambda, const Sizes &sizes)
     : W(static_cast<int64_t>(q.values.size()) / (sizes.B * sizes.T * sizes.H)),
       V(sizes.V), H(sizes.H), K(sizes.K), queries(q), keys(k), values(v),
-      lambdas(lambda), lambdaLayout(lambda.axes, sizes), lambdaValues(W),
-      lambdaBounds(W) {}
+      lambdas(lambda), lambdaLayout(lambda.axes, sizes), exact(V) {}
 
-static Row rowOf(const Field &field, int64_t from) {
-  return {field.values.data() + from,
-          field.bounds.empty() ? nullptr : field.bounds.data() + from};
-}
-
-Row RecurrenceRows::q(int64_t token, int64_t head) const {
-  return rowOf(queries, (token * H + head) * W);
-}
-
-Row RecurrenceRows::k(int64_t token, int64_t head) const {
-  return rowOf(keys, (token * H + head) * W);
-}
-
-Row RecurrenceRows::v(int64_t token, int64_t head) const {
-  return rowOf(values, (token * H + head) * V);
+TokenRows RecurrenceRows::rowsOf(const Field &field, int64_t token,
+                                 int64_t head) const {
+  int64_t from = (token * H + head) * V;
+  if (field.bounds.empty())
+    return {field.values.data() + from, exact.data(), H * V, 0};
+  return {field.values.data() + from, field.bounds.data() + from, H * V, H * V};
 }
 
 int64_t RecurrenceRows::lambdaIndex(int64_t token, int64_t head,
@@ -48,72 +53,71 @@ int64_t RecurrenceRows::lambdaIndex(int64_t token, int64_t head,
     return lambdaLayout.stride[static_cast<unsigned>(axis)];
   };
   return token * stride(ir::Axis::Token) + head * stride(ir::Axis::Head) +
-         (w % K) * stride(ir::Axis::Channel);
+         (w < K ? w : w - K) * stride(ir::Axis::Channel);
 }
 
-Row RecurrenceRows::lambda(int64_t token, int64_t head) {
-  for (int64_t w = 0; w < W; ++w) {
-    int64_t index = lambdaIndex(token, head, w);
-    lambdaValues[w] = lambdas.values[index];
-    lambdaBounds[w] = lambdas.boundAt(index);
+void RecurrenceRows::terms(int64_t token, int64_t count, int64_t head,
+                           int64_t w, TokenTerms *terms) const {
+  auto get = [](const Field &field, int64_t index) -> Bounded {
+    return {field.values[index], field.boundAt(index)};
+  };
+  for (int64_t t = 0; t < count; ++t) {
+    int64_t index = ((token + t) * H + head) * W + w;
+    terms[t] = {get(queries, index), get(keys, index),
+                get(lambdas, lambdaIndex(token + t, head, w))};
   }
-  return {lambdaValues.data(), lambdaBounds.data()};
 }
 
-static void advanceRow(double *s, Row v, double k, double lambda, int64_t V) {
-  for (int64_t j = 0; j < V; ++j)
-    s[j] = lambda * s[j] + k * v.values[j];
+template <bool track>
+DECAY_INLINE static void advanceAll(StateRow s, const TokenTerms *terms,
+                                    int64_t count, TokenRows v, int64_t V) {
+  for (int64_t t = 0; t < count; ++t)
+    advance<track>(s, s, terms[t].k, v.of(t), terms[t].lambda, V);
 }
 
-/// As advanceRow, with bounds: that of s grows by those of λ, k and v, and by
-/// the rounding of the product, the sum and the new term.
-static void advanceRowBounded(double *s, double *bound, double *absolute, Row v,
-                              Bounded k, Bounded lambda, int64_t V) {
-  double largeK = std::fabs(k.value), largeLambda = std::fabs(lambda.value);
+static DECAY_CLONES void advanceRow(StateRow s, const TokenTerms *terms,
+                                    int64_t count, TokenRows v, int64_t V) {
+  s.bounds ? advanceAll<true>(s, terms, count, v, V)
+           : advanceAll<false>(s, terms, count, v, V);
+}
+
+void advance(State &s, const RecurrenceRows &rows, int64_t token, int64_t count,
+             int64_t head, int64_t w) {
+  TokenTerms terms[blockLength];
+  rows.terms(token, count, head, w, terms);
+  advanceRow(s.row(w, rows.V), terms, count, rows.v(token, head), rows.V);
+}
+
+/// o += s q, one row of s; `order` is the rounding of the sum over all rows.
+template <bool track>
+DECAY_INLINE static void read(StateRow s, Bounded q, double order, double *o,
+                              double *bound, int64_t V) {
+  double large = std::fabs(q.value);
+#pragma clang loop vectorize(assume_safety)
   for (int64_t j = 0; j < V; ++j) {
-    double largeV = std::fabs(v.values[j]);
-    double next = lambda.value * s[j] + k.value * v.values[j];
-    bound[j] = largeLambda * bound[j] + lambda.bound * absolute[j] +
-               largeK * v.bound(j) + k.bound * largeV + largeK * largeV +
-               std::fabs(next) + underflowBound;
-    absolute[j] = largeLambda * absolute[j] + largeK * largeV;
-    s[j] = next;
+    o[j] += q.value * s.values[j];
+    if constexpr (track)
+      bound[j] += large * (s.bounds[j] + order * s.absolute[j]) +
+                  q.bound * std::fabs(s.values[j]) + underflowBound;
   }
 }
 
-void advance(State &s, Row k, Row v, Row lambda, int64_t W, int64_t V) {
-  for (int64_t i = 0; i < W; ++i) {
-    double *row = s.values.data() + i * V;
-    if (s.bounds.empty())
-      advanceRow(row, v, k.values[i], lambda.values[i], V);
-    else
-      advanceRowBounded(row, s.bounds.data() + i * V, s.absolute.data() + i * V,
-                        v, {k.values[i], k.bound(i)},
-                        {lambda.values[i], lambda.bound(i)}, V);
+template <bool track>
+DECAY_INLINE static void readAll(StateRow s, const TokenTerms *terms,
+                                 int64_t count, TokenRows v, ResultRows o,
+                                 int64_t V, double order) {
+  for (int64_t t = 0; t < count; ++t) {
+    advance<track>(s, s, terms[t].k, v.of(t), terms[t].lambda, V);
+    read<track>(s, terms[t].q, order, o.values + t * o.stride,
+                track ? o.bounds + t * o.stride : nullptr, V);
   }
 }
 
-/// o = sᵀ q; `bound` may be null.
-static void read(const State &s, Row q, int64_t W, int64_t V, double *o,
-                 double *bound) {
-  for (int64_t i = 0; i < W; ++i) {
-    const double *row = s.values.data() + i * V;
-    double query = q.values[i];
-    for (int64_t j = 0; j < V; ++j)
-      o[j] += query * row[j];
-  }
-  if (!bound)
-    return;
-  double order = sumRounding(W);
-  for (int64_t i = 0; i < W; ++i) {
-    const double *values = s.values.data() + i * V;
-    const double *bounds = s.bounds.data() + i * V;
-    const double *absolute = s.absolute.data() + i * V;
-    double query = std::fabs(q.values[i]), doubt = q.bound(i);
-    for (int64_t j = 0; j < V; ++j)
-      bound[j] += query * (bounds[j] + order * absolute[j]) +
-                  doubt * std::fabs(values[j]) + underflowBound;
-  }
+static DECAY_CLONES void readRow(StateRow s, const TokenTerms *terms,
+                                 int64_t count, TokenRows v, ResultRows o,
+                                 int64_t V, double order) {
+  s.bounds ? readAll<true>(s, terms, count, v, o, V, order)
+           : readAll<false>(s, terms, count, v, o, V, order);
 }
 
 Results evaluate(ir::RecurrenceOp op, Operands operands, Call &call) {
@@ -125,16 +129,19 @@ Results evaluate(ir::RecurrenceOp op, Operands operands, Call &call) {
   auto sequences = sequencesOf(call.sizes);
   int64_t W = rows.W, V = rows.V, H = rows.H;
   State s(W * V, call.bounds);
+  TokenTerms terms[blockLength];
   for (auto [n, sequence] : llvm::enumerate(sequences))
     for (int64_t h = 0; h < H; ++h) {
       int64_t place = (static_cast<int64_t>(n) * H + h) * W * V;
       s.load(initial, place);
-      for (int64_t t = 0; t < sequence.length; ++t) {
-        int64_t token = sequence.first + t, out = (token * H + h) * V;
-        advance(s, rows.k(token, h), rows.v(token, h), rows.lambda(token, h), W,
-                V);
-        read(s, rows.q(token, h), W, V, o.values.data() + out,
-             call.bounds ? o.bounds.data() + out : nullptr);
+      for (int64_t t = 0; t < sequence.length; t += blockLength) {
+        int64_t token = sequence.first + t;
+        int64_t count = std::min(blockLength, sequence.length - t);
+        for (int64_t w = 0; w < W; ++w) {
+          rows.terms(token, count, h, w, terms);
+          readRow(s.row(w, V), terms, count, rows.v(token, h),
+                  ResultRows(o, token, h, H, V), V, sumRounding(W));
+        }
       }
       s.store(last, place);
     }

@@ -10,46 +10,86 @@
 namespace decay::interpreter {
 namespace {
 
-constexpr int64_t blockLength = 32;
-
 /// A sum of products a b with bound: what both inherit, and |a||b| for rounding
 /// (in any order), where the A's stand for the absolute values of the sums.
 struct Dot {
   double value = 0, bound = 0;
 };
 
-/// Σ_j s_j x_j over a row of a state.
-Dot dot(const State &s, int64_t from, Row x, int64_t count) {
+/// What a token gives to the gradients of one row of the state.
+struct RowGradients {
+  Dot q, k, lambda;
+};
+
+/// The operands of one row and block of tokens. `states` has one row more than
+/// there are tokens, the first filled; D is that of the block's end.
+struct RowBlock {
+  const StateRow *states;
+  StateRow D;
+  const TokenTerms *terms;
+  int64_t count;
+  TokenRows v, dO;
+  ResultRows dV;
+  int64_t W, V;
+};
+
+/// D += q doᵀ, the gradient of the state `after` a token, and what follows from
+/// it for all operands; D then is the gradient of the state `before` it.
+template <bool track>
+DECAY_INLINE RowGradients sweepToken(const RowBlock &block, int64_t t) {
 #pragma clang fp reassociate(on)
-  Dot result;
-  double order = sumRounding(count);
-  for (int64_t j = 0; j < count; ++j)
-    result.value += s.values[from + j] * x.values[j];
-  if (s.bounds.empty())
-    return result;
-  for (int64_t j = 0; j < count; ++j)
-    result.bound += std::fabs(x.values[j]) *
-                        (s.bounds[from + j] + order * s.absolute[from + j]) +
-                    x.bound(j) * std::fabs(s.values[from + j]);
-  return result;
+  StateRow before = block.states[t], after = block.states[t + 1], D = block.D;
+  Row v = block.v.of(t), dO = block.dO.of(t);
+  auto [q, k, lambda] = block.terms[t];
+  double *dV = block.dV.values + t * block.dV.stride;
+  double *dVBound = track ? block.dV.bounds + t * block.dV.stride : nullptr;
+  double largeQ = std::fabs(q.value), largeK = std::fabs(k.value);
+  double largeLambda = std::fabs(lambda.value);
+  double overV = sumRounding(block.V), overW = sumRounding(block.W);
+  double dQ = 0, dK = 0, dLambda = 0, boundQ = 0, boundK = 0, boundLambda = 0;
+#pragma clang loop vectorize(assume_safety)
+  for (int64_t j = 0; j < block.V; ++j) {
+    double large = std::fabs(dO.values[j]);
+    double d = D.values[j] + q.value * dO.values[j];
+    dQ += after.values[j] * dO.values[j];
+    dK += d * v.values[j];
+    dLambda += before.values[j] * d;
+    dV[j] += k.value * d;
+    D.values[j] = lambda.value * d;
+    if constexpr (track) {
+      double bound = D.bounds[j] + largeQ * dO.bounds[j] + q.bound * large +
+                     largeQ * large + std::fabs(d) + underflowBound;
+      double absolute = D.absolute[j] + largeQ * large;
+      double unsure = bound + overV * absolute;
+      boundQ += large * (after.bounds[j] + overV * after.absolute[j]) +
+                dO.bounds[j] * std::fabs(after.values[j]);
+      boundK += std::fabs(v.values[j]) * unsure + v.bounds[j] * std::fabs(d);
+      boundLambda += before.absolute[j] * unsure + before.bounds[j] * absolute;
+      dVBound[j] += largeK * (bound + overW * absolute) +
+                    k.bound * std::fabs(d) + underflowBound;
+      D.bounds[j] = largeLambda * bound + lambda.bound * absolute +
+                    std::fabs(lambda.value * d);
+      D.absolute[j] = largeLambda * absolute;
+    }
+  }
+  return {{dQ, boundQ}, {dK, boundK}, {dLambda, boundLambda}};
 }
 
-/// Σ_j a_j b_j over the same row of two states.
-Dot dot(const State &a, const State &b, int64_t from, int64_t count) {
-#pragma clang fp reassociate(on)
-  Dot result;
-  double order = sumRounding(count);
-  for (int64_t j = from; j < from + count; ++j)
-    result.value += a.values[j] * b.values[j];
-  if (a.bounds.empty())
-    return result;
-  for (int64_t j = from; j < from + count; ++j)
-    result.bound += a.absolute[j] * b.bounds[j] + a.bounds[j] * b.absolute[j] +
-                    order * a.absolute[j] * b.absolute[j];
-  return result;
+template <bool track>
+DECAY_INLINE void sweepAll(const RowBlock &block, RowGradients *gradients) {
+  for (int64_t t = 0; t < block.count; ++t)
+    advance<track>(block.states[t], block.states[t + 1], block.terms[t].k,
+                   block.v.of(t), block.terms[t].lambda, block.V);
+  for (int64_t t = block.count; t-- > 0;)
+    gradients[t] = sweepToken<track>(block, t);
 }
 
-/// The results of one call, and where a token's rows stand in them.
+DECAY_CLONES void sweepRow(const RowBlock &block, RowGradients *gradients) {
+  block.D.bounds ? sweepAll<true>(block, gradients)
+                 : sweepAll<false>(block, gradients);
+}
+
+/// The results of one call.
 struct Gradients {
   Field &dQ, &dK, &dV, &dLambda;
 };
@@ -62,107 +102,73 @@ void add(Field &field, int64_t index, Dot dot) {
 
 class Sweep {
 public:
-  Sweep(RecurrenceRows &rows, const Field &initial, const Field &dO,
+  Sweep(const RecurrenceRows &rows, const Field &initial, const Field &dO,
         Gradients gradients, bool track)
       : rows(rows), initial(initial), dO(dO), out(gradients), track(track),
-        size(rows.W * rows.V) {}
+        states((blockLength + 1) * rows.V, track) {
+    for (int64_t t = 0; t <= blockLength; ++t)
+      stateRows[t] = states.row(t, rows.V);
+  }
 
   /// Runs one sequence and head. `D` holds the gradient of the final state, and
   /// that of the initial state when it is done.
   void run(const Sequence &sequence, int64_t head, int64_t place, State &D);
 
 private:
-  void advanceState(State &s, int64_t token, int64_t head) {
-    advance(s, rows.k(token, head), rows.v(token, head),
-            rows.lambda(token, head), rows.W, rows.V);
-  }
-  Row outputGradient(int64_t token, int64_t head) const {
-    int64_t from = (token * rows.H + head) * rows.V;
-    return {dO.values.data() + from,
-            dO.bounds.empty() ? nullptr : dO.bounds.data() + from};
-  }
-  void token(int64_t token, int64_t head, const State &before,
-             const State &after, State &D);
-  void valueGradient(int64_t token, int64_t head, const State &D);
-  void decayGradient(State &D, Row lambda);
+  void block(State &start, int64_t token, int64_t count, int64_t head,
+             State &D);
 
-  RecurrenceRows &rows;
+  const RecurrenceRows &rows;
   const Field &initial, &dO;
   Gradients out;
   bool track;
-  int64_t size;
+  State states; ///< of one row, before each token of a block and after
+  StateRow stateRows[blockLength + 1];
 };
 
 void Sweep::run(const Sequence &sequence, int64_t head, int64_t place,
                 State &D) {
   std::vector<State> checkpoints;
-  State s(size, track);
+  State s(rows.W * rows.V, track);
   s.load(initial, place);
-  for (int64_t t = 0; t < sequence.length; ++t) {
-    if (t % blockLength == 0)
-      checkpoints.push_back(s);
-    advanceState(s, sequence.first + t, head);
+  for (int64_t t = 0; t < sequence.length; t += blockLength) {
+    checkpoints.push_back(s);
+    for (int64_t w = 0; w < rows.W; ++w)
+      advance(s, rows, sequence.first + t,
+              std::min(blockLength, sequence.length - t), head, w);
   }
-  std::vector<State> states(blockLength + 1);
-  for (int64_t block = checkpoints.size(); block-- > 0;) {
-    int64_t first = block * blockLength;
-    int64_t count = std::min(blockLength, sequence.length - first);
-    states[0] = std::move(checkpoints[block]);
-    for (int64_t t = 0; t < count; ++t) {
-      states[t + 1] = states[t];
-      advanceState(states[t + 1], sequence.first + first + t, head);
+  while (!checkpoints.empty()) {
+    int64_t first =
+        (static_cast<int64_t>(checkpoints.size()) - 1) * blockLength;
+    block(checkpoints.back(), sequence.first + first,
+          std::min(blockLength, sequence.length - first), head, D);
+    checkpoints.pop_back();
+  }
+}
+
+void Sweep::block(State &start, int64_t token, int64_t count, int64_t head,
+                  State &D) {
+  int64_t W = rows.W, V = rows.V;
+  TokenTerms terms[blockLength];
+  RowGradients gradients[blockLength];
+  for (int64_t w = 0; w < W; ++w) {
+    rows.terms(token, count, head, w, terms);
+    StateRow first = stateRows[0], from = start.row(w, V);
+    std::copy_n(from.values, V, first.values);
+    if (track) {
+      std::copy_n(from.bounds, V, first.bounds);
+      std::copy_n(from.absolute, V, first.absolute);
     }
-    for (int64_t t = count; t-- > 0;)
-      token(sequence.first + first + t, head, states[t], states[t + 1], D);
-  }
-}
-
-void Sweep::token(int64_t token, int64_t head, const State &before,
-                  const State &after, State &D) {
-  int64_t W = rows.W, V = rows.V, row = token * rows.H + head;
-  Row dRow = outputGradient(token, head);
-  // D_t = q_t do_tᵀ + what the later tokens left in D.
-  std::vector<double> ones(W, 1.0);
-  advance(D, rows.q(token, head), dRow, {ones.data(), nullptr}, W, V);
-  for (int64_t i = 0; i < W; ++i) {
-    add(out.dQ, row * W + i, dot(after, i * V, dRow, V));
-    add(out.dK, row * W + i, dot(D, i * V, rows.v(token, head), V));
-    add(out.dLambda, rows.lambdaIndex(token, head, i),
-        dot(before, D, i * V, V));
-  }
-  valueGradient(token, head, D);
-  decayGradient(D, rows.lambda(token, head));
-}
-
-/// dv = Dᵀ k
-void Sweep::valueGradient(int64_t token, int64_t head, const State &D) {
-  int64_t W = rows.W, V = rows.V, from = (token * rows.H + head) * V;
-  Row k = rows.k(token, head);
-  for (int64_t i = 0; i < W; ++i)
-    for (int64_t j = 0; j < V; ++j)
-      out.dV.values[from + j] += k.values[i] * D.values[i * V + j];
-  if (!track)
-    return;
-  double order = sumRounding(W);
-  for (int64_t i = 0; i < W; ++i)
-    for (int64_t j = 0; j < V; ++j)
-      out.dV.bounds[from + j] +=
-          std::fabs(k.values[i]) *
-              (D.bounds[i * V + j] + order * D.absolute[i * V + j]) +
-          k.bound(i) * std::fabs(D.values[i * V + j]) + underflowBound;
-}
-
-/// D := diag(λ) D
-void Sweep::decayGradient(State &D, Row lambda) {
-  for (int64_t i = 0; i < rows.W; ++i) {
-    double factor = lambda.values[i], large = std::fabs(factor);
-    for (int64_t j = i * rows.V; j < (i + 1) * rows.V; ++j) {
-      D.values[j] *= factor;
-      if (!track)
-        continue;
-      D.bounds[j] = large * D.bounds[j] + lambda.bound(i) * D.absolute[j] +
-                    std::fabs(D.values[j]);
-      D.absolute[j] *= large;
+    sweepRow({stateRows, D.row(w, V), terms, count, rows.v(token, head),
+              rows.rowsOf(dO, token, head),
+              ResultRows(out.dV, token, head, rows.H, V), W, V},
+             gradients);
+    for (int64_t t = count; t-- > 0;) {
+      int64_t index = ((token + t) * rows.H + head) * W + w;
+      add(out.dQ, index, gradients[t].q);
+      add(out.dK, index, gradients[t].k);
+      add(out.dLambda, rows.lambdaIndex(token + t, head, w),
+          gradients[t].lambda);
     }
   }
 }

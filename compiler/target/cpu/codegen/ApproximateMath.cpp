@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -15,6 +16,12 @@ namespace decay::cpu {
 namespace {
 
 using mlir::Value;
+
+/// -|...|, as sigmoid and softplus ask for.
+bool isNeverPositive(Value x) {
+  auto negated = x.getDefiningOp<mlir::arith::NegFOp>();
+  return negated && negated.getOperand().getDefiningOp<mlir::math::AbsFOp>();
+}
 
 /// exp is what activations cost, and MLIR's own takes twice as many
 /// instructions. exp x = 2^(n-1) 2 exp r with x = n log 2 + r, |r| <= log 2 /
@@ -74,12 +81,6 @@ private:
                                            2,
                                            2};
 
-  /// -|...|, as sigmoid and softplus ask for.
-  static bool isNeverPositive(Value x) {
-    auto negated = x.getDefiningOp<mlir::arith::NegFOp>();
-    return negated && negated.getOperand().getDefiningOp<mlir::math::AbsFOp>();
-  }
-
   /// The float whose exponent is in the lowest bits of `sum`.
   static Value powerOfTwo(mlir::ImplicitLocOpBuilder &builder, Value sum) {
     mlir::Type type = builder.getI32Type();
@@ -96,12 +97,57 @@ private:
   }
 };
 
+/// Whether a number, or each of a vector, is 1.
+bool isOne(Value value) {
+  mlir::FloatAttr number;
+  mlir::DenseElementsAttr numbers;
+  if (mlir::matchPattern(value, mlir::m_Constant(&number)))
+    return number.getValueAsDouble() == 1;
+  return mlir::matchPattern(value, mlir::m_Constant(&numbers)) &&
+         numbers.isSplat() &&
+         numbers.getSplatValue<llvm::APFloat>().convertToDouble() == 1;
+}
+
+/// A sigmoid above 1/2 from its complement: (c ? 1 : e) / (1 + e) with e =
+/// exp(-|x|) is c ? 1 - s : s with s = e / (1 + e). The steps of 1 + e show in
+/// 1 / (1 + e), always to one side where e is small, and thousands of λ's near
+/// 1 add that up.
+struct SigmoidPattern : mlir::OpRewritePattern<mlir::arith::DivFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  mlir::LogicalResult
+  matchAndRewrite(mlir::arith::DivFOp op,
+                  mlir::PatternRewriter &rewriter) const final {
+    auto top = op.getLhs().getDefiningOp<mlir::arith::SelectOp>();
+    auto sum = op.getRhs().getDefiningOp<mlir::arith::AddFOp>();
+    if (!top || !sum || !isOne(top.getTrueValue()))
+      return mlir::failure();
+    Value one = top.getTrueValue(), e = top.getFalseValue();
+    bool isSum = (sum.getLhs() == e && isOne(sum.getRhs())) ||
+                 (sum.getRhs() == e && isOne(sum.getLhs()));
+    auto exponential = e.getDefiningOp<mlir::math::ExpOp>();
+    if (!isSum || !exponential || !isNeverPositive(exponential.getOperand()))
+      return mlir::failure();
+    mlir::Location place = op.getLoc();
+    Value small = mlir::arith::DivFOp::create(rewriter, place, e, sum);
+    Value large = mlir::arith::SubFOp::create(rewriter, place, one, small);
+    rewriter.replaceOpWithNewOp<mlir::arith::SelectOp>(op, top.getCondition(),
+                                                       large, small);
+    return mlir::success();
+  }
+};
+
 struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
   void runOnOperation() final {
+    // While exp is still to be seen.
+    mlir::RewritePatternSet sigmoids(&getContext());
+    sigmoids.add<SigmoidPattern>(&getContext());
     mlir::RewritePatternSet patterns(&getContext());
     patterns.add<ExpPattern>(&getContext(), /*benefit=*/10);
     mlir::populateMathPolynomialApproximationPatterns(patterns);
     if (mlir::failed(
+            mlir::applyPatternsGreedily(getOperation(), std::move(sigmoids))) ||
+        mlir::failed(
             mlir::applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

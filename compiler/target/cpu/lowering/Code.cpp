@@ -130,6 +130,11 @@ Value Code::zero(mlir::Type type) {
   return arith::ConstantOp::create(builder, place, builder.getZeroAttr(type));
 }
 
+Value Code::constant(mlir::Type type, float value) {
+  Value one = number(value);
+  return mlir::isa<mlir::VectorType>(type) ? splat(one) : one;
+}
+
 void Code::loop(Value from, Value to, Value step,
                 llvm::function_ref<void(Value)> body) {
   auto made = scf::ForOp::create(builder, place, from, to, step);

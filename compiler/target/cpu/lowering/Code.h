@@ -57,6 +57,8 @@ public:
   void prefetch(Value pointer, bool write);
   Value splat(Value number);
   Value zero(mlir::Type type);
+  /// The number, or a vector of it.
+  Value constant(mlir::Type type, float value);
 
   /// for (i = from; i < to; i += step) body(i)
   void loop(Value from, Value to, Value step,

@@ -65,6 +65,9 @@ private:
   void clearPadding(const Buffer &buffer);
 
   // Tokens.cpp
+  /// sum + term, and what this loses: a running sum of thousands of tokens that
+  /// makes up for what the token before lost forgets none of its roundings.
+  std::pair<Value, Value> addKeeping(Value sum, Value lost, Value term);
   void emitScan(chunk::ScanOp op);
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitAccumulate(chunk::AccumulateOp op);

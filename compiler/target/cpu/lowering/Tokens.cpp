@@ -39,6 +39,13 @@ const ScanRule &ruleOf(llvm::StringRef kind) {
 
 } // namespace
 
+std::pair<Value, Value> ItemEmitter::addKeeping(Value sum, Value lost,
+                                                Value term) {
+  Value step = apply("sub", {term, lost});
+  Value next = apply("add", {sum, step});
+  return {next, apply("sub", {apply("sub", {next, sum}), step})};
+}
+
 void ItemEmitter::emitScan(chunk::ScanOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
   Buffer term = buffer(op.getTerm()), carry = buffer(op.getCarry());
@@ -46,8 +53,6 @@ void ItemEmitter::emitScan(chunk::ScanOp op) {
   Buffer exclusive = buffer(op.getExclusive());
   forColumns(term, [&](Value column, mlir::Type type) {
     Value place = code.at(carry.data, column);
-    // A running sum of thousands of tokens forgets none of its roundings: each
-    // step makes up for what the one before it lost.
     llvm::SmallVector<Value> initial = {code.load(type, place),
                                         code.zero(type)};
     auto loop = mlir::scf::ForOp::create(
@@ -61,9 +66,7 @@ void ItemEmitter::emitScan(chunk::ScanOp op) {
             Value term = x;
             if (rule.sigmoids)
               term = apply("softplus", apply("sub", {x, before}));
-            Value step = apply("sub", {term, lost});
-            z = apply("add", {before, step});
-            lost = apply("sub", {apply("sub", {z, before}), step});
+            std::tie(z, lost) = addKeeping(before, lost, term);
           }
           if (rule.sigmoids) { // a term above the sum takes its place
             Value isBelow = mlir::arith::CmpFOp::create(
@@ -88,31 +91,50 @@ void ItemEmitter::emitScanGradient(chunk::ScanGradientOp op) {
   Value last = code.sub(tokens, code.integer(1));
   forColumns(term, [&](Value column, mlir::Type type) {
     Value place = code.at(carry.data, column);
-    Value before = code.reduce(
-        tokens, code.integer(1), code.load(type, place),
-        [&](Value index, Value behind) -> Value {
+    Value zero = code.zero(type);
+    llvm::SmallVector<Value> initial = {code.load(type, place), zero};
+    auto loop = mlir::scf::ForOp::create(
+        builder, code.place, code.integer(0), tokens, code.integer(1), initial,
+        [&](mlir::OpBuilder &, mlir::Location at, Value index,
+            mlir::ValueRange carried) {
+          Value behind = carried[0], lost = carried[1];
           Value token = code.sub(last, index);
           Value offset = code.add(code.mul(token, term.layout.stride), column);
-          auto at = [&](const Buffer &tile) {
+          auto load = [&](const Buffer &tile) {
             return code.load(type, code.at(tile.data, offset));
           };
-          Value a = apply("add", {at(dInclusive), behind});
-          Value own = a, passed = a;
-          if (rule.sigmoids) {
-            Value difference = apply("sub", {at(term), at(exclusive)});
-            own = apply("mul", {a, apply("sigmoid", difference)});
-            passed =
-                apply("mul", {a, apply("sigmoid", apply("neg", difference))});
-          } else {
-            if (rule.termWeight == 0)
-              own = code.zero(type);
-            if (rule.carryWeight == 0)
-              passed = code.zero(type);
+          Value inclusive = load(dInclusive), exclusiveOwn = load(dExclusive);
+          Value reaching = apply("add", {inclusive, behind});
+          Value own = rule.termWeight == 0 ? zero : reaching;
+          Value before = exclusiveOwn;
+          if (rule.sigmoids || rule.carryWeight != 0) {
+            // What inclusive and exclusive receive may oppose, and leave a
+            // far smaller mean behind the tokens: these two are added first.
+            Value added = apply("add", {inclusive, exclusiveOwn});
+            Value difference, weight;
+            if (rule.sigmoids) {
+              difference = apply("sub", {load(term), load(exclusive)});
+              weight = apply("sigmoid", difference);
+              own = apply("mul", {reaching, weight});
+              added = apply("sub", {added, own});
+            }
+            std::tie(before, lost) = addKeeping(behind, lost, added);
+            if (rule.sigmoids) { // a term that takes nearly all leaves a rest
+              Value isLess = mlir::arith::CmpFOp::create(
+                  builder, at, mlir::arith::CmpFPredicate::OLT, weight,
+                  code.constant(type, 0.5));
+              Value rest = apply("sigmoid", apply("neg", difference));
+              Value passed =
+                  apply("add", {exclusiveOwn, apply("mul", {reaching, rest})});
+              before = code.choose(isLess, before, passed);
+              lost = code.choose(isLess, lost, zero);
+            }
           }
           code.store(own, code.at(dTerm.data, offset));
-          return apply("add", {at(dExclusive), passed});
+          mlir::scf::YieldOp::create(builder, at,
+                                     mlir::ValueRange{before, lost});
         });
-    code.store(before, place);
+    code.store(loop.getResult(0), place);
   });
 }
 
@@ -120,14 +142,18 @@ void ItemEmitter::emitAccumulate(chunk::AccumulateOp op) {
   Buffer total = buffer(op.getAccumulator()), tile = buffer(op.getTile());
   forColumns(tile, [&](Value column, mlir::Type type) {
     Value place = code.at(total.data, column);
-    Value sum = code.reduce(
-        tokens, code.integer(1), code.load(type, place),
-        [&](Value token, Value so) -> Value {
+    llvm::SmallVector<Value> initial = {code.load(type, place),
+                                        code.zero(type)};
+    auto loop = mlir::scf::ForOp::create(
+        builder, code.place, code.integer(0), tokens, code.integer(1), initial,
+        [&](mlir::OpBuilder &, mlir::Location at, Value token,
+            mlir::ValueRange carried) {
           Value offset = code.add(code.mul(token, tile.layout.stride), column);
-          return apply("add",
-                       {so, code.load(type, code.at(tile.data, offset))});
+          Value term = code.load(type, code.at(tile.data, offset));
+          auto [sum, lost] = addKeeping(carried[0], carried[1], term);
+          mlir::scf::YieldOp::create(builder, at, mlir::ValueRange{sum, lost});
         });
-    code.store(sum, place);
+    code.store(loop.getResult(0), place);
   });
 }
 
@@ -181,15 +207,12 @@ void ItemEmitter::emitSpread(chunk::SpreadOp op) {
   Buffer complement = buffer(op.getComplement());
   namespace arith = mlir::arith;
   forColumns(to, [&](Value column, mlir::Type type) {
-    auto constant = [&](float value) -> Value {
-      Value number = code.number(value);
-      return mlir::isa<mlir::VectorType>(type) ? code.splat(number) : number;
-    };
-    Value one = constant(1);
+    Value one = code.constant(type, 1);
     Value exact = code.load(type, code.at(complement.data, column));
     Value plain = code.load(type, code.at(lambda.data, column));
-    Value isSmall = arith::CmpFOp::create(
-        builder, code.place, arith::CmpFPredicate::OLT, plain, constant(0.5));
+    Value isSmall =
+        arith::CmpFOp::create(builder, code.place, arith::CmpFPredicate::OLT,
+                              plain, code.constant(type, 0.5));
     code.reduce(code.integer(sizes.C), code.integer(1), code.zero(type),
                 [&](Value token, Value owed) -> Value {
                   // In [1/2, 1] what `rounded` lacks of 1 is exact.

@@ -22,3 +22,22 @@ func.func @scalar(%x: f32) -> f32 {
   %a = math.exp %x : f32
   return %a : f32
 }
+
+// A sigmoid above 1/2 comes from its complement.
+// CHECK-LABEL: @sigmoid
+// CHECK:     %[[IS:.*]] = arith.cmpf oge
+// CHECK:     %[[SMALL:.*]] = arith.divf
+// CHECK:     %[[LARGE:.*]] = arith.subf %{{.*}}, %[[SMALL]]
+// CHECK:     arith.select %[[IS]], %[[LARGE]], %[[SMALL]]
+func.func @sigmoid(%x: f32) -> f32 {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %size = math.absf %x : f32
+  %exponent = arith.negf %size : f32
+  %e = math.exp %exponent : f32
+  %is = arith.cmpf oge, %x, %zero : f32
+  %top = arith.select %is, %one, %e : f32
+  %sum = arith.addf %e, %one : f32
+  %y = arith.divf %top, %sum : f32
+  return %y : f32
+}

@@ -21,6 +21,9 @@
 namespace decay::cpu {
 namespace {
 
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
 struct Case {
   const char *function;
   double (*truth)(double);
@@ -42,9 +45,25 @@ constexpr Case cases[] = {
     {"tanh", std::tanh, -1e-3f, 1e-3f, 4},
 };
 
+constexpr const char *sigmoid = R"(
+  %zero = arith.constant dense<0.0> : vector<16xf32>
+  %one = arith.constant dense<1.0> : vector<16xf32>
+  %size = math.absf %x : vector<16xf32>
+  %exponent = arith.negf %size : vector<16xf32>
+  %e = math.exp %exponent : vector<16xf32>
+  %is = arith.cmpf oge, %x, %zero : vector<16xf32>
+  %top = arith.select %is, %one, %e : vector<16xi1>, vector<16xf32>
+  %sum = arith.addf %one, %e : vector<16xf32>
+  %y = arith.divf %top, %sum : vector<16xf32>
+)";
+
 class Compiled {
 public:
-  explicit Compiled(const std::string &function) {
+  explicit Compiled(const std::string &function)
+      : Compiled(function,
+                 "  %y = math." + function + " %x : vector<16xf32>\n") {}
+  /// `body` makes %y of %x.
+  Compiled(const std::string &function, const std::string &body) {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     mlir::DialectRegistry registry;
@@ -53,10 +72,8 @@ public:
     std::string text =
         "func.func @run(%p: !llvm.ptr) attributes {llvm.emit_c_interface} {\n"
         "  %x = llvm.load %p {alignment = 4 : i64} : !llvm.ptr -> "
-        "vector<16xf32>\n"
-        "  %y = math." +
-        function +
-        " %x : vector<16xf32>\n"
+        "vector<16xf32>\n" +
+        body +
         "  llvm.store %y, %p {alignment = 4 : i64} : vector<16xf32>, "
         "!llvm.ptr\n"
         "  return\n}\n";
@@ -126,13 +143,31 @@ TEST_P(ApproximateMath, StaysWithinItsError) {
 
 INSTANTIATE_TEST_SUITE_P(All, ApproximateMath, testing::ValuesIn(cases));
 
+// A product of thousands of λ's near 1 adds up what each is off by.
+TEST(ApproximateMath, SigmoidsNearOneErrToNoSide) {
+  Compiled compiled("sigmoid", sigmoid);
+  constexpr int blocks = 20000;
+  double sum = 0;
+  for (int block = 0; block < blocks; ++block) {
+    float inputs[16], outputs[16];
+    for (int lane = 0; lane < 16; ++lane)
+      inputs[lane] = outputs[lane] =
+          static_cast<float>(7.5 + (block * 16 + lane) / (blocks * 16.0));
+    compiled(outputs);
+    for (int lane = 0; lane < 16; ++lane)
+      sum += outputs[lane] - 1 / (1 + std::exp(-double(inputs[lane])));
+  }
+  EXPECT_LE(std::abs(sum / (blocks * 16)), 1e-10);
+  EXPECT_EQ(compiled(infinity), 1);
+  EXPECT_EQ(compiled(-infinity), 0);
+  EXPECT_EQ(compiled(0), 0.5f);
+  EXPECT_TRUE(std::isnan(compiled(nan)));
+}
+
 struct Special {
   const char *function;
   float input, output;
 };
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 constexpr Special specials[] = {
     {"exp", 0, 1},
