@@ -11,7 +11,7 @@
 namespace decay {
 namespace {
 
-constexpr rlim_t seconds = 10;
+constexpr rlim_t seconds = 30;
 constexpr rlim_t memoryBytes = rlim_t(1) << 30;
 
 /// Only what a signal handler may call.
@@ -22,7 +22,7 @@ constexpr rlim_t memoryBytes = rlim_t(1) << 30;
 }
 
 void outOfTime(int) {
-  endWith("error: the design takes more than 10 s to compile\n"
+  endWith("error: the design takes more than 30 s to compile\n"
           "  shorten its formulas, or split it\n",
           1);
 }
