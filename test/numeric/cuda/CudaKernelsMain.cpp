@@ -108,6 +108,8 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
   Sizes few = sizesOf(2, 3, 64, random);
   design->judgeFault(few, design->draw(few, random, /*parameterNoise=*/0.1),
                      judgement);
+  Sizes one = sizesOf(1, 65, 64, random);
+  design->judgeSomeGradients(one, design->draw(one, random, 0), judgement);
   design->judgeInitialisers(sizesOf(1, 1, 64, random), judgement);
   return judgement;
 }

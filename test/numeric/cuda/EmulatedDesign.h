@@ -52,6 +52,9 @@ public:
   /// False as above.
   bool judgeSteps(const Sizes &sizes, const NamedFields &inputs,
                   Judgement &judgement) const;
+  /// Backward with every other gradient left out: the others are as right.
+  void judgeSomeGradients(const Sizes &sizes, const NamedFields &inputs,
+                          Judgement &judgement) const;
   void judgeInitialisers(const Sizes &sizes, Judgement &judgement) const;
   /// A λ out of its range must be named in the fault slot, and the right one.
   void judgeFault(const Sizes &sizes, const NamedFields &inputs,

@@ -364,7 +364,8 @@ void KernelEmitter::storeOutput(const Fragments &output, int64_t operand,
     Value token = code.add(code.mul(group, groupTokens), from);
     Value words = code.loadShared(code.vector(4, code.i32()),
                                   offsetOf(from, piece), region);
-    code.when(code.less(token, tokens), [&] {
+    Value writes = code.both(code.less(token, tokens), code.notNull(data));
+    code.when(writes, [&] {
       Value position =
           code.add(firstRow, code.extend(code.add(firstToken, token)));
       Value element = code.add(start, code.mul(piece, 8));
