@@ -11,7 +11,6 @@ loop_forward_2_avx512:
 	movq	80(%rsp), %r10
 	movq	72(%rsp), %r11
 	xorl	%r14d, %r14d
-	vbroadcastss	.LCPI2_11(%rip), %zmm4
 	jmp	.LBB2_2
 	.p2align	4
 .LBB2_5:
@@ -41,6 +40,7 @@ loop_forward_2_avx512:
 	vaddps	(%r9,%rbp,4), %zmm0, %zmm0
 	vorps	.LCPI2_0(%rip){1to16}, %zmm0, %zmm1
 	vbroadcastss	.LCPI2_1(%rip), %zmm2
+	leaq	(%r12,%rbp,4), %r15
 	vmaxps	%zmm1, %zmm2, %zmm1
 	vbroadcastss	.LCPI2_2(%rip), %zmm2
 	vbroadcastss	.LCPI2_3(%rip), %zmm3
@@ -53,19 +53,19 @@ loop_forward_2_avx512:
 	vfmadd213ps	.LCPI2_8(%rip){1to16}, %zmm1, %zmm2
 	vfmadd213ps	.LCPI2_9(%rip){1to16}, %zmm1, %zmm2
 	vfmadd213ps	.LCPI2_10(%rip){1to16}, %zmm1, %zmm2
+	vbroadcastss	.LCPI2_11(%rip), %zmm4
+	prefetcht1	(%r15,%r8,4)
 	vfmadd213ps	%zmm4, %zmm1, %zmm2
 	vfmadd213ps	%zmm4, %zmm1, %zmm2
 	vpslld	$23, %zmm3, %zmm1
 	vmulps	%zmm1, %zmm2, %zmm1
 	vxorps	%xmm2, %xmm2, %xmm2
+	vbroadcastss	.LCPI2_12(%rip), %zmm3
+	vaddps	%zmm3, %zmm1, %zmm4
+	vdivps	%zmm4, %zmm1, %zmm1
 	vcmpleps	%zmm0, %zmm2, %k1
-	vbroadcastss	.LCPI2_12(%rip), %zmm0
-	vblendmps	%zmm0, %zmm1, %zmm2 {%k1}
-	vaddps	%zmm0, %zmm1, %zmm0
-	vdivps	%zmm0, %zmm2, %zmm0
-	leaq	(%r12,%rbp,4), %r15
-	prefetcht1	(%r15,%r8,4)
-	vmovups	%zmm0, (%r13,%rbp,4)
+	vsubps	%zmm1, %zmm3, %zmm1 {%k1}
+	vmovups	%zmm1, (%r13,%rbp,4)
 	addq	$16, %rbp
 	cmpq	%r11, %rbp
 	jl	.LBB2_4

@@ -15,7 +15,7 @@ FakeDriver fake_driver = {.minor = 0,
                           .version = 13000,
                           .device_count = 1,
                           .cache_bytes = 1 << 16};
-char fake_device_memory[1 << 22] __attribute__((aligned(256)));
+char fake_device_memory[1 << 24] __attribute__((aligned(256)));
 
 int cuInit(unsigned flags) { return fake_driver.init_result; }
 

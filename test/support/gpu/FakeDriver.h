@@ -25,7 +25,7 @@ typedef struct FakeDriver {
 } FakeDriver;
 
 extern FakeDriver fake_driver;
-extern char fake_device_memory[1 << 22];
+extern char fake_device_memory[1 << 24];
 
 #ifdef __cplusplus
 }

@@ -22,7 +22,7 @@ TEST(CudaDevice, SaysWhatItIs) {
   auto device = makeDevice();
   EXPECT_EQ(device->describe(),
             "cuda: fake GPU, -1 multiprocessors of compute capability 9.0, "
-            "4.0 MiB, driver for CUDA 13.0");
+            "16.0 MiB, driver for CUDA 13.0");
   EXPECT_EQ(device->target(), "cuda");
   EXPECT_EQ(device->card(), "fake GPU");
   EXPECT_EQ(device->cacheBytes(), 1 << 16);
