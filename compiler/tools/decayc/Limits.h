@@ -4,7 +4,7 @@
 
 namespace decay {
 
-/// From here on this process may use 10 s of processor time and 1 GiB of memory
+/// From here on this process may use 30 s of processor time and 1 GiB of memory
 /// for each design. Beyond, it says so and ends: 1 for time, 3 for memory.
 void limitResources();
 

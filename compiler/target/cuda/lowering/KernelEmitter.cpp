@@ -334,18 +334,32 @@ void KernelEmitter::loadInitialStates(chunk::SweepOp op) {
           stateBefore(read.getOperand(), op.getDescending());
 }
 
-void KernelEmitter::emitSweep(chunk::SweepOp op) {
-  mlir::Block &body = op.getBody().front();
-  auto gradients = body.getOps<chunk::RecurrenceGradientOp>();
-  hasGradient = !gradients.empty();
-  keepsColumns = hasGradient && keptColumnStreams(*gradients.begin()) > 0;
-  sharedBytes = 0;
+void KernelEmitter::planSweep(chunk::SweepOp op) {
   planStreams(op);
   planRegions(op);
   planNumbers(op);
   planRotation(op);
   if (keepsColumns)
     keptColumns = columnsPlace();
+}
+
+void KernelEmitter::copyFirst() { hasGradient ? copyNext() : copyColumns(); }
+
+/// The chunk's columns are here, and nobody is still at the last one.
+void KernelEmitter::beginChunk() {
+  code.barrier();
+  forgetLanes();
+  if (!hasGradient)
+    copyRows(firstToken);
+}
+
+void KernelEmitter::emitSweep(chunk::SweepOp op) {
+  mlir::Block &body = op.getBody().front();
+  auto gradients = body.getOps<chunk::RecurrenceGradientOp>();
+  hasGradient = !gradients.empty();
+  keepsColumns = hasGradient && keptColumnStreams(*gradients.begin()) > 0;
+  sharedBytes = 0;
+  planSweep(op);
   Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
   loadInitialStates(op);
   // A sweep before this one may still be reading.
@@ -354,7 +368,7 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
             [&] { code.storeShared(code.integer(0), Value(), regions.zero); });
   nextToken = op.getDescending() ? code.shiftLeft(code.add(chunks, -1), 6)
                                  : code.integer(0);
-  hasGradient ? copyNext() : copyColumns();
+  copyFirst();
   fetchNumbers(nextToken);
   keepNumbers(nextToken);
   for (auto [argument, initial] :
@@ -373,7 +387,7 @@ void KernelEmitter::emitSweep(chunk::SweepOp op) {
   bind(op.getResults(), last);
   for (Value result : op.getResults())
     if (tiles[result].isPartial)
-      sumGroups(tiles[result]);
+      sumPartial(tiles[result]);
   streams.clear();
 }
 
@@ -387,14 +401,10 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
   nextToken =
       code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
   tokens = code.sub(length, firstToken);
-  // The chunk's columns are here, and nobody is still at the last one.
   code.waitCopies(0);
-  code.barrier();
-  auto outer = std::tie(thread, lane, column, channel);
-  std::tuple<Value, Value, Value, Value> kept = outer;
-  forgetLanes();
-  if (!hasGradient)
-    copyRows(firstToken);
+  auto outer = std::tie(thread, lane, group, column, channel);
+  std::tuple<Value, Value, Value, Value, Value> kept = outer;
+  beginChunk();
   fetchNumbers(nextToken);
   emitBlock(body);
   keepNumbers(nextToken);

@@ -76,6 +76,10 @@ protected:
   virtual void emitItem();
   virtual Value segmentOfBlock();
   virtual void emitBody();
+  virtual void planSweep(chunk::SweepOp op);
+  virtual void copyFirst();
+  virtual void beginChunk();
+  virtual void sumPartial(Tile &partial) { sumGroups(partial); }
   virtual void emitOperation(mlir::Operation &op);
   virtual int64_t blockThreads() const;
   /// The first of the chunk's tokens that this thread has numbers of.
@@ -252,6 +256,8 @@ protected:
   using Trees = llvm::SmallVector<Tree, 2>; ///< one per column
   void emitRecurrence(chunk::RecurrenceOp op);
   void emitState(chunk::StateOp op);
+  Values advanceState(Value rows, Value decay, Value state, const Tile &right,
+                      bool toEnd);
   Trees startTrees(Value q, Value k, Value decay);
   void finishTrees(Trees &trees);
   Values masked(const Values &numbers, float otherwise);

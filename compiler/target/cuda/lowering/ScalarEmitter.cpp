@@ -159,7 +159,6 @@ void ScalarEmitter::emitItem() {
 
 void ScalarEmitter::emitOperation(mlir::Operation &op) {
   llvm::TypeSwitch<mlir::Operation *>(&op)
-      .Case([&](chunk::SweepOp made) { emitScalarSweep(made); })
       .Case([&](chunk::ReadOp made) { emitScalarRead(made); })
       .Case([&](chunk::WriteOp made) { emitScalarWrite(made); })
       .Case([&](chunk::RecurrenceOp made) { emitScalarRecurrence(made); })
@@ -178,9 +177,7 @@ void ScalarEmitter::emitOperation(mlir::Operation &op) {
       .Default([&](mlir::Operation *) { KernelEmitter::emitOperation(op); });
 }
 
-void ScalarEmitter::emitScalarSweep(chunk::SweepOp op) {
-  mlir::Block &body = op.getBody().front();
-  sharedBytes = 0;
+void ScalarEmitter::planSweep(chunk::SweepOp op) {
   planStreams(op);
   regions.zero = reserve(floatBytes);
   places.state = reserve(shape.K * shape.V * bfloatBytes);
@@ -189,60 +186,18 @@ void ScalarEmitter::emitScalarSweep(chunk::SweepOp op) {
   places.behind = reserve(chunkTokens * floatBytes);
   places.total = reserve(floatBytes);
   restoredSlot.reset();
-  for (auto restore : body.getOps<chunk::RestoreOp>())
+  for (auto restore : op.getBody().front().getOps<chunk::RestoreOp>())
     restoredSlot = restore.getSlot();
-  if (!body.getOps<chunk::RecurrenceGradientOp>().empty())
+  if (hasGradient)
     planGradient();
   planNumbers(op);
-  Value chunks = code.shiftRight(code.add(length, chunkTokens - 1), 6);
-  loadInitialStates(op);
-  // A sweep before this one may still be reading.
-  code.barrier();
-  code.when(code.equal(thread, 0),
-            [&] { code.storeShared(code.integer(0), Value(), regions.zero); });
-  nextToken = op.getDescending() ? code.shiftLeft(code.add(chunks, -1), 6)
-                                 : code.integer(0);
-  copyAll();
-  fetchNumbers(nextToken);
-  keepNumbers(nextToken);
-  for (auto [argument, initial] :
-       llvm::zip(body.getArguments(), op.getInitial()))
-    tiles[argument] = Tile(tile(initial));
-  Values last = code.loop(chunks, flat(op.getInitial()),
-                          [&](Value index, mlir::ValueRange carried) {
-                            return emitScalarChunk(op, index, chunks, carried);
-                          });
-  for (auto [result, initial] : llvm::zip(op.getResults(), op.getInitial()))
-    tiles[result] = Tile(tile(initial));
-  bind(op.getResults(), last);
-  // A lane has its own tokens' part of a sum over tokens.
-  for (auto [result, yielded] :
-       llvm::zip(op.getResults(), body.getTerminator()->getOperands()))
-    if (tile(yielded).isPartial)
-      for (Value &number : tiles[result].numbers)
-        number = sumOfLanes(number, {1, 2, 4, 8, 16});
-  streams.clear();
 }
 
-Values ScalarEmitter::emitScalarChunk(chunk::SweepOp op, Value index,
-                                      Value chunks, mlir::ValueRange carried) {
-  mlir::Block &body = op.getBody().front();
-  bind(body.getArguments(), carried);
-  chunkIndex =
-      op.getDescending() ? code.sub(code.add(chunks, -1), index) : index;
-  firstToken = code.shiftLeft(chunkIndex, 6);
-  nextToken =
-      code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
-  tokens = code.sub(length, firstToken);
-  code.waitCopies(0);
-  auto outer = std::tie(thread, lane, group);
-  std::tuple<Value, Value, Value> kept = outer;
-  synchronise();
-  fetchNumbers(nextToken);
-  emitBlock(body);
-  keepNumbers(nextToken);
-  outer = kept;
-  return flat(body.getTerminator()->getOperands());
+/// A lane has its own tokens' part of a sum over tokens.
+void ScalarEmitter::sumPartial(Tile &partial) {
+  for (Value &number : partial.numbers)
+    number = sumOfLanes(number, {1, 2, 4, 8, 16});
+  partial.isPartial = false;
 }
 
 /// A barrier, behind which a lane's addresses are made anew (forgetLanes).

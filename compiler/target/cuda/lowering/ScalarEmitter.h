@@ -37,11 +37,12 @@ private:
   Value ownStart() override;
   void emitItem() override;
   void emitOperation(mlir::Operation &op) override;
-  void emitScalarSweep(chunk::SweepOp op);
-  Values emitScalarChunk(chunk::SweepOp op, Value index, Value chunks,
-                         mlir::ValueRange carried);
+  void planSweep(chunk::SweepOp op) override;
+  void beginChunk() override { synchronise(); }
+  void sumPartial(Tile &partial) override;
   void planGradient();
   void synchronise();
+  void copyFirst() override { copyAll(); }
   void copyAll();
   void copyState(int64_t slot, Value chunk);
   void emitScalarRead(chunk::ReadOp op);

@@ -136,39 +136,11 @@ Value KernelEmitter::writesFinal(chunk::WriteOp op) {
 // What a segment does
 //===----------------------------------------------------------------------===//
 
-/// As emitState, with queries to the chunk's start.
 void KernelEmitter::emitStateGradient(chunk::StateGradientOp op) {
-  Trees trees(shape.columnsPerThread);
-  forColumns([&] {
-    Tree &tree = trees[columnIndex];
-    tree.query = masked(ownNumbers(tile(op.getQ())), 0);
-    Values lambda = masked(ownNumbers(tile(op.getLambda())), 1);
-    Value before;
-    for (auto [q, decay] : llvm::zip(tree.query, lambda)) {
-      before = before ? code.fmul(before, decay) : decay;
-      q = code.fmul(q, before);
-    }
-    shareTotal(before);
-  });
-  code.barrier();
-  forgetLanes();
-  copyColumns();
-  forColumns([&] {
-    Tree &tree = trees[columnIndex];
-    loadTotals(tree);
-    Values query;
-    for (Value q : tree.query)
-      query.push_back(code.fmul(q, tree.before));
-    storeCore(query, regions.queries);
-    storeChunkTotal(tree);
-  });
-  code.waitCopies(1);
-  code.barrier();
-  forgetLanes();
   Tile next;
   next.kind = Tile::Kind::state;
-  next.numbers = updateState(tile(op.getDState()).numbers, regions.queries,
-                             tile(op.getDO()));
+  next.numbers = advanceState(op.getQ(), op.getLambda(), op.getDState(),
+                              tile(op.getDO()), /*toEnd=*/false);
   tiles[op.getDNext()] = next;
 }
 

@@ -255,19 +255,27 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   tiles[op.getO()].kind = Tile::Kind::rows;
 }
 
-/// The state alone: keys to the chunk's end, and the chunk's total.
-void KernelEmitter::emitState(chunk::StateOp op) {
+/// The state, or its gradient, without what else a chunk makes: `rows` scaled
+/// to the chunk's end, or to its start, meet `right`.
+Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
+                                   const Tile &right, bool toEnd) {
+  int64_t region = toEnd ? regions.keys : regions.queries;
   Trees trees(shape.columnsPerThread);
   forColumns([&] {
-    Tree &tree = trees[columnIndex];
-    tree.key = masked(ownNumbers(tile(op.getK())), 0);
-    Values lambda = masked(ownNumbers(tile(op.getLambda())), 1);
-    Value behind = lambda.back();
-    for (int64_t token = groupTokens - 2; token >= 0; --token) {
-      tree.key[token] = code.fmul(tree.key[token], behind);
-      behind = code.fmul(behind, lambda[token]);
+    Values &own = trees[columnIndex].key;
+    own = masked(ownNumbers(tile(rows)), 0);
+    Values lambda = masked(ownNumbers(tile(decay)), 1);
+    // A key meets the λ behind it, a query its own as well.
+    Value product;
+    for (int64_t index = 0; index < groupTokens; ++index) {
+      int64_t token = toEnd ? groupTokens - 1 - index : index;
+      if (toEnd && product)
+        own[token] = code.fmul(own[token], product);
+      product = product ? code.fmul(product, lambda[token]) : lambda[token];
+      if (!toEnd)
+        own[token] = code.fmul(own[token], product);
     }
-    shareTotal(behind);
+    shareTotal(product);
   });
   code.barrier();
   forgetLanes();
@@ -275,19 +283,22 @@ void KernelEmitter::emitState(chunk::StateOp op) {
   forColumns([&] {
     Tree &tree = trees[columnIndex];
     loadTotals(tree);
-    Values key;
-    for (Value k : tree.key)
-      key.push_back(code.fmul(k, tree.behind));
-    storeCore(key, regions.keys);
+    for (Value &number : tree.key)
+      number = code.fmul(number, toEnd ? tree.behind : tree.before);
+    storeCore(tree.key, region);
     storeChunkTotal(tree);
   });
   code.waitCopies(1);
   code.barrier();
   forgetLanes();
+  return updateState(tile(state).numbers, region, right);
+}
+
+void KernelEmitter::emitState(chunk::StateOp op) {
   Tile next;
   next.kind = Tile::Kind::state;
-  next.numbers =
-      updateState(tile(op.getState()).numbers, regions.keys, tile(op.getV()));
+  next.numbers = advanceState(op.getK(), op.getLambda(), op.getState(),
+                              tile(op.getV()), /*toEnd=*/true);
   tiles[op.getNext()] = next;
 }
 
