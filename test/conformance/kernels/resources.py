@@ -6,7 +6,7 @@ Compiles the library's designs with --report, which assembles them by ptxas: eac
 head and with a shared k where it allows that, its variants as they are, and positions with two designs. --full: every
 combination of settings that becomes other kernels. Settings that the design refuses are left out. Prints registers, shared
 memory, spilled bytes and blocks per multiprocessor of each kernel. Exit code 1 if a design is not compiled, lacks a kernel
-for one of its head dims, or has one that fits on no multiprocessor or spills more than MOST_SPILLS; 77 without ptxas.
+for one of its head dims, or has one that fits on no multiprocessor or spills more than it may; 77 without ptxas.
 """
 import argparse
 import itertools
@@ -19,8 +19,10 @@ AXES = ("granularity", "sharing", "position", "compat")
 ENTRIES = ("forward", "backward", "step")
 PLAIN = {"granularity": "vector", "sharing": "off", "position": "none", "compat": "published"}
 WITH_POSITIONS = [("hgrn2", "vector"), ("simple_decay", "scalar")]
-# Bytes that a thread stores to and loads from local memory, in a kernel of thousands of instructions.
-MOST_SPILLS = 6144
+# Bytes that a thread may store to and load from local memory, in a kernel of thousands of instructions; and where scans and
+# rotations need all tokens of a group at once.
+MOST_SPILLS, MOST_SPILLS_OF_GROUPS = 1024, 5120
+WITH_SCANS = ("lightnet", "lssp")
 
 
 def run(decayc, design, settings, *flags):
@@ -80,7 +82,9 @@ def kernels(report):
     return [dict(zip(names, line.split())) for line in lines[1:] if len(line.split()) == len(names)]
 
 
-def faults(rows, settings):
+def faults(rows, design, settings):
+    by_groups = design in WITH_SCANS or settings["position"] in ("rope", "lrpe_cosine")
+    most = MOST_SPILLS_OF_GROUPS if by_groups else MOST_SPILLS
     wanted = [f"decay_{entry}_{D}_{D}" for entry in ENTRIES for D in (64, 128)
               if D == 64 or settings["position"] != "lrpe_cosine"]
     found = [row["kernel"] for row in rows]
@@ -88,7 +92,7 @@ def faults(rows, settings):
     for row in rows:
         if int(row["blocks/SM"]) < 1:
             yield f"{row['kernel']} fits on no multiprocessor"
-        if int(row["spills"]) > MOST_SPILLS:
+        if int(row["spills"]) > most:
             yield f"{row['kernel']} spills {row['spills']} bytes"
 
 
@@ -105,7 +109,7 @@ def main():
             print("no ptxas: test/support/setup.sh fetches it, or DECAY_PTXAS names it")
             return 77
         rows = kernels(made.stdout) if made.returncode == 0 else []
-        wrong = list(faults(rows, settings)) if rows else [made.stderr.strip()]
+        wrong = list(faults(rows, design, settings)) if rows else [made.stderr.strip()]
         count, failed = count + 1, failed + bool(wrong)
         print(f"{'FAILED' if wrong else 'ok    '} {name}")
         for line in wrong:
