@@ -1,6 +1,7 @@
 //===- CoreLibrary.cpp - Every core of a variant, compiled in process -----===//
 #include "CoreLibrary.h"
 
+#include "compiler/package/library/Optimise.h"
 #include "compiler/target/cpu/codegen/Codegen.h"
 #include "compiler/target/cpu/codegen/Machine.h"
 
@@ -18,7 +19,6 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -60,16 +60,9 @@ static void lower(ModuleOp module) {
   assert(!failed && "cores do not lower to LLVM");
 }
 
+/// As packages are compiled: the loops stay as they are written.
 static void optimize(llvm::Module &module, const Variant &variant,
                      llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  // As packages are compiled: the loops stay as they are written.
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = tuning.LoopInterleaving = false;
   for (llvm::Function &function : module)
     if (!function.isDeclaration()) {
       function.addFnAttr(llvm::Attribute::NoInline);
@@ -77,14 +70,7 @@ static void optimize(llvm::Module &module, const Variant &variant,
       function.addFnAttr("prefer-vector-width",
                          std::to_string(variant.lanes * 32));
     }
-  llvm::PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
+  optimiseModule(module, machine, Loops::asWritten);
 }
 
 static void buildModule(ModuleOp module, const Variant &variant) {
