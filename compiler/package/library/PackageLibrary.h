@@ -64,11 +64,13 @@ private:
   llvm::StringMap<llvm::GlobalVariable *> texts;
 };
 
-/// Links one object file into a stripped shared library and returns its bytes.
+/// Links object files into a stripped shared library, without functions that
+/// nothing calls, and returns its bytes.
 /// The linker's own output lies for a moment in `directory`. The linker's state
 /// is global, and it puts LLVM's switches back: one at a time.
-llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
-                                              llvm::StringRef directory);
+llvm::Expected<std::string>
+linkSharedLibrary(llvm::ArrayRef<llvm::StringRef> objects,
+                  llvm::StringRef directory);
 
 } // namespace decay
 

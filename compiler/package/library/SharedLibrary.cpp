@@ -2,6 +2,7 @@
 #include "compiler/package/library/PackageLibrary.h"
 
 #include "lld/Common/Driver.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -50,31 +51,37 @@ llvm::Error failure(std::error_code code, const llvm::Twine &doing) {
 
 } // namespace
 
-llvm::Expected<std::string> linkSharedLibrary(llvm::StringRef object,
-                                              llvm::StringRef directory) {
-  MemoryFile input;
-  if (std::error_code error = input.write(object))
-    return failure(error, "cannot keep the object file in memory");
+llvm::Expected<std::string>
+linkSharedLibrary(llvm::ArrayRef<llvm::StringRef> objects,
+                  llvm::StringRef directory) {
+  std::vector<MemoryFile> inputs(objects.size());
+  for (auto [input, object] : llvm::zip(inputs, objects))
+    if (std::error_code error = input.write(object))
+      return failure(error, "cannot keep the object files in memory");
   llvm::SmallString<128> model(directory), outputPath;
   llvm::sys::path::append(model, "%%%%%%%%.so.tmp");
   if (std::error_code error =
           llvm::sys::fs::createUniqueFile(model, outputPath))
     return failure(error, "cannot write in '" + directory + "'");
   llvm::FileRemover remover(outputPath);
-  std::string inputPath = input.path();
-  const char *arguments[] = {"ld.lld",
-                             "-shared",
-                             "--hash-style=gnu",
-                             "--build-id=none",
-                             "-z",
-                             "now",
-                             "-z",
-                             "relro",
-                             "--strip-all",
-                             "--threads=1",
-                             "-o",
-                             outputPath.c_str(),
-                             inputPath.c_str()};
+  std::vector<const char *> arguments = {"ld.lld",
+                                         "-shared",
+                                         "--hash-style=gnu",
+                                         "--build-id=none",
+                                         "-z",
+                                         "now",
+                                         "-z",
+                                         "relro",
+                                         "--strip-all",
+                                         "--gc-sections",
+                                         "--threads=1",
+                                         "-o",
+                                         outputPath.c_str()};
+  std::vector<std::string> paths;
+  for (const MemoryFile &input : inputs)
+    paths.push_back(input.path());
+  for (const std::string &path : paths)
+    arguments.push_back(path.c_str());
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   lld::Result result =

@@ -5,6 +5,7 @@
 #include "compiler/target/cpu/codegen/Codegen.h"
 #include "compiler/target/cpu/codegen/Passes.h"
 #include "compiler/target/cpu/lowering/Passes.h"
+#include "compiler/target/cpu/prebuilt/CoreObjects.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -35,7 +36,8 @@ constexpr TargetArtefact cpuArtefacts[] = {
     {"llvm", "optimised LLVM IR of all processors' functions, glue and tables",
      false},
     {"asm", "assembly", false},
-    {"object", "the ELF object file", true},
+    {"object", "the ELF object file, which the linker joins with the cores",
+     true},
 };
 constexpr MachineForm forms[] = {MachineForm::Ir, MachineForm::Assembly,
                                  MachineForm::Object};
@@ -49,6 +51,24 @@ bool runsHere(const Variant &variant) {
           (features.lookup("avx512f") && features.lookup("avx512bw") &&
            features.lookup("avx512cd") && features.lookup("avx512dq") &&
            features.lookup("avx512vl")));
+}
+
+/// The prebuilt cores of each variant that the module has code for.
+llvm::SmallVector<llvm::StringRef> coresOf(mlir::ModuleOp module) {
+  auto only = module->getAttrOfType<mlir::StringAttr>(onlyVariant);
+  auto standIn = module->getAttrOfType<mlir::StringAttr>(standInVariant);
+  llvm::SmallVector<llvm::StringRef> objects;
+  for (const Variant &variant : variants) {
+    if (only && only.getValue() != variant.name)
+      continue;
+    const Variant *host = llvm::find_if(variants, [&](const Variant &each) {
+      return (standIn ? standIn.getValue() : variant.name) == each.name;
+    });
+    for (const CoreObject &object : coreObjects())
+      if (object.variant == variant.name && object.processor == host->processor)
+        objects.push_back(object.bytes);
+  }
+  return objects;
 }
 
 /// LLVM's switches and the linker's state are global.
@@ -103,7 +123,9 @@ public:
         emitForm(module, package, MachineForm::Object);
     if (!object)
       return object.takeError();
-    llvm::Expected<std::string> library = linkSharedLibrary(*object, directory);
+    llvm::SmallVector<llvm::StringRef> objects = coresOf(module);
+    objects.push_back(*object);
+    llvm::Expected<std::string> library = linkSharedLibrary(objects, directory);
     if (!library)
       return library.takeError();
     return PackageCode{std::move(*library), {}};

@@ -134,7 +134,8 @@ public:
     if (!object)
       return object.takeError();
     std::lock_guard<std::mutex> lock(oneAtATime);
-    llvm::Expected<std::string> library = linkSharedLibrary(*object, directory);
+    llvm::Expected<std::string> library =
+        linkSharedLibrary(llvm::StringRef(*object), directory);
     if (!library)
       return library.takeError();
     return PackageCode{std::move(*library), {{".ptx", joinPtx(*kernels)}}};

@@ -19,6 +19,7 @@
 #include <string>
 
 namespace llvm {
+class Function;
 class LLVMContext;
 class Module;
 } // namespace llvm
@@ -36,8 +37,14 @@ void addLlvmDialectPasses(mlir::OpPassManager &passes);
 /// What lowering and translation need to know of the dialects.
 void registerCodegenDialects(mlir::DialectRegistry &registry);
 
+/// The function uses all that LLVM's processor has, in vectors as wide as the
+/// variant's.
+void setProcessor(llvm::Function &function, const Variant &variant,
+                  llvm::StringRef processor);
+
 /// One optimised LLVM module: item functions with their processor's attributes,
-/// glue and tables. Only the query symbol is external.
+/// glue and tables. Only the query symbol is external, and the cores, which it
+/// calls and does not hold.
 /// Fails for item functions that are missing or call what a package must not.
 llvm::Expected<std::unique_ptr<llvm::Module>>
 buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,

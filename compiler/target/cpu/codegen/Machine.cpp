@@ -40,6 +40,7 @@ std::unique_ptr<llvm::TargetMachine> createMachine() {
     return found;
   }();
   llvm::TargetOptions options;
+  options.FunctionSections = true;
   options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       llvm::Triple("x86_64-unknown-linux-gnu"), "x86-64", "", options,

@@ -17,6 +17,12 @@ namespace decay::cpu {
 // glue/ is compiled when Decay is.
 llvm::ArrayRef<GlueBitcode> glueBitcode();
 
+void setProcessor(llvm::Function &function, const Variant &variant,
+                  llvm::StringRef processor) {
+  function.addFnAttr("target-cpu", processor);
+  function.addFnAttr("prefer-vector-width", std::to_string(variant.lanes * 32));
+}
+
 namespace {
 
 /// The variant whose name ends the function's, or null: runs on any processor.
@@ -27,6 +33,8 @@ const Variant *variantOf(llvm::StringRef function) {
   return nullptr;
 }
 
+bool isCore(llvm::StringRef function) { return function.starts_with("core_"); }
+
 const Variant *variantNamed(mlir::StringAttr name) {
   const Variant *found = llvm::find_if(variants, [&](const Variant &each) {
     return name && name.getValue() == each.name;
@@ -36,19 +44,20 @@ const Variant *variantNamed(mlir::StringAttr name) {
 
 void setAttributes(llvm::Module &module, const Variant *standIn) {
   for (llvm::Function &function : module) {
-    if (function.isDeclaration())
+    if (function.isDeclaration()) {
+      // Found in this library, so that calls are direct.
+      if (isCore(function.getName()))
+        function.setVisibility(llvm::GlobalValue::HiddenVisibility);
       continue;
+    }
     // No unwind tables: nothing here throws.
     function.addFnAttr(llvm::Attribute::NoUnwind);
-    // One copy of each core: it is called once for a chunk of tokens.
+    // One copy of each loop: constants need all registers.
     if (!function.getName().starts_with("decay_"))
       function.addFnAttr(llvm::Attribute::NoInline);
-    if (const Variant *variant = variantOf(function.getName())) {
-      function.addFnAttr("target-cpu",
-                         (standIn ? standIn : variant)->processor);
-      function.addFnAttr("prefer-vector-width",
-                         std::to_string(variant->lanes * 32));
-    }
+    if (const Variant *variant = variantOf(function.getName()))
+      setProcessor(function, *variant,
+                   (standIn ? standIn : variant)->processor);
   }
 }
 
@@ -74,7 +83,11 @@ buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
   if (llvm::Error error = emitPackageTables(
           *result, package, only ? only.getValue() : "", standIn))
     return error;
-  if (llvm::Error error = checkSelfContained(*result, {}))
+  llvm::SmallVector<llvm::StringRef> cores;
+  for (const llvm::Function &function : *result)
+    if (isCore(function.getName()))
+      cores.push_back(function.getName());
+  if (llvm::Error error = checkSelfContained(*result, cores))
     return error;
   llvm::internalizeModule(*result, [](const llvm::GlobalValue &value) {
     return value.getName() == DECAY_PACKAGE_QUERY_SYMBOL;

@@ -62,6 +62,20 @@ constexpr WorkFloats workFloats = {
 
 } // namespace
 
+llvm::ArrayRef<CoreRequest> allCores() {
+  static const std::vector<CoreRequest> requests = [] {
+    std::vector<CoreRequest> all;
+    for (Direction direction :
+         {Direction::forward, Direction::state, Direction::backward})
+      for (Schedule schedule : {Schedule::recurrent, Schedule::tree})
+        for (Granularity granularity :
+             {Granularity::vector, Granularity::scalar})
+          all.push_back({direction, schedule, granularity});
+    return all;
+  }();
+  return requests;
+}
+
 std::string coreName(const CoreRequest &request, const Variant &variant) {
   return baseName(request) + "_" + variant.name;
 }

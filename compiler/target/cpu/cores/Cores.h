@@ -55,6 +55,9 @@ struct CoreRequest {
 /// `core_<direction>_<schedule>_<granularity>_<variant>`.
 std::string coreName(const CoreRequest &request, const Variant &variant);
 
+/// All directions, schedules and granularities.
+llvm::ArrayRef<CoreRequest> allCores();
+
 /// Adds the requested functions, and what they call, to `module`; those that
 /// it holds already are left alone.
 void emitCoreFunctions(mlir::ModuleOp module, const Variant &variant,

@@ -6,6 +6,18 @@ namespace decay::cpu {
 
 namespace {
 
+/// Declares the core `name` unless it is there; the linker finds it among the
+/// prebuilt ones.
+void declareCore(mlir::ModuleOp module, llvm::StringRef name,
+                 mlir::TypeRange arguments) {
+  if (module.lookupSymbol(name))
+    return;
+  auto builder = mlir::OpBuilder::atBlockEnd(module.getBody());
+  auto core = mlir::func::FuncOp::create(
+      builder, module.getLoc(), name, builder.getFunctionType(arguments, {}));
+  core.setPrivate();
+}
+
 /// Calls a core: its tiles, then sizes and work memory.
 void callCore(Code &code, const TilePlan &plan, const Sizes &sizes,
               Value scratch, Value tokens, mlir::func::FuncOp function,
@@ -14,12 +26,12 @@ void callCore(Code &code, const TilePlan &plan, const Sizes &sizes,
   Granularity granularity = scalar ? Granularity::scalar : Granularity::vector;
   CoreRequest request{
       direction, chooseSchedule(direction, granularity)->schedule, granularity};
-  auto module = function->getParentOfType<mlir::ModuleOp>();
-  emitCoreFunctions(module, code.variant, request);
   llvm::append_range(arguments, mlir::ValueRange{tokens, sizes.Wp, sizes.Vp});
   arguments.push_back(code.at(scratch, plan.workOffset()));
-  mlir::func::CallOp::create(code.builder, code.place,
-                             coreName(request, code.variant), mlir::TypeRange{},
+  std::string name = coreName(request, code.variant);
+  declareCore(function->getParentOfType<mlir::ModuleOp>(), name,
+              mlir::ValueRange(arguments).getTypes());
+  mlir::func::CallOp::create(code.builder, code.place, name, mlir::TypeRange{},
                              arguments);
 }
 

@@ -13,9 +13,6 @@
 
 namespace decay::cpu {
 
-/// All directions, schedules and granularities.
-std::vector<CoreRequest> allCores();
-
 /// True where this machine runs code of the variant.
 bool runsHere(const Variant &variant);
 
