@@ -16,12 +16,13 @@ struct Variant {
   const char *processor; ///< LLVM's name, "target-cpu" of the functions
   int64_t lanes;         ///< fp32 numbers in a vector register
   int64_t registers;     ///< vector registers
+  bool spreadsOperands;  ///< instructions repeat one number from memory
   size_t hostFlag;       ///< offset in DecayHost of the flag that it needs
 };
 
 inline constexpr Variant variants[] = {
-    {"avx512", "x86-64-v4", 16, 32, offsetof(DecayHost, has_avx512)},
-    {"avx2", "x86-64-v3", 8, 16, offsetof(DecayHost, has_avx2_fma)},
+    {"avx512", "x86-64-v4", 16, 32, true, offsetof(DecayHost, has_avx512)},
+    {"avx2", "x86-64-v3", 8, 16, false, offsetof(DecayHost, has_avx2_fma)},
 };
 
 /// On a module: the name of the one variant that is wanted.

@@ -5,6 +5,7 @@
 #include "compiler/package/library/Optimise.h"
 #include "compiler/target/cpu/Variants.h"
 #include "compiler/target/cpu/codegen/Machine.h"
+#include "compiler/target/cpu/codegen/MemoryConstants.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -93,6 +94,10 @@ buildPackageModule(mlir::ModuleOp module, const PackageDescription &package,
     return value.getName() == DECAY_PACKAGE_QUERY_SYMBOL;
   });
   optimiseModule(*result, *machine, Loops::asWritten);
+  for (llvm::Function &function : *result)
+    if (const Variant *variant = variantOf(function.getName());
+        variant && !variant->spreadsOperands)
+      keepConstantsInMemory(function);
   return result;
 }
 
