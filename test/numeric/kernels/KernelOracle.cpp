@@ -30,15 +30,16 @@ void Verdict::merge(const Verdict &other) {
   tensors += other.tensors;
   elements += other.elements;
   unbounded += other.unbounded;
+  cancelled += other.cancelled;
   refusals += other.refusals;
 }
 
 std::string Verdict::str() const {
-  return llvm::formatv(
-      "{0} tensors, {1} elements ({2} unbounded), worst error/bound {3:f3} "
-      "({4}), worst rms {5:e2} ({6}), {7} faults",
-      tensors, elements, unbounded, worstRatio, worstRatioAt, worstRms,
-      worstRmsAt, faults.size());
+  return llvm::formatv("{0} tensors ({8} cancelled), {1} elements ({2} "
+                       "unbounded), worst error/bound {3:f3} "
+                       "({4}), worst rms {5:e2} ({6}), {7} faults",
+                       tensors, elements, unbounded, worstRatio, worstRatioAt,
+                       worstRms, worstRmsAt, faults.size(), cancelled);
 }
 
 std::unique_ptr<CompiledDesign> CompiledDesign::compile(
@@ -119,7 +120,9 @@ void CompiledDesign::compare(const std::string &where,
     one.worstRatio = comparison.worstRatio;
     one.worstRatioAt = one.worstRmsAt = name + ", " + where;
     bool hasRms = one.elements >= fewestForRms;
-    one.worstRms = hasRms ? comparison.rmsRatio : 0;
+    one.cancelled = hasRms && comparison.rmsRatio > largestRms &&
+                    comparison.worstRatio <= cancelledRatio;
+    one.worstRms = hasRms && !one.cancelled ? comparison.rmsRatio : 0;
     bool accepted =
         comparison.accepted() && (!judgeRms || one.worstRms <= largestRms);
     if (!accepted)

@@ -16,6 +16,8 @@ inline constexpr double largestRms = 3e-6;
 /// one scalar per head, say), not how well they were computed: those are judged
 /// by their bounds alone.
 inline constexpr int64_t fewestForRms = 16;
+/// See Verdict::cancelled.
+inline constexpr double cancelledRatio = 1.0 / 32;
 
 /// How a call is made.
 struct CallShape {
@@ -34,6 +36,11 @@ struct Verdict {
   double worstRatio = 0, worstRms = 0;
   std::string worstRatioAt, worstRmsAt;
   int64_t tensors = 0, elements = 0, unbounded = 0, refusals = 0;
+  /// Tensors whose true values are sums of terms that cancel: every error is
+  /// under cancelledRatio units of the terms' absolute sum, and the relative
+  /// rms is above its limit all the same. One number that is the sum of
+  /// thousands of random signs comes out that small now and then.
+  int64_t cancelled = 0;
 
   bool passed() const { return faults.empty(); }
   void merge(const Verdict &other);
