@@ -342,7 +342,7 @@ void KernelEmitter::emitColumnGradients(const Trees &forward,
       emitTail(op, Tail::withLambda);
   });
   if (byQuarters)
-    return;
+    return emitTail(op, Tail::behindScan);
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
   if (!type.has(ir::Axis::Channel)) {
     Tile &made = tiles[op.getDLambda()];
@@ -352,7 +352,7 @@ void KernelEmitter::emitColumnGradients(const Trees &forward,
   emitTail(op, Tail::all);
 }
 
-/// Whether what follows works token by token.
+/// Whether what follows works token by token, but for scans at the end.
 bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
   if (!type.has(ir::Axis::Channel))
@@ -360,24 +360,25 @@ bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
   for (mlir::Operation *next = op->getNextNode(); next;
        next = next->getNextNode())
     if (!mlir::isa<chunk::PointwiseOp, chunk::AccumulateOp, chunk::WriteOp,
-                   chunk::YieldOp>(next))
+                   chunk::ScanGradientOp, chunk::YieldOp>(next))
       return false;
   return true;
 }
 
-/// What follows the gradient in its chunk: all, or what waits for λ's gradient,
-/// or what does not.
+/// What follows the gradient in its chunk, in parts: what does not wait for
+/// λ's gradient, what does, and what waits for a scan's gradient as well.
 void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
-  llvm::DenseSet<Value> waiting;
-  waiting.insert(op.getDLambda());
+  llvm::DenseMap<Value, Tail> parts;
+  parts[op.getDLambda()] = Tail::withLambda;
   for (mlir::Operation *next = op->getNextNode();
        next && !mlir::isa<chunk::YieldOp>(next); next = next->getNextNode()) {
-    bool waits = llvm::any_of(next->getOperands(), [&](Value operand) {
-      return waiting.contains(operand);
-    });
-    if (waits)
-      waiting.insert(next->result_begin(), next->result_end());
-    if (part != Tail::all && waits != (part == Tail::withLambda))
+    Tail own = mlir::isa<chunk::ScanGradientOp>(next) ? Tail::behindScan
+                                                      : Tail::beforeLambda;
+    for (Value operand : next->getOperands())
+      own = std::max(own, parts.lookup_or(operand, Tail::beforeLambda));
+    for (Value result : next->getResults())
+      parts[result] = own;
+    if (part != Tail::all && own != part)
       continue;
     // Rows go out when all columns of the thread are there.
     if (onlyColumn && *onlyColumn + 1 < shape.columnsPerThread &&

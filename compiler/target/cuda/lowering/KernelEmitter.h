@@ -293,7 +293,7 @@ protected:
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
   void emitColumnGradients(const Trees &forward,
                            chunk::RecurrenceGradientOp op);
-  enum class Tail { beforeLambda, withLambda, all };
+  enum class Tail { beforeLambda, withLambda, behindScan, all };
   void emitTail(chunk::RecurrenceGradientOp op, Tail part);
   static bool worksByQuarters(chunk::RecurrenceGradientOp op);
   void setRange(int64_t first, int64_t count);
