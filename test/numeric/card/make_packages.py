@@ -1,6 +1,6 @@
 """Compiles the packages that the checks on a GPU want.
 
-    make_packages.py FOLDER [--decayc PROGRAM] [--target cuda|cpu] [--jobs 2] [--full]
+    make_packages.py FOLDER [--decayc PROGRAM] [--target cuda|cpu] [--jobs 2] [--full] [--only NAME-SETTING-VALUE,...]
 
 Every design and variant of the library at its defaults, with its other granularity and with shared k; positions and the
 authors' form of some; lambda_times in both granularities. --full: every value of every setting of each, others at their
@@ -50,6 +50,10 @@ def wanted(decayc, full):
         yield str(HERE / "lambda_times.decay"), settings
 
 
+def name_of(design, settings):
+    return "-".join([pathlib.Path(design).stem, *(setting.replace("=", "-") for setting in settings)])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
@@ -57,11 +61,12 @@ def main():
     parser.add_argument("--target", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="folders' names")
     given = parser.parse_args()
 
     def make(item):
         design, settings = item
-        name = "-".join([pathlib.Path(design).stem, *(setting.replace("=", "-") for setting in settings)])
+        name = name_of(design, settings)
         words = [given.decayc, design, f"--target={given.target}", "-o", str(given.folder / name)]
         for setting in settings:
             words += ["--set", setting]
@@ -70,9 +75,12 @@ def main():
             text.unlink()  # to read, and as large as the rest
         return name, done
 
+    items = [item for item in wanted(given.decayc, given.full) if not given.only or name_of(*item) in given.only]
+    if given.only and len(items) < len(given.only):
+        parser.error(f"of {', '.join(given.only)} there are only {', '.join(name_of(*item) for item in items)}")
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
-        for name, done in pool.map(make, wanted(given.decayc, given.full)):
+        for name, done in pool.map(make, items):
             failed += done.returncode != 0
             print(f"{'FAILED' if done.returncode else 'ok    '} {name}", flush=True)
             if done.returncode:
