@@ -81,6 +81,9 @@ def main():
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         for name, done in pool.map(make, items):
+            if "[sharing-needs-vector]" in done.stderr:
+                print(f"none   {name}: the language has no such form", flush=True)
+                continue
             failed += done.returncode != 0
             print(f"{'FAILED' if done.returncode else 'ok    '} {name}", flush=True)
             if done.returncode:
