@@ -9,7 +9,10 @@ import torch
 from decay.torch import TorchPackage, dims_of
 from decay.torch.launches import TYPES
 
-__all__ = ["TorchPackage", "dims_of", "draw", "initial_parameters", "outputs", "inputs_of"]
+FAULT_BYTES = 64
+
+__all__ = ["TorchPackage", "dims_of", "TYPES", "draw", "initial_parameters", "outputs",
+           "inputs_of", "poison_workspaces"]
 
 
 def inputs_of(package, role):
@@ -41,3 +44,9 @@ def initial_parameters(package, dims, device):
     made = outputs(package, "init_parameters", dims, device)
     package.run("init_parameters", made, dims)
     return made
+
+
+def poison_workspaces(package):
+    """Fills the workspaces that the package has on GPUs with NaN, but for the faults at their start."""
+    for workspace in package.workspaces():
+        workspace[FAULT_BYTES:].fill_(0xFF)

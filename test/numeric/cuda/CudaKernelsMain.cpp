@@ -2,8 +2,10 @@
 //
 // cuda_kernels_vs_oracle [--full] [part of a name]
 // Designs that together use every construct, with bf16 inputs, against the
-// float64 oracle; the emulator reports races and stray accesses. --full: all
-// settings of all designs. One line a design; exit code 1 if one fails.
+// float64 oracle, by the bound of each element and the rms of each tensor;
+// cu_seqlens that do not add up must be named; the emulator reports races and
+// stray accesses. --full: all settings of all designs. One line a design; exit
+// code 1 if one fails.
 //
 //===----------------------------------------------------------------------===//
 #include "test/numeric/cuda/EmulatedDesign.h"
@@ -80,6 +82,28 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
   return shapes;
 }
 
+/// cu_seqlens that do not add up, and the place that must be named.
+const std::pair<std::vector<int64_t>, int64_t> badSequences[] = {
+    {{0, 17, 5000}, 2}, {{0, 60, 40, 70}, 2},     {{0, 33, 60}, 2},
+    {{3, 33, 70}, 0},   {{0, -5, 70}, 1},         {{0, 1LL << 40, 70}, 1},
+    {{-1, 17, 70}, 0},  {{0, 17, 34, 51, 71}, 4},
+};
+
+void judgeBadSequences(const EmulatedDesign &design, Random &random,
+                       Judgement &judgement) {
+  for (const auto &[ends, wrongAt] : badSequences) {
+    Sizes sizes = sizesOf(1, 70, 64, random);
+    // Drawn for sequences that are right, of which there are as many.
+    for (size_t n = 0; n < ends.size(); ++n)
+      sizes.cuSeqlens.push_back(n + 1 < ends.size() ? static_cast<int64_t>(n)
+                                                    : sizes.T);
+    NamedFields inputs = design.draw(sizes, random, 0);
+    sizes.cuSeqlens = ends;
+    for (const char *entry : {"forward", "backward"})
+      design.judgeBadSequences(entry, sizes, inputs, wrongAt, judgement);
+  }
+}
+
 Judgement judgeCase(const LibraryCase &libraryCase) {
   Judgement judgement;
   std::string problem;
@@ -108,6 +132,7 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
   Sizes few = sizesOf(2, 3, 64, random);
   design->judgeFault(few, design->draw(few, random, /*parameterNoise=*/0.1),
                      judgement);
+  judgeBadSequences(*design, random, judgement);
   Sizes one = sizesOf(1, 65, 64, random);
   design->judgeSomeGradients(one, design->draw(one, random, 0), judgement);
   design->judgeInitialisers(sizesOf(1, 1, 64, random), judgement);
@@ -142,12 +167,13 @@ int main(int count, char **arguments) {
     Judgement judgement = judgeCase(libraryCase);
     ++judged;
     failed += !judgement.faults.empty();
-    std::printf("%s %s: %lld tensors, %lld launches cut sequences, worst %.2f "
-                "of what is allowed (%s)\n",
+    std::printf("%s %s: %lld tensors, %lld launches cut sequences, worst rms "
+                "%.2f of what is allowed (%s), worst error/bound %.2f (%s)\n",
                 judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
                 static_cast<long long>(judgement.tensors),
                 static_cast<long long>(judgement.cutSequences), judgement.worst,
-                judgement.worstAt.c_str());
+                judgement.worstAt.c_str(), judgement.worstElement,
+                judgement.worstElementAt.c_str());
     for (const std::string &fault : judgement.faults)
       std::printf("    %s\n", fault.c_str());
     std::fflush(stdout);

@@ -3,6 +3,7 @@
 
 #include "compiler/dialect/chunk/ChunkDialect.h"
 #include "compiler/driver/Emit.h"
+#include "compiler/interpreter/Compare.h"
 #include "compiler/target/cuda/emulator/Emulator.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 
@@ -315,6 +316,7 @@ void EmulatedDesign::compare(const std::string &entry, const std::string &where,
       judgement.faults.push_back(what + " is not what the oracle gives");
       continue;
     }
+    compareElements(operand, what, found->second, values, judgement);
     double error = 0, whole = 0;
     for (size_t index = 0; index < values.size(); ++index) {
       double right = found->second.values[index];
@@ -335,6 +337,41 @@ void EmulatedDesign::compare(const std::string &entry, const std::string &where,
   }
 }
 
+void EmulatedDesign::compareElements(const Operand &operand,
+                                     const std::string &what,
+                                     const Field &wanted,
+                                     const std::vector<double> &got,
+                                     Judgement &judgement) const {
+  double worst = 0;
+  for (size_t index = 0; index < got.size(); ++index) {
+    double bound = wanted.boundAt(index), right = wanted.values[index];
+    if (operand.hasTokens())
+      bound += bfloatRounding * std::fabs(right); // rounded once more
+    double excess = std::fabs(got[index] - right) - tinyDifference;
+    if (!(excess <= 0) && std::isfinite(bound))
+      worst =
+          std::max(worst, std::isnan(excess) ? INFINITY
+                                             : excess / (unitRoundoff * bound));
+  }
+  if (worst > judgement.worstElement) {
+    judgement.worstElement = worst;
+    judgement.worstElementAt = what;
+  }
+  if (worst > acceptanceFactor)
+    judgement.faults.push_back(what + " has an element that is off by " +
+                               std::to_string(worst) + " times its bound");
+}
+
+/// The same inputs, off by what bf16 rounds.
+static NamedFields rounded(NamedFields inputs) {
+  for (auto &[name, field] : inputs)
+    if (name == "v" || name == "d_o" ||
+        llvm::StringRef(name).ends_with("state"))
+      for (double value : field.values)
+        field.bounds.push_back(bfloatRounding * std::fabs(value));
+  return inputs;
+}
+
 static NamedFields withoutStates(NamedFields inputs) {
   std::erase_if(inputs, [](const auto &item) {
     llvm::StringRef name = item.first;
@@ -347,8 +384,8 @@ void EmulatedDesign::judgeSomeGradients(const Sizes &sizes,
                                         const NamedFields &inputs,
                                         Judgement &judgement) const {
   NamedFields given = withoutStates(inputs);
-  Interpretation right =
-      interpret(functionOf(*oracle, "backward"), sizes, given, false);
+  Interpretation right = interpret(functionOf(*oracle, "backward"), sizes,
+                                   rounded(given), /*trackBounds=*/true);
   for (size_t left : {0, 1}) {
     Tensors tensors = allocate("backward", sizes, /*states=*/false, given);
     size_t index = 0;
@@ -367,8 +404,8 @@ bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
                            bool states, const NamedFields &inputs,
                            Judgement &judgement, int64_t segmentTokens) const {
   NamedFields given = states ? inputs : withoutStates(inputs);
-  Interpretation right =
-      interpret(functionOf(*oracle, entry), sizes, given, false);
+  Interpretation right = interpret(functionOf(*oracle, entry), sizes,
+                                   rounded(given), /*trackBounds=*/true);
   Tensors tensors = allocate(entry, sizes, states, given);
   FaultSlot slot = launch(entry, sizes, tensors, judgement, segmentTokens);
   std::string where = entry + " " + describe(sizes) + (states ? " states" : "");
@@ -384,8 +421,8 @@ bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
 
 bool EmulatedDesign::judgeSteps(const Sizes &sizes, const NamedFields &inputs,
                                 Judgement &judgement) const {
-  Interpretation right =
-      interpret(functionOf(*oracle, "forward"), sizes, inputs, false);
+  Interpretation right = interpret(functionOf(*oracle, "forward"), sizes,
+                                   rounded(inputs), /*trackBounds=*/true);
   if (right.fault)
     return false;
   Tensors tensors = allocate("step", sizes, /*states=*/true, inputs);
@@ -419,8 +456,8 @@ void EmulatedDesign::judgeInitialisers(const Sizes &sizes,
   if (!operands.count("init_parameters") ||
       operands.at("init_parameters").empty())
     return;
-  Interpretation right =
-      interpret(functionOf(*oracle, "init_parameters"), sizes, {}, false);
+  Interpretation right = interpret(functionOf(*oracle, "init_parameters"),
+                                   sizes, {}, /*trackBounds=*/true);
   Tensors tensors = allocate("init_parameters", sizes, false, {});
   launch("init_parameters", sizes, tensors, judgement);
   compare("init_parameters", "init_parameters", right.results, tensors,
@@ -446,6 +483,22 @@ void EmulatedDesign::judgeFault(const Sizes &sizes, const NamedFields &inputs,
                                std::to_string(slot.head) + ", channel " +
                                std::to_string(slot.channel) + " with code " +
                                std::to_string(slot.code));
+}
+
+void EmulatedDesign::judgeBadSequences(const std::string &entry,
+                                       const Sizes &sizes,
+                                       const NamedFields &inputs,
+                                       int64_t wrongAt,
+                                       Judgement &judgement) const {
+  Tensors tensors = allocate(entry, sizes, /*states=*/true, inputs);
+  FaultSlot slot = launch(entry, sizes, tensors, judgement);
+  ++judgement.tensors;
+  constexpr int32_t badSequences = 9;
+  if (slot.code != badSequences || slot.sequence != wrongAt)
+    judgement.faults.push_back(
+        entry + " " + describe(sizes) + ": the fault slot names place " +
+        std::to_string(slot.sequence) + " with code " +
+        std::to_string(slot.code) + ", wanted " + std::to_string(wrongAt));
 }
 
 } // namespace decay::test

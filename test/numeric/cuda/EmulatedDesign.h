@@ -16,6 +16,11 @@ namespace decay::test {
 inline constexpr double largestForward = 5e-3, largestGradient = 8e-3,
                         largestParameter = 1e-6;
 
+/// bf16's unit roundoff in units of the oracle's. Every element must be inside
+/// its bound, where v, d_o and states are off by a rounding of themselves: as
+/// results are linear in them, that is the absolute recurrence A.
+inline constexpr double bfloatRounding = 0x1p16;
+
 /// A mean over fewer numbers says how far their sums cancel, not how well they
 /// were computed.
 inline constexpr size_t fewestForRms = 16;
@@ -23,8 +28,9 @@ inline constexpr size_t fewestForRms = 16;
 /// What comparisons have found so far.
 struct Judgement {
   std::vector<std::string> faults;
-  double worst = 0;
-  std::string worstAt;
+  double worst = 0;        ///< rms, of what is allowed
+  double worstElement = 0; ///< error over its bound; accepted to 4
+  std::string worstAt, worstElementAt;
   int64_t tensors = 0;
   int64_t cutSequences = 0; ///< launches with more than one segment
 };
@@ -59,6 +65,11 @@ public:
   /// A λ out of its range must be named in the fault slot, and the right one.
   void judgeFault(const Sizes &sizes, const NamedFields &inputs,
                   Judgement &judgement) const;
+  /// cu_seqlens that do not rise from 0 to T must be named in the fault slot by
+  /// the place of the first that is wrong, and nothing beyond tensors touched.
+  void judgeBadSequences(const std::string &entry, const Sizes &sizes,
+                         const NamedFields &inputs, int64_t wrongAt,
+                         Judgement &judgement) const;
 
 private:
   struct Operand {
@@ -84,6 +95,9 @@ private:
   void compare(const std::string &entry, const std::string &where,
                const NamedFields &oracle, const Tensors &got, double largest,
                Judgement &judgement) const;
+  void compareElements(const Operand &operand, const std::string &what,
+                       const Field &wanted, const std::vector<double> &got,
+                       Judgement &judgement) const;
 
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> oracle, kernels;

@@ -9,15 +9,37 @@ include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
 
+# MLIR's libraries ask for LLVM's shared library; those that are linked statically
+# ask for what they use of it.
+if(DECAY_STATIC_LLVM)
+  get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)
+  foreach(library ${imported})
+    get_target_property(links ${library} INTERFACE_LINK_LIBRARIES)
+    if(library MATCHES "^MLIR" AND "LLVM" IN_LIST links)
+      list(TRANSFORM links REPLACE "^LLVM$" "LLVMSupport")
+      set_target_properties(${library} PROPERTIES INTERFACE_LINK_LIBRARIES "${links}")
+    endif()
+  endforeach()
+endif()
+
 # llvm: the LLVM libraries alone; decay_mlir: MLIR and LLVM. Their headers are
 # system headers, so that our warnings are about our code.
 add_library(decay_llvm INTERFACE)
 target_include_directories(decay_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
-target_link_libraries(decay_llvm INTERFACE LLVM)
+if(DECAY_STATIC_LLVM)
+  target_link_libraries(decay_llvm INTERFACE LLVMSupport)
+else()
+  target_link_libraries(decay_llvm INTERFACE LLVM)
+endif()
 
 add_library(decay_mlir INTERFACE)
 target_include_directories(decay_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS})
-target_link_libraries(decay_mlir INTERFACE MLIR decay_llvm)
+if(DECAY_STATIC_LLVM)
+  # What the dialect and its passes need: no target, no LLVM dialect.
+  target_link_libraries(decay_mlir INTERFACE MLIRFuncDialect MLIRTransforms decay_llvm)
+else()
+  target_link_libraries(decay_mlir INTERFACE MLIR decay_llvm)
+endif()
 
 file(WRITE ${CMAKE_BINARY_DIR}/mlir_headers.cpp "")
 add_library(decay_mlir_headers STATIC ${CMAKE_BINARY_DIR}/mlir_headers.cpp)

@@ -1,4 +1,4 @@
-//===- Faults.cpp - λ outside of [0, 1] -----------------------------------===//
+//===- Faults.cpp - What only a kernel can see of a wrong call ------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
 #include <cstddef>
@@ -12,8 +12,8 @@ using ir::Axis;
 
 namespace {
 
-/// DECAY_LAMBDA_OUT_OF_RANGE of the package ABI.
-constexpr int64_t lambdaOutOfRange = 1;
+/// DECAY_LAMBDA_OUT_OF_RANGE and DECAY_BAD_SEQUENCES of the package ABI.
+constexpr int64_t lambdaOutOfRange = 1, badSequences = 9;
 constexpr llvm::StringLiteral deviceScope = "device";
 
 /// What the critical section of a slot's lock does with memory. Volatile, as
@@ -46,13 +46,13 @@ private:
 } // namespace
 
 /// Names this element in the fault slot unless an earlier one is there.
-void KernelEmitter::writeFault(Value token, Value ofChannel, Value number) {
+void KernelEmitter::writeFault(const Fault &fault) {
   Slot slot(code, field(LaunchField::Workspace));
   const std::pair<size_t, Value> order[] = {
-      {offsetof(FaultSlot, sequence), code.extend(sequence)},
-      {offsetof(FaultSlot, token), code.extend(token)},
+      {offsetof(FaultSlot, sequence), code.extend(fault.sequence)},
+      {offsetof(FaultSlot, token), code.extend(fault.token)},
       {offsetof(FaultSlot, head), code.extend(head)},
-      {offsetof(FaultSlot, channel), code.extend(ofChannel)}};
+      {offsetof(FaultSlot, channel), code.extend(fault.channel)}};
   slot.fence();
   Value code32 = slot.load(code.i32(), offsetof(FaultSlot, code));
   // From the last key to the first: earlier, or as early and earlier further.
@@ -66,17 +66,17 @@ void KernelEmitter::writeFault(Value token, Value ofChannel, Value number) {
     for (auto [offset, own] : order)
       slot.store(own, offset);
     slot.store(arith::ExtFOp::create(builder, code.place, builder.getF64Type(),
-                                     number),
+                                     fault.number),
                offsetof(FaultSlot, value));
     slot.store(field(LaunchField::Layer), offsetof(FaultSlot, layer));
-    slot.store(code.integer(lambdaOutOfRange), offsetof(FaultSlot, code));
+    slot.store(code.integer(fault.status), offsetof(FaultSlot, code));
   });
   slot.fence();
 }
 
 /// The lock is taken and given back within one round of the loop: threads of
 /// one warp that wait for each other cannot block each other.
-void KernelEmitter::reportFault(Value token, Value ofChannel, Value number) {
+void KernelEmitter::reportFault(const Fault &fault) {
   Slot slot(code, field(LaunchField::Workspace));
   Value lock = slot.at(offsetof(FaultSlot, lock));
   Value waits = code.equal(code.integer(0), 0);
@@ -92,7 +92,7 @@ void KernelEmitter::reportFault(Value token, Value ofChannel, Value number) {
       LLVM::AtomicOrdering::acquire, deviceScope);
   Value isMine = code.equal(found, 0);
   code.when(isMine, [&] {
-    writeFault(token, ofChannel, number);
+    writeFault(fault);
     LLVM::AtomicRMWOp::create(builder, code.place, LLVM::AtomicBinOp::xchg,
                               lock, code.integer(0),
                               LLVM::AtomicOrdering::release, deviceScope);
@@ -138,8 +138,35 @@ void KernelEmitter::checkColumn(const Values &numbers, chunk::TileType type) {
     Value token = code.integer(0);
     if (overTokens)
       token = inSequence(code.add(code.add(firstToken, ownStart()), first));
-    reportFault(token, perChannel ? channel : code.integer(0), number);
+    reportFault({lambdaOutOfRange, sequence, token,
+                 perChannel ? channel : code.integer(0), number});
   });
+}
+
+/// The rows of a packed sequence: where they begin, and how many. Ends that do
+/// not rise from 0 to T are reported, and the sequence then has no rows, so
+/// that nothing beyond the tensors is touched.
+Values KernelEmitter::packedRows(Value ends) {
+  Value place = code.at(ends, code.mul(sequence, 8));
+  Value from = code.load(code.i64(), place);
+  Value to = code.load(code.i64(), code.at(place, int64_t(8)));
+  Value T = field(LaunchField::T), zero = code.wide(0);
+  Value isFirst = code.equal(sequence, 0);
+  Value next = code.extend(code.add(sequence, 1));
+  Value isLast = code.equal(next, field(LaunchField::N));
+  Value startsWrong =
+      code.choose(isFirst, code.differ(from, zero), code.less(from, zero));
+  Value endsWrong =
+      code.either(code.either(code.less(to, from), code.less(T, to)),
+                  code.both(isLast, code.less(to, T)));
+  Value wrong = code.either(startsWrong, endsWrong);
+  code.when(code.both(wrong, code.equal(thread, 0)), [&] {
+    Value at = code.choose(startsWrong, sequence, code.add(sequence, 1));
+    reportFault(
+        {badSequences, at, code.integer(0), code.integer(0), code.number(0)});
+  });
+  return {code.choose(wrong, zero, from),
+          code.choose(wrong, zero, code.sub(to, from))};
 }
 
 } // namespace decay::cuda

@@ -90,13 +90,7 @@ void KernelEmitter::emitItem() {
   Value packed = field(LaunchField::CuSeqlens);
   Value T = field(LaunchField::T);
   Values rows = code.choose(
-      code.notNull(packed),
-      [&]() -> Values {
-        Value place = code.at(packed, code.mul(sequence, 8));
-        Value from = code.load(code.i64(), place);
-        Value to = code.load(code.i64(), code.at(place, int64_t(8)));
-        return {from, code.sub(to, from)};
-      },
+      code.notNull(packed), [&]() -> Values { return packedRows(packed); },
       [&]() -> Values { return {code.mul(code.extend(sequence), T), T}; });
   firstRow = rows[0];
   length = code.truncate(rows[1]);

@@ -215,8 +215,14 @@ protected:
   void emitRepeatPair(chunk::RepeatPairOp op);
 
   // Faults.cpp
-  void writeFault(Value token, Value ofChannel, Value number);
-  void reportFault(Value token, Value ofChannel, Value number);
+  /// What a fault slot is told.
+  struct Fault {
+    int64_t status; ///< of the package ABI
+    Value sequence, token, channel, number;
+  };
+  void writeFault(const Fault &fault);
+  void reportFault(const Fault &fault);
+  Values packedRows(Value ends);
   void emitCheckRange(chunk::CheckRangeOp op);
   void checkColumn(const Values &numbers, chunk::TileType type);
 

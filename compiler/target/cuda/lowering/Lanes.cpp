@@ -86,6 +86,9 @@ Value Lanes::equal(Value x, Value y) {
   return compare(arith::CmpIPredicate::eq, x, y);
 }
 Value Lanes::equal(Value x, int64_t y) { return equal(x, integer(y)); }
+Value Lanes::differ(Value x, Value y) {
+  return compare(arith::CmpIPredicate::ne, x, y);
+}
 Value Lanes::less(Value x, Value y) {
   return compare(arith::CmpIPredicate::slt, x, y);
 }

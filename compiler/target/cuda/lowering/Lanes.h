@@ -60,6 +60,7 @@ public:
   Value truncate16(Value x);       ///< i32 -> i16
   Value equal(Value x, Value y);
   Value equal(Value x, int64_t y);
+  Value differ(Value x, Value y);
   Value less(Value x, Value y); ///< signed
   Value less(Value x, int64_t y);
   Value atLeast(Value x, int64_t y); ///< signed

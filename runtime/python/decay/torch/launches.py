@@ -34,6 +34,10 @@ class TorchPackage(Package):
         return {info.name: torch.empty(self.shape(info, dims), dtype=TYPES[info.type], device=device)
                 for info in self.entry(role).operands if info.written and (names is None or info.name in names)}
 
+    def workspaces(self):
+        """The workspaces that launches on GPUs have had so far, as bytes; the first 64 of each are the package's."""
+        return list(self._workspaces.values())
+
     def readable(self, role, name, tensor, dims):
         """The tensor, or a dense copy where the package could not read its layout."""
         entry = self.entry(role)

@@ -266,6 +266,15 @@ TEST_F(GpuLaunch, refusesWhatTheDriverKnows) {
   alignas(256) char here[1024];
   operands[1].data = here;
   refused(DECAY_NOT_DEVICE_MEMORY, "'o' lies in host memory", 1);
+  operands[1].data = fake_device_memory + 8192;
+  int64_t ends[] = {0, 3};
+  dims.sequences = 1, dims.cu_seqlens = ends;
+  refused(DECAY_NOT_DEVICE_MEMORY, "'cu_seqlens' lies in host memory");
+  dims.sequences = 0, dims.cu_seqlens = nullptr;
+  alignas(256) static char work[1 << 15];
+  workspace = work;
+  refused(DECAY_NOT_DEVICE_MEMORY, "'workspace' lies in host memory");
+  EXPECT_EQ(fake_driver.launch_count, 0);
 }
 
 TEST_F(GpuLaunch, handsOverWhatWasAsked) {
@@ -341,6 +350,13 @@ TEST_F(GpuLaunch, faultsWaitUntilTheyAreRead) {
   EXPECT_EQ(fault.head, 3);
   EXPECT_EQ(fault.channel, 4);
   EXPECT_EQ(fault.value, 2);
+  EXPECT_EQ(entry(0).read_fault(workspace, stream, &fault), DECAY_OK);
+  slot.code = DECAY_BAD_SEQUENCES, slot.sequence = 2;
+  memcpy(workspace, &slot, sizeof slot);
+  EXPECT_EQ(entry(0).read_fault(workspace, stream, &fault),
+            DECAY_BAD_SEQUENCES);
+  EXPECT_STREQ(fault.message,
+               "cu_seqlens must rise from 0 to T, but does not at [2]");
   EXPECT_EQ(entry(0).read_fault(workspace, stream, &fault), DECAY_OK);
   fake_driver.wait_result = 700;
   EXPECT_EQ(entry(0).read_fault(workspace, stream, &fault),
