@@ -39,6 +39,11 @@ public:
     return plan(group, name, static_cast<size_t>(count) * sizeof(float));
   }
 
+  Region planNumbers(std::string_view group, std::string_view name,
+                     int64_t count, NumberType type) {
+    return plan(group, name, static_cast<size_t>(count * bytesOf(type)));
+  }
+
   /// Scratch memory: all scratch regions lie on top of each other, so that one
   /// is only valid until the next user writes to its own. Not zeroed.
   Region planScratch(std::string_view name, size_t bytes);
@@ -56,6 +61,9 @@ public:
   void *data(Region region) const;
   float *floats(Region region) const {
     return static_cast<float *>(data(region));
+  }
+  Numbers numbers(Region region, NumberType type) const {
+    return {data(region), type};
   }
 
 private:

@@ -7,28 +7,39 @@
 #ifndef DECAY_RUNTIME_DEVICE_DEVICE_H
 #define DECAY_RUNTIME_DEVICE_DEVICE_H
 
+#include "runtime/core/Numbers.h"
 #include "runtime/core/Status.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
 
 namespace decay::runtime {
 
-/// C[M, N] = alpha · op(A) op(B) + beta · C, all row-major fp32 with leading
-/// dimensions.
+/// C[M, N] = alpha · op(A) op(B) + beta · C, all row-major with leading
+/// dimensions. A and B are of one type, C is of that type or fp32; sums are
+/// fp32.
 struct MatrixProduct {
   bool transposeA = false, transposeB = false;
   int64_t M = 0, N = 0, K = 0;
   float alpha = 1, beta = 0;
-  const float *a = nullptr;
+  ConstNumbers a;
   int64_t lda = 0;
-  const float *b = nullptr;
+  ConstNumbers b;
   int64_t ldb = 0;
-  float *c = nullptr;
+  Numbers c;
   int64_t ldc = 0;
+};
+
+/// How much of a large product is made at once where what follows can be done
+/// chunk by chunk: enough for a good product, little enough for the memory at
+/// hand.
+struct ChunkLimits {
+  int64_t numbers = 1 << 20; ///< of the result
+  int64_t rows = 2048;
 };
 
 class Device {
@@ -41,6 +52,14 @@ public:
 
   /// The target whose packages run here.
   virtual std::string_view target() const = 0;
+
+  /// In which activations are held, and the weights of matrix products.
+  virtual NumberType activationType() const { return NumberType::F32; }
+
+  virtual ChunkLimits chunkLimits() const { return {}; }
+
+  /// Whether the host reads and writes this device's memory as its own.
+  virtual bool isHostMemory() const { return true; }
 
   /// Memory aligned to 64 bytes, zeroed; nullptr when there is none left.
   virtual void *allocate(size_t bytes) = 0;
@@ -58,6 +77,24 @@ public:
 
   /// What a package's `launch` takes as its stream.
   virtual void *stream() = 0;
+
+  /// Copies from and to the host, and within the device. They come after all
+  /// work that was begun before; `download` waits. World errors: what the
+  /// device says, also of work before.
+  virtual Status upload(void *to, const void *from, size_t bytes) {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
+  virtual Status download(void *to, const void *from, size_t bytes) {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
+  virtual Status copy(void *to, const void *from, size_t bytes) {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
+  /// Waits for all work, and says what went wrong in it.
+  virtual Status synchronise() { return {}; }
 };
 
 } // namespace decay::runtime

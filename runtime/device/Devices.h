@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ namespace decay::runtime {
 
 struct DeviceOptions {
   int64_t workers = 0; ///< threads; 0: one for each core this process may use
+  /// Of activations and products, where the device leaves the choice.
+  std::optional<NumberType> activationType = {};
 };
 
 /// "" takes the default. User error for a name that is not in the table, world

@@ -21,12 +21,6 @@ public:
   /// Bytes of the cache that all of the device shares.
   virtual int64_t cacheBytes() const = 0;
 
-  virtual Status upload(void *to, const void *from, size_t bytes) = 0;
-  virtual Status download(void *to, const void *from, size_t bytes) = 0;
-  /// Within the device's memory.
-  virtual Status copy(void *to, const void *from, size_t bytes) = 0;
-  virtual Status synchronise() = 0;
-
   /// Milliseconds on the device of what each of `count` calls of `work` queues,
   /// one after the other without a wait between them.
   virtual Result<std::vector<float>>

@@ -45,6 +45,7 @@ Status readPrompt(LanguageModel &model, const std::vector<Token> &prompt) {
     call.T = std::min(most, int64_t(prompt.size()) - first);
     call.carryState = true;
     DECAY_RETURN_IF_ERROR(model.forward(call));
+    DECAY_RETURN_IF_ERROR(model.readFaults());
   }
   return {};
 }
@@ -82,6 +83,7 @@ Result<std::string> generateText(LanguageModel &model,
     call.tokens = &token;
     call.carryState = true;
     DECAY_RETURN_IF_ERROR(model.forward(call));
+    DECAY_RETURN_IF_ERROR(model.readFaults());
     lastRow = 0;
   }
   if (options.piece && text.size() > shown)

@@ -65,6 +65,7 @@ inspectLambda(LanguageModel &model, std::span<const int32_t> tokens) {
     layers.push_back(summarise(lambda));
   };
   DECAY_RETURN_IF_ERROR(model.forward(call));
+  DECAY_RETURN_IF_ERROR(model.readFaults());
   return layers;
 }
 

@@ -63,6 +63,7 @@ Result<TextScore> scoreText(LanguageModel &model, const TokenSequence &text,
     call.B = count, call.T = options.T;
     DECAY_RETURN_IF_ERROR(model.forward(call));
     score.nats += model.loss(batch.targets.data(), 0);
+    DECAY_RETURN_IF_ERROR(model.readFaults());
     for (int32_t target : batch.targets) {
       if (target < 0)
         continue;

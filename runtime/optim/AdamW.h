@@ -15,7 +15,7 @@
 #define DECAY_RUNTIME_OPTIM_ADAMW_H
 
 #include "runtime/core/Status.h"
-#include "runtime/device/Device.h"
+#include "runtime/kernels/native/NativeKernels.h"
 
 #include <cstdint>
 #include <span>
@@ -24,16 +24,20 @@
 
 namespace decay::runtime {
 
-/// One tensor that is trained. All four arrays have `size` elements and belong
-/// to the caller.
+/// One tensor that is trained. All arrays have `size` elements, lie in the
+/// device's memory and belong to the caller.
 struct Parameter {
   std::string name;
   float *value = nullptr;
   float *gradient = nullptr;
   float *firstMoment = nullptr;
   float *secondMoment = nullptr;
+  Numbers copy = {}; ///< of the value, for matrix products; null: none
   int64_t size = 0;
   bool weightDecay = true;
+  /// With the parameter before, all arrays alike: numbers between them are
+  /// unused zeros, and one update may take both.
+  bool sharesBlock = false;
 };
 
 struct AdamWOptions {
@@ -48,7 +52,7 @@ public:
 
   /// One update with gradients multiplied by `gradientScale` (clipping,
   /// averages). The same bits for any number of workers.
-  void step(Device &device, double rate, double gradientScale = 1);
+  void step(NativeKernels &kernels, double rate, double gradientScale = 1);
 
   std::span<const Parameter> parameters() const { return all; }
 
@@ -58,12 +62,14 @@ public:
 
 private:
   std::vector<Parameter> all;
+  std::vector<Parameter> runs; ///< neighbours that are updated alike
   AdamWOptions options;
   int64_t stepCount = 0;
 };
 
 /// Sets every gradient to zero.
-void clearGradients(Device &device, std::span<const Parameter> parameters);
+void clearGradients(NativeKernels &kernels,
+                    std::span<const Parameter> parameters);
 
 } // namespace decay::runtime
 

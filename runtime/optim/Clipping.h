@@ -12,7 +12,8 @@ namespace decay::runtime {
 /// sqrt of the sum of squares over every gradient, summed in float64 in a fixed
 /// order: the same bits for any number of workers. Finite if and only if every
 /// gradient is, so look at it before the update.
-double gradientNorm(Device &device, std::span<const Parameter> parameters);
+double gradientNorm(NativeKernels &kernels,
+                    std::span<const Parameter> parameters);
 
 /// What gradients are multiplied by so that their norm is at most `most`:
 /// min(1, most / (norm + 1e-6)), as PyTorch's clip_grad_norm_. `most` = 0 does
@@ -20,8 +21,10 @@ double gradientNorm(Device &device, std::span<const Parameter> parameters);
 double clippingFactor(double norm, double most);
 
 /// Where the first gradient that is not finite stands:
-/// "layers.0.attention.q_proj.weight[17] = nan", or "" when all are finite.
-std::string firstNonFinite(std::span<const Parameter> parameters);
+/// "layers.0.attention.q_proj.weight[17] = nan", or "" when all are finite, or
+/// the device fails.
+std::string firstNonFinite(Device &device,
+                           std::span<const Parameter> parameters);
 
 } // namespace decay::runtime
 

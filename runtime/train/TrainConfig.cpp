@@ -34,6 +34,10 @@ using C = TrainConfig;
 
 const Setting settings[] = {
     {"job.dump_folder", &C::runFolder, 0, 0, Resume::Free, "folder of the run"},
+    {"job.device", &C::device, 0, 0, Resume::Free,
+     "what to train on; empty: the default"},
+    {"job.precision", &C::precision, 0, 0, Resume::Free,
+     "fp32 or bf16; empty: the device's own"},
     {"job.threads", &C::threads, 0, 1024, Resume::Free,
      "threads; 0: one for each core"},
     {"model.design", &C::design, 0, 0, Resume::Fixed,
@@ -192,6 +196,10 @@ Status TrainConfig::check(const Config &config) const {
     return located("training.dataset",
                    "say what to train on: --training.dataset=FOLDER, made by "
                    "`decay prepare`");
+  if (!precision.empty() && precision != "fp32" && precision != "bf16")
+    return located(
+        "job.precision",
+        fmt::format("found '{}', expected one of 'fp32', 'bf16'", precision));
   if (width % heads != 0)
     return located(
         "model.num_heads",
@@ -251,6 +259,12 @@ Result<ModelConfig> TrainConfig::model(int64_t tokens) const {
                          parseInitialisation(initialisation));
   DECAY_RETURN_IF_ERROR(model.check());
   return model;
+}
+
+std::optional<NumberType> TrainConfig::activationType() const {
+  if (precision.empty())
+    return std::nullopt;
+  return precision == "bf16" ? NumberType::BF16 : NumberType::F32;
 }
 
 std::string TrainConfig::canonical() const {

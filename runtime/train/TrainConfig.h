@@ -11,6 +11,7 @@
 #include "runtime/core/Config.h"
 #include "runtime/nn/models/ModelConfig.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,8 @@ namespace decay::runtime {
 
 struct TrainConfig {
   std::string runFolder; ///< where checkpoints, logs and samples go
+  std::string device;    ///< empty: the default
+  std::string precision; ///< of activations; empty: the device's
   int64_t threads = 0;   ///< 0: one for each core
 
   std::string design =
@@ -66,6 +69,8 @@ struct TrainConfig {
 
   /// The model's sizes for a tokenizer of so many tokens.
   Result<ModelConfig> model(int64_t tokens) const;
+
+  std::optional<NumberType> activationType() const;
 
   /// Those settings that decide the bits of a run, one "key = value" per line.
   std::string canonical() const;

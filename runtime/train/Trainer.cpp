@@ -40,11 +40,12 @@ Result<TrainOutcome> Trainer::run() {
 Status Trainer::update() {
   double loss = 0;
   DECAY_RETURN_IF_ERROR(accumulateGradients(loss));
-  double norm = gradientNorm(parts.backend.device, optimizer->parameters());
+  double norm = gradientNorm(parts.backend.kernels, optimizer->parameters());
+  DECAY_RETURN_IF_ERROR(network->readFaults());
   double rate = config.rate * schedule.factor(stepsDone);
   lastLoss = loss;
   if (std::isfinite(loss) && std::isfinite(norm)) {
-    optimizer->step(parts.backend.device, rate,
+    optimizer->step(parts.backend.kernels, rate,
                     clippingFactor(norm, config.maxNorm));
     skippedInRow = 0;
   } else {
@@ -72,7 +73,8 @@ Status Trainer::accumulateGradients(double &loss) {
 }
 
 Status Trainer::skipUpdate(double loss, double norm) {
-  std::string place = firstNonFinite(optimizer->parameters());
+  std::string place =
+      firstNonFinite(parts.backend.device, optimizer->parameters());
   std::string what =
       fmt::format("loss {}, gradient norm {}{}{}", loss, norm,
                   place.empty() ? "" : ", first gradient ", place);

@@ -11,6 +11,7 @@
 #include "runtime/checkpoint/Checkpoint.h"
 #include "runtime/data/DataLoader.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/device/HostArray.h"
 #include "runtime/nn/models/LanguageModel.h"
 #include "runtime/optim/AdamW.h"
 #include "runtime/optim/Schedule.h"
@@ -49,6 +50,12 @@ struct TrainOutcome {
   int64_t skipped = 0; ///< updates left out because of NaN or Inf
 };
 
+/// What the optimiser needs of one of a model's parameters, with moments in two
+/// blocks of the model's layout.
+Parameter trainedParameter(const LanguageModel &model,
+                           const ParameterInfo &info, float *firstMoments,
+                           float *secondMoments);
+
 class Trainer {
 public:
   /// Plans memory, then starts anew or goes on from the newest checkpoint of
@@ -86,6 +93,7 @@ private:
   Status validate();
   Status sample();
   Status save();
+  HostArray hostBlock(float *block) const;
 
   TrainConfig config;
   TrainerParts parts;

@@ -6,6 +6,23 @@
 
 namespace decay::runtime {
 
+Parameter trainedParameter(const LanguageModel &model,
+                           const ParameterInfo &info, float *firstMoments,
+                           float *secondMoments) {
+  Parameter parameter{info.name,
+                      model.weights() + info.offset,
+                      model.gradients() + info.offset,
+                      firstMoments + info.offset,
+                      secondMoments + info.offset,
+                      {},
+                      info.count,
+                      info.weightDecay,
+                      /*sharesBlock=*/true};
+  if (Numbers copy = model.weightCopy())
+    parameter.copy = copy + info.offset;
+  return parameter;
+}
+
 Result<std::unique_ptr<Trainer>> Trainer::create(const TrainConfig &config,
                                                  TrainerParts parts,
                                                  TrainerOutput output,
@@ -63,11 +80,9 @@ Status Trainer::planOptimizer() {
   DECAY_RETURN_IF_ERROR(moments.allocate(parts.backend.device));
   std::vector<Parameter> list;
   for (const ParameterInfo &info : table.infos())
-    list.push_back({info.name, network->weights() + info.offset,
-                    network->gradients() + info.offset,
-                    moments.floats(firstMoments) + info.offset,
-                    moments.floats(secondMoments) + info.offset, info.count,
-                    info.weightDecay});
+    list.push_back(trainedParameter(*network, info,
+                                    moments.floats(firstMoments),
+                                    moments.floats(secondMoments)));
   AdamWOptions options;
   options.beta1 = config.beta1, options.beta2 = config.beta2;
   options.epsilon = config.epsilon, options.weightDecay = config.weightDecay;
@@ -90,6 +105,10 @@ Status Trainer::openLogs(int64_t keep) {
                                       keep == 0 ? 0 : RunLog::keepAll));
   timing.emplace(std::move(times));
   return {};
+}
+
+HostArray Trainer::hostBlock(float *block) const {
+  return {parts.backend.device, block, network->parameters().blockFloats()};
 }
 
 static std::vector<TensorTarget> targetsOf(const Parameters &table,
@@ -123,14 +142,18 @@ Status Trainer::resume(const Checkpoint &checkpoint) {
                         "the one that this "
                         "run began with");
   const Parameters &table = network->parameters();
-  DECAY_RETURN_IF_ERROR(readTensors(checkpoint.model(),
-                                    targetsOf(table, network->weights(), "")));
-  std::vector<TensorTarget> second =
-      targetsOf(table, moments.floats(secondMoments), ".v");
-  std::vector<TensorTarget> all =
-      targetsOf(table, moments.floats(firstMoments), ".m");
-  all.insert(all.end(), second.begin(), second.end());
+  HostArray weights = hostBlock(network->weights()),
+            first = hostBlock(moments.floats(firstMoments)),
+            second = hostBlock(moments.floats(secondMoments));
+  DECAY_RETURN_IF_ERROR(
+      readTensors(checkpoint.model(), targetsOf(table, weights.data(), "")));
+  std::vector<TensorTarget> all = targetsOf(table, first.data(), ".m");
+  std::vector<TensorTarget> others = targetsOf(table, second.data(), ".v");
+  all.insert(all.end(), others.begin(), others.end());
   DECAY_RETURN_IF_ERROR(readTensors(checkpoint.optimizer(), all));
+  for (HostArray *block : {&weights, &first, &second})
+    DECAY_RETURN_IF_ERROR(block->write());
+  network->refreshWeights();
 
   DECAY_ASSIGN_OR_RETURN(int64_t updates,
                          jsonInteger(state.extra, "updates", file, 0));
@@ -149,16 +172,19 @@ Status Trainer::resume(const Checkpoint &checkpoint) {
 Status Trainer::save() {
   DECAY_RETURN_IF_ERROR(log->flush());
   const Parameters &table = network->parameters();
+  HostArray weights = hostBlock(network->weights()),
+            first = hostBlock(moments.floats(firstMoments)),
+            second = hostBlock(moments.floats(secondMoments));
+  for (HostArray *block : {&weights, &first, &second})
+    DECAY_RETURN_IF_ERROR(block->read());
   CheckpointContents contents;
   for (const ParameterInfo &info : table.infos()) {
     contents.model.push_back(
-        floatTensor(info.name, info.shape, network->weights() + info.offset));
+        floatTensor(info.name, info.shape, weights.data() + info.offset));
     contents.optimizer.push_back(
-        floatTensor(info.name + ".m", info.shape,
-                    moments.floats(firstMoments) + info.offset));
+        floatTensor(info.name + ".m", info.shape, first.data() + info.offset));
     contents.optimizer.push_back(
-        floatTensor(info.name + ".v", info.shape,
-                    moments.floats(secondMoments) + info.offset));
+        floatTensor(info.name + ".v", info.shape, second.data() + info.offset));
   }
   contents.config = network->config().toJson();
   contents.config.update(parts.record);

@@ -173,13 +173,13 @@ private:
     int64_t column = index % blocks.across * blocks.columns;
     int64_t rows = std::min(blocks.rows, p.M - row);
     int64_t columns = std::min(blocks.columns, p.N - column);
-    const float *a = p.a + (p.transposeA ? row : row * p.lda);
-    const float *b = p.b + (p.transposeB ? column * p.ldb : column);
+    const float *a = p.a.floats() + (p.transposeA ? row : row * p.lda);
+    const float *b = p.b.floats() + (p.transposeB ? column * p.ldb : column);
     blas.sgemm(rowMajor, p.transposeA ? transposed : plain,
                p.transposeB ? transposed : plain, static_cast<int>(rows),
                static_cast<int>(columns), static_cast<int>(p.K), p.alpha, a,
                static_cast<int>(p.lda), b, static_cast<int>(p.ldb), p.beta,
-               p.c + row * p.ldc + column, static_cast<int>(p.ldc));
+               p.c.floats() + row * p.ldc + column, static_cast<int>(p.ldc));
   }
 
   const Blas &blas;
@@ -192,6 +192,8 @@ Result<std::unique_ptr<Device>> createCpuDevice(const DeviceOptions &options) {
   if (options.workers < 0 || options.workers > mostWorkers)
     return Status::user(fmt::format("expected 0 to {} threads, found {}",
                                     mostWorkers, options.workers));
+  if (options.activationType.value_or(NumberType::F32) != NumberType::F32)
+    return Status::user("this device computes in fp32 alone");
   DECAY_ASSIGN_OR_RETURN(const Blas *blas, openBlas());
   try {
     return std::unique_ptr<Device>(std::make_unique<CpuDevice>(

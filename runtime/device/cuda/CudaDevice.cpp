@@ -3,9 +3,13 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
 #include "runtime/core/Arena.h"
+#include "runtime/device/Devices.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <fmt/format.h>
+#include <thread>
 #include <utility>
 
 namespace decay::runtime {
@@ -13,6 +17,13 @@ namespace {
 constexpr int multiprocessors = 16, cacheSize = 38, computeMajor = 75,
               computeMinor = 76;
 constexpr unsigned nonBlocking = 1;
+constexpr size_t productBytes = size_t{64} << 20;
+/// CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION, CUBLAS_COMPUTE_32F and
+/// CUBLAS_GEMM_DEFAULT.
+constexpr int sumsInFp32 = 16, computeFp32 = 68, anyAlgorithm = -1;
+
+/// cudaDataType's.
+int typeCode(NumberType type) { return type == NumberType::F32 ? 0 : 14; }
 
 uint64_t addressOf(const void *memory) {
   return reinterpret_cast<uint64_t>(memory);
@@ -54,7 +65,8 @@ private:
 };
 } // namespace
 
-Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int ordinal) {
+Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int ordinal,
+                                                       int64_t workers) {
   DECAY_ASSIGN_OR_RETURN(const CudaDriver *driver, openCudaDriver());
   int count = 0;
   DECAY_RETURN_IF_ERROR(
@@ -62,7 +74,7 @@ Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int ordinal) {
   if (ordinal < 0 || ordinal >= count)
     return Status::user(fmt::format("there is no GPU {}, expected 0 to {}",
                                     ordinal, count - 1));
-  std::unique_ptr<CudaDevice> device(new CudaDevice(*driver, ordinal));
+  std::unique_ptr<CudaDevice> device(new CudaDevice(*driver, ordinal, workers));
   DECAY_RETURN_IF_ERROR(device->start());
   return device;
 }
@@ -78,6 +90,11 @@ Status CudaDevice::start() {
 }
 
 CudaDevice::~CudaDevice() {
+  if (products)
+    cublas->destroy(products);
+  release(productMemory);
+  for (void *code : codes)
+    driver.unloadLibrary(code);
   if (queue)
     driver.destroyStream(queue);
   if (context)
@@ -139,12 +156,88 @@ void CudaDevice::release(void *memory) {
 void CudaDevice::parallelFor(
     int64_t count,
     const std::function<void(int64_t index, int64_t worker)> &task) {
-  for (int64_t index = 0; index < count; ++index)
-    task(index, 0);
+  std::atomic<int64_t> next = 0;
+  auto work = [&](int64_t worker) {
+    for (int64_t index = next++; index < count; index = next++)
+      task(index, worker);
+  };
+  std::vector<std::jthread> helpers;
+  for (int64_t worker = 1; worker < std::min(threads, count); ++worker)
+    helpers.emplace_back(work, worker);
+  work(0);
 }
 
-void CudaDevice::multiply(const MatrixProduct &) {
-  assert(false && "this device has no matrix products yet");
+Status CudaDevice::prepareProducts() {
+  DECAY_ASSIGN_OR_RETURN(cublas, openCublas());
+  DECAY_RETURN_IF_ERROR(
+      cublas->check(cublas->create(&products), "cannot start cuBLAS"));
+  productMemory = allocate(productBytes);
+  if (!productMemory)
+    return Status::world(fmt::format("no {} of GPU memory for cuBLAS",
+                                     formatBytes(productBytes)));
+  // cuBLAS forgets the workspace when the stream is set.
+  DECAY_RETURN_IF_ERROR(
+      cublas->check(cublas->setStream(products, queue), "cannot start cuBLAS"));
+  DECAY_RETURN_IF_ERROR(
+      cublas->check(cublas->setWorkspace(products, productMemory, productBytes),
+                    "cannot give cuBLAS its memory"));
+  return cublas->check(cublas->setMathMode(products, sumsInFp32),
+                       "cannot start cuBLAS");
+}
+
+void CudaDevice::multiply(const MatrixProduct &p) {
+  assert(products && p.a.type() == p.b.type());
+  if (p.M == 0 || p.N == 0)
+    return;
+  // Row-major C is column-major Cᵀ = op(B)ᵀ op(A)ᵀ.
+  auto size = [](int64_t value) { return static_cast<int>(value); };
+  int result = cublas->multiply(
+      products, p.transposeB, p.transposeA, size(p.N), size(p.M), size(p.K),
+      &p.alpha, p.b.data(), typeCode(p.b.type()), size(p.ldb), p.a.data(),
+      typeCode(p.a.type()), size(p.lda), &p.beta, p.c.data(),
+      typeCode(p.c.type()), size(p.ldc), computeFp32, anyAlgorithm);
+  if (result != 0)
+    remember(
+        cublas->check(result, fmt::format("a matrix product of {} x {} x {}",
+                                          p.M, p.N, p.K)));
+}
+
+Result<void *> CudaDevice::loadCode(const char *image) {
+  void *code = nullptr;
+  DECAY_RETURN_IF_ERROR(
+      driver.check(driver.loadLibrary(&code, image, nullptr, nullptr, 0,
+                                      nullptr, nullptr, 0),
+                   "the driver does not take Decay's kernels"));
+  codes.push_back(code);
+  return code;
+}
+
+Result<void *> CudaDevice::findKernel(void *code, const char *name) {
+  void *kernel = nullptr;
+  DECAY_RETURN_IF_ERROR(driver.check(driver.findKernel(&kernel, code, name),
+                                     fmt::format("no kernel '{}'", name)));
+  return kernel;
+}
+
+void CudaDevice::launch(void *kernel, int64_t blocks, int64_t blockRows,
+                        int blockThreads, void *record) {
+  void *parameters[] = {record};
+  int result = driver.launch(kernel, static_cast<unsigned>(blocks),
+                             static_cast<unsigned>(blockRows), 1,
+                             static_cast<unsigned>(blockThreads), 1, 1, 0,
+                             queue, parameters, nullptr);
+  if (result != 0)
+    remember(driver.check(result, "cannot launch a kernel"));
+}
+
+void CudaDevice::clear(void *memory, size_t bytes) {
+  if (int result = driver.fill(addressOf(memory), 0, bytes, queue); result != 0)
+    remember(driver.check(result, "cannot clear memory"));
+}
+
+void CudaDevice::remember(Status status) {
+  if (failure.ok())
+    failure = std::move(status);
 }
 
 Status CudaDevice::upload(void *to, const void *from, size_t bytes) {
@@ -166,6 +259,8 @@ Status CudaDevice::copy(void *to, const void *from, size_t bytes) {
 }
 
 Status CudaDevice::synchronise() {
+  if (!failure.ok())
+    return failure;
   return driver.check(driver.synchronise(queue), "a launch before this failed");
 }
 
@@ -193,6 +288,22 @@ Result<std::unique_ptr<StreamDevice>> createCudaDevice() {
   DECAY_ASSIGN_OR_RETURN(std::unique_ptr<CudaDevice> device,
                          CudaDevice::create());
   return std::unique_ptr<StreamDevice>(std::move(device));
+}
+
+Result<std::unique_ptr<Device>>
+createCudaModelDevice(const DeviceOptions &options) {
+  constexpr int64_t mostWorkers = 1024;
+  if (options.workers < 0 || options.workers > mostWorkers)
+    return Status::user(fmt::format("expected 0 to {} threads, found {}",
+                                    mostWorkers, options.workers));
+  int64_t workers =
+      options.workers ? options.workers : std::thread::hardware_concurrency();
+  DECAY_ASSIGN_OR_RETURN(std::unique_ptr<CudaDevice> device,
+                         CudaDevice::create(0, std::max<int64_t>(workers, 1)));
+  device->setActivationType(
+      options.activationType.value_or(device->activationType()));
+  DECAY_RETURN_IF_ERROR(device->prepareProducts());
+  return std::unique_ptr<Device>(std::move(device));
 }
 
 } // namespace decay::runtime

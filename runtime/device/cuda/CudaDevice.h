@@ -3,6 +3,7 @@
 #define DECAY_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
 
 #include "runtime/device/StreamDevice.h"
+#include "runtime/device/cuda/Cublas.h"
 #include "runtime/device/cuda/CudaDriver.h"
 
 #include <memory>
@@ -15,20 +16,29 @@ namespace decay::runtime {
 class CudaDevice final : public StreamDevice {
 public:
   /// A world error when driver or GPU are missing; a user error when there is
-  /// no GPU of that number.
-  static Result<std::unique_ptr<CudaDevice>> create(int ordinal = 0);
+  /// no GPU of that number. `workers` threads of the host serve parallelFor.
+  static Result<std::unique_ptr<CudaDevice>> create(int ordinal = 0,
+                                                    int64_t workers = 1);
   ~CudaDevice() override;
 
   std::string describe() const override;
-  int64_t workers() const override { return 1; }
+  int64_t workers() const override { return threads; }
   std::string_view target() const override { return "cuda"; }
+  NumberType activationType() const override { return activations; }
+  void setActivationType(NumberType type) { activations = type; }
+  ChunkLimits chunkLimits() const override { return {int64_t{1} << 29, 8192}; }
+  bool isHostMemory() const override { return false; }
   void *allocate(size_t bytes) override;
   void release(void *memory) override;
-  /// In the calling thread, on the host.
+  /// On the host.
   void parallelFor(
       int64_t count,
       const std::function<void(int64_t index, int64_t worker)> &task) override;
-  /// There is none yet: an assertion.
+  /// Opens cuBLAS, whose workspace stays with the device: the same bits at
+  /// every call. World errors: openCublas's, and memory.
+  Status prepareProducts();
+  /// After prepareProducts. What goes wrong is in every later
+  /// synchronise.
   void multiply(const MatrixProduct &product) override;
   void *stream() override { return queue; }
 
@@ -44,15 +54,33 @@ public:
   Result<std::vector<float>>
   timeEach(int64_t count, const std::function<Status(int64_t)> &work) override;
 
+  /// Code in PTX or machine code, ready to launch; it stays loaded as long as
+  /// the device. World errors: what the driver says of it.
+  Result<void *> loadCode(const char *image);
+  Result<void *> findKernel(void *code, const char *name);
+  /// Queues a kernel that takes one record. What goes wrong is in every later
+  /// synchronise.
+  void launch(void *kernel, int64_t blocks, int64_t blockRows, int blockThreads,
+              void *record);
+  /// Queues zeros.
+  void clear(void *memory, size_t bytes);
+
 private:
-  CudaDevice(const CudaDriver &driver, int ordinal)
-      : driver(driver), ordinal(ordinal) {}
+  CudaDevice(const CudaDriver &driver, int ordinal, int64_t workers)
+      : driver(driver), ordinal(ordinal), threads(workers) {}
   Status start();
+  void remember(Status status);
 
   const CudaDriver &driver;
   int ordinal;
+  int64_t threads;
+  NumberType activations = NumberType::BF16;
   void *context = nullptr;
   void *queue = nullptr;
+  const Cublas *cublas = nullptr;
+  void *products = nullptr, *productMemory = nullptr;
+  std::vector<void *> codes;
+  Status failure; ///< the first; nothing after it counts
 };
 
 } // namespace decay::runtime

@@ -36,6 +36,15 @@ struct CudaDriver {
                       void *stream);
   int (*copyToHost)(void *to, uint64_t from, size_t bytes, void *stream);
   int (*copyOnDevice)(uint64_t to, uint64_t from, size_t bytes, void *stream);
+  int (*loadLibrary)(void **library, const void *image, int *options,
+                     void **values, unsigned count, int *libraryOptions,
+                     void **libraryValues, unsigned libraryCount);
+  int (*unloadLibrary)(void *library);
+  int (*findKernel)(void **kernel, void *library, const char *name);
+  int (*launch)(void *kernel, unsigned gridX, unsigned gridY, unsigned gridZ,
+                unsigned blockX, unsigned blockY, unsigned blockZ,
+                unsigned sharedBytes, void *stream, void **parameters,
+                void **extra);
   int (*createEvent)(void **event, unsigned flags);
   int (*destroyEvent)(void *event);
   int (*recordEvent)(void *event, void *stream);

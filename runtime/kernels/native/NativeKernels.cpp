@@ -5,14 +5,14 @@
 
 namespace decay::runtime {
 #define DECAY_NATIVE_KERNELS(device, create)                                   \
-  std::unique_ptr<NativeKernels> create(Device &);
+  Result<std::unique_ptr<NativeKernels>> create(Device &);
 #include "runtime/kernels/native/NativeKernels.inc"
 #undef DECAY_NATIVE_KERNELS
 
 namespace {
 struct Entry {
   std::string_view device;
-  std::unique_ptr<NativeKernels> (*create)(Device &device);
+  Result<std::unique_ptr<NativeKernels>> (*create)(Device &device);
 };
 constexpr Entry table[] = {
 #define DECAY_NATIVE_KERNELS(device, create) {device, create},

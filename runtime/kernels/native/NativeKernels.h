@@ -4,9 +4,11 @@
 // design: norms, gates, embedding, softmax loss. Layers hold no loop of their
 // own; they call these, so that a second device is a second implementation.
 //
-// All arrays are row-major fp32. "Adds to" means that the result is accumulated
-// onto what the array holds; every other output is overwritten. The same bits
-// for any number of workers: sums over rows run in blocks of a fixed size.
+// All arrays are row-major and lie in the device's memory. Arrays of Numbers
+// hold the device's activation type; inside, everything is computed in fp32.
+// "Adds to" means that the result is accumulated onto what the array holds;
+// every other output is overwritten. The same bits for any number of workers:
+// sums over rows run in blocks of a fixed size.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_RUNTIME_KERNELS_NATIVE_NATIVEKERNELS_H
@@ -17,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace decay::runtime {
@@ -45,59 +48,92 @@ struct CrossEntropyShape {
   float gradientScale = 0; ///< factor of the gradient; 0: no gradient is wanted
 };
 
+/// What one AdamW update does to a number; `AdamW.h` has the formulas.
+struct AdamWFactors {
+  double beta1 = 0, beta2 = 0, epsilon = 0, gradientScale = 1;
+  double firstCorrection = 1, secondCorrection = 1; ///< 1 / (1 - beta^n)
+  double rate = 0, shrink = 1; ///< w is first multiplied by shrink
+};
+
+/// The four arrays of an update, and where the new weights go besides.
+struct AdamWArrays {
+  float *value = nullptr;
+  const float *gradient = nullptr;
+  float *firstMoment = nullptr, *secondMoment = nullptr;
+  Numbers copy; ///< of the weights, in another type; null: none
+};
+
+/// An fp32 array.
+struct FloatSpan {
+  const float *data = nullptr;
+  int64_t count = 0;
+};
+
 class NativeKernels {
 public:
   virtual ~NativeKernels() = default;
 
-  virtual void copy(float *out, const float *in, int64_t count) = 0;
-  virtual void zero(float *out, int64_t count) = 0;
+  virtual void copy(Numbers out, ConstNumbers in, int64_t count) = 0;
+  /// The same from any type to any other, rounded to nearest even.
+  virtual void convert(Numbers out, ConstNumbers in, int64_t count) = 0;
+  /// Rows of `out` and of `in` lie so many numbers apart.
+  virtual void convertRows(RowShape shape, Numbers out, int64_t outStride,
+                           ConstNumbers in, int64_t inStride) = 0;
+  virtual void zero(Numbers out, int64_t count) = 0;
   virtual void add(float *sum, const float *term, int64_t count) = 0;
 
   /// out[r] = table[tokens[r]]; every token is in [0, table rows).
   virtual void gatherRows(RowShape shape, const int32_t *tokens,
-                          const float *table, float *out) = 0;
+                          ConstNumbers table, Numbers out) = 0;
   /// Adds dOut[r] to dTable[tokens[r]], in the order of r.
   virtual void scatterAddRows(RowShape shape, const int32_t *tokens,
-                              const float *dOut, float *dTable) = 0;
+                              ConstNumbers dOut, float *dTable) = 0;
 
   /// y = rmsnorm(x) · weight. `scale` [rows] is kept for backward.
-  virtual void rmsNorm(RowShape shape, NormOptions options, const float *x,
-                       const float *weight, float *y, float *scale) = 0;
+  virtual void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
+                       const float *weight, Numbers y, float *scale) = 0;
   /// Adds to dx and dWeight. `partials` holds partialFloats(shape) values.
-  virtual void rmsNormBackward(RowShape shape, const float *x,
+  virtual void rmsNormBackward(RowShape shape, ConstNumbers x,
                                const float *weight, const float *scale,
-                               const float *dy, float *dx, float *dWeight,
+                               ConstNumbers dy, Numbers dx, float *dWeight,
                                float *partials) = 0;
 
   /// y = rmsnorm(o · sigmoid(gate)) · weight.
-  virtual void gatedNorm(RowShape shape, NormOptions options, const float *o,
-                         const float *gate, const float *weight, float *y,
+  virtual void gatedNorm(RowShape shape, NormOptions options, ConstNumbers o,
+                         ConstNumbers gate, const float *weight, Numbers y,
                          float *scale) = 0;
   /// Writes dO and dGate (dO may be dy, dGate may be gate), adds to dWeight.
-  virtual void gatedNormBackward(RowShape shape, const float *o,
-                                 const float *gate, const float *weight,
-                                 const float *scale, const float *dy, float *dO,
-                                 float *dGate, float *dWeight,
+  virtual void gatedNormBackward(RowShape shape, ConstNumbers o,
+                                 ConstNumbers gate, const float *weight,
+                                 const float *scale, ConstNumbers dy,
+                                 Numbers dO, Numbers dGate, float *dWeight,
                                  float *partials) = 0;
 
   /// h = silu(a) · b, where each row of `ab` [rows, 2 width] is a then b.
-  virtual void glu(RowShape shape, const float *ab, float *h) = 0;
+  virtual void glu(RowShape shape, ConstNumbers ab, Numbers h) = 0;
   /// In place: ab becomes its gradient, dh becomes h, which the next weight
   /// gradient needs.
-  virtual void gluBackward(RowShape shape, float *ab, float *dh) = 0;
+  virtual void gluBackward(RowShape shape, Numbers ab, Numbers dh) = 0;
 
   /// Adds bias [width] to rows that lie `stride` values apart.
-  virtual void addBias(RowShape shape, float *x, int64_t stride,
+  virtual void addBias(RowShape shape, Numbers x, int64_t stride,
                        const float *bias) = 0;
   /// Adds the sum over rows of x to sums [width].
-  virtual void sumRows(RowShape shape, const float *x, int64_t stride,
+  virtual void sumRows(RowShape shape, ConstNumbers x, int64_t stride,
                        float *sums) = 0;
 
   /// losses[r] = -log softmax(logits[r])[targets[r]] in nats; 0 where the
   /// target is negative. With a gradient scale, logits become scale · (softmax
   /// - one_hot), or 0 for those rows.
-  virtual void crossEntropy(CrossEntropyShape shape, float *logits,
+  virtual void crossEntropy(CrossEntropyShape shape, Numbers logits,
                             const int32_t *targets, float *losses) = 0;
+
+  /// One update of `count` weights.
+  virtual void adamW(const AdamWFactors &factors, const AdamWArrays &arrays,
+                     int64_t count) = 0;
+  /// The sum of the squares of all arrays in float64, in a fixed order. Waits
+  /// for the device. NaN when the device fails.
+  virtual double sumOfSquares(std::span<const FloatSpan> arrays) = 0;
 
   /// Scratch of the backward kernels that sum over rows.
   static int64_t partialFloats(RowShape shape) {
@@ -106,7 +142,8 @@ public:
   static constexpr int64_t rowsPerBlock = 64;
 };
 
-/// The kernels of the device called `name`, which was created under that name.
+/// The kernels of the device called `name`, which was created under that name
+/// and outlives them. A world error when the device does not take their code.
 Result<std::unique_ptr<NativeKernels>>
 createNativeKernels(std::string_view name, Device &device);
 

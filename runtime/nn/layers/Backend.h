@@ -16,11 +16,16 @@ struct Backend {
 
 /// Rows of values that lie `stride` apart: an array, or some columns of one.
 struct Slice {
-  float *data = nullptr;
+  Numbers data;
   int64_t stride = 0;
 
   Slice from(int64_t column) const { return {data + column, stride}; }
 };
+
+/// The rows of a dense array that a layer only reads.
+inline Slice rowsOf(ConstNumbers data, int64_t width) {
+  return {{const_cast<void *>(data.data()), data.type()}, width};
+}
 
 } // namespace decay::runtime
 

@@ -5,21 +5,22 @@
 
 namespace decay::runtime {
 
-int64_t Classifier::chunkRows() const {
-  // About 4 MiB of logits: large enough for a good product, small enough for a
-  // cache.
-  return std::clamp<int64_t>((int64_t(1) << 20) / std::max<int64_t>(classes, 1),
-                             64, 2048);
+int64_t Classifier::chunkRows(const Device &device) const {
+  constexpr int64_t fewest = 64;
+  ChunkLimits limits = device.chunkLimits();
+  return std::clamp(limits.numbers / std::max<int64_t>(classes, 1), fewest,
+                    limits.rows);
 }
 
-void Classifier::losses(Backend backend, int64_t rows, const float *x,
-                        const float *weight, const int32_t *targets,
-                        float *losses, float *logits,
+void Classifier::losses(Backend backend, int64_t rows, ConstNumbers x,
+                        ConstNumbers weight, const int32_t *targets,
+                        float *losses, Numbers logits,
                         const Gradient *gradient) const {
   Linear head{width, classes};
-  for (int64_t first = 0; first < rows; first += chunkRows()) {
-    int64_t count = std::min(chunkRows(), rows - first);
-    Slice input{const_cast<float *>(x) + first * width, width};
+  const int64_t most = chunkRows(backend.device);
+  for (int64_t first = 0; first < rows; first += most) {
+    int64_t count = std::min(most, rows - first);
+    Slice input = rowsOf(x + first * width, width);
     Slice chunk{logits, classes};
     head.forward(backend, count, input, weight, chunk);
     CrossEntropyShape shape{count, classes, gradient ? gradient->scale : 0.0f};

@@ -18,18 +18,18 @@ struct Classifier {
 
   struct Gradient {
     float scale = 0;          ///< factor of each row's gradient, e.g. 1 / rows
-    float *dx = nullptr;      ///< [rows, width], written
+    Numbers dx;               ///< [rows, width], written
     float *dWeight = nullptr; ///< [classes, width], added to
   };
 
   /// Writes losses [rows] in nats (0 where the target is negative). `logits` is
-  /// scratch of chunkRows() · classes values. `gradient` is null when only
-  /// losses are wanted.
-  void losses(Backend backend, int64_t rows, const float *x,
-              const float *weight, const int32_t *targets, float *losses,
-              float *logits, const Gradient *gradient) const;
+  /// scratch of chunkRows(device) · classes values. `gradient` is null when
+  /// only losses are wanted.
+  void losses(Backend backend, int64_t rows, ConstNumbers x,
+              ConstNumbers weight, const int32_t *targets, float *losses,
+              Numbers logits, const Gradient *gradient) const;
 
-  int64_t chunkRows() const;
+  int64_t chunkRows(const Device &device) const;
 };
 
 } // namespace decay::runtime

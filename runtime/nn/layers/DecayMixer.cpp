@@ -31,22 +31,21 @@ DecayDims DecayMixer::dims(const MixerCall &call) const {
   return dims;
 }
 
-Slice DecayMixer::operandRows(size_t projection, float *stacked,
-                              const std::vector<float *> &second) const {
+Slice DecayMixer::operandRows(size_t projection, Numbers stacked,
+                              const std::vector<Numbers> &second) const {
   const Projection &of = made[projection];
   return of.rank ? Slice{second[projection], of.outputs}
                  : Slice{stacked + of.column, stackedWidth()};
 }
 
-Status DecayMixer::forward(const MixerCall &call, const float *x,
+Status DecayMixer::forward(const MixerCall &call, ConstNumbers x,
                            const Weights &weights, const Saved &saved,
-                           const MixerState &state, float *out,
+                           const MixerState &state, Numbers out,
                            float *lambda) const {
   int64_t rows = call.rows();
   Slice stacked{saved.stacked, stackedWidth()};
   Linear{shape.width, stackedWidth()}.forward(
-      backend, rows, {const_cast<float *>(x), shape.width}, weights.stacked,
-      stacked);
+      backend, rows, rowsOf(x, shape.width), weights.stacked, stacked);
 
   OperandBinder operands(kernels.manifest());
   for (size_t i = 0; i < made.size(); ++i) {
@@ -65,7 +64,7 @@ Status DecayMixer::forward(const MixerCall &call, const float *x,
   operands.set("o", saved.o);
   operands.set("lambda", lambda);
   DECAY_RETURN_IF_ERROR(operands.launch(kernels, forwardRole(call, state),
-                                        dims(call), workspace, backend.device));
+                                        dims(call), workspace, backend));
 
   LowRank{shape.gateRank, innerWidth()}.forward(
       backend, rows, stacked.from(gateColumn), weights.gateSecond,
@@ -76,10 +75,10 @@ Status DecayMixer::forward(const MixerCall &call, const float *x,
   return {};
 }
 
-Status DecayMixer::backward(const MixerCall &call, const float *x,
+Status DecayMixer::backward(const MixerCall &call, ConstNumbers x,
                             const Weights &weights, const Saved &saved,
-                            const float *dOut, const Scratch &scratch,
-                            float *dx, const Weights &gradients) const {
+                            ConstNumbers dOut, const Scratch &scratch,
+                            Numbers dx, const Weights &gradients) const {
   int64_t rows = call.rows();
   Slice stacked{saved.stacked, stackedWidth()};
   Slice dStacked{scratch.dStacked, stackedWidth()};
@@ -90,7 +89,7 @@ Status DecayMixer::backward(const MixerCall &call, const float *x,
   LowRank{shape.gateRank, innerWidth()}.backward(
       backend, rows, stacked.from(gateColumn), weights.gateSecond,
       {saved.gate, innerWidth()}, dStacked.from(gateColumn),
-      gradients.gateSecond);
+      gradients.gateSecond.floats());
 
   OperandBinder operands(kernels.manifest());
   for (size_t i = 0; i < made.size(); ++i) {
@@ -102,7 +101,7 @@ Status DecayMixer::backward(const MixerCall &call, const float *x,
   operands.learnedGradients(scratch.dLearned);
   operands.set("d_o", scratch.dO);
   DECAY_RETURN_IF_ERROR(operands.launch(kernels, KernelRole::Backward,
-                                        dims(call), workspace, backend.device));
+                                        dims(call), workspace, backend));
 
   for (size_t i = 0; i < made.size(); ++i) {
     Slice dResult = operandRows(i, scratch.dStacked, scratch.dSecond);
@@ -112,14 +111,14 @@ Status DecayMixer::backward(const MixerCall &call, const float *x,
     if (made[i].rank)
       LowRank{made[i].rank, made[i].outputs}.backward(
           backend, rows, stacked.from(made[i].column), weights.second[i],
-          dResult, dStacked.from(made[i].column), gradients.second[i]);
+          dResult, dStacked.from(made[i].column), gradients.second[i].floats());
   }
   addLearned(backend, kernels.manifest(), dims(call), scratch.dLearned,
              gradients.learned);
 
   Linear all{shape.width, stackedWidth()};
-  all.backwardWeight(backend, rows, dStacked,
-                     {const_cast<float *>(x), shape.width}, gradients.stacked);
+  all.backwardWeight(backend, rows, dStacked, rowsOf(x, shape.width),
+                     gradients.stacked.floats());
   all.backwardInput(backend, rows, dStacked, weights.stacked,
                     {dx, shape.width});
   return {};

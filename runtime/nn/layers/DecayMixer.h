@@ -41,28 +41,28 @@ public:
   /// Arrays of weights, or of their gradients. Vectors follow the manifest's
   /// order; entries for what a projection lacks are null.
   struct Weights {
-    float *stacked = nullptr;     ///< [stackedWidth(), D]
-    std::vector<float *> second;  ///< [outputs, rank]
+    Numbers stacked;              ///< [stackedWidth(), D]
+    std::vector<Numbers> second;  ///< [outputs, rank]
     std::vector<float *> bias;    ///< [outputs]
-    float *gateSecond = nullptr;  ///< [H·V, gate rank]
+    Numbers gateSecond;           ///< [H·V, gate rank]
     std::vector<float *> learned; ///< the design's parameters
     OutputGate::Weights output;
   };
 
   /// What forward leaves for backward.
   struct Saved {
-    float *stacked = nullptr;    ///< [rows, stackedWidth()]
-    std::vector<float *> second; ///< [rows, outputs]
-    float *gate = nullptr;       ///< [rows, H·V]; its gradient after backward
-    float *o = nullptr;          ///< [rows, H·V]
-    float *normed = nullptr;     ///< [rows, H·V]
+    Numbers stacked;             ///< [rows, stackedWidth()]
+    std::vector<Numbers> second; ///< [rows, outputs]
+    Numbers gate;                ///< [rows, H·V]; its gradient after backward
+    Numbers o;                   ///< [rows, H·V]
+    Numbers normed;              ///< [rows, H·V]
     float *scale = nullptr;      ///< [rows]
   };
 
   struct Scratch {
-    float *dStacked = nullptr;    ///< [rows, stackedWidth()]
-    std::vector<float *> dSecond; ///< [rows, outputs]
-    float *dO = nullptr;          ///< [rows, H·V]
+    Numbers dStacked;             ///< [rows, stackedWidth()]
+    std::vector<Numbers> dSecond; ///< [rows, outputs]
+    Numbers dO;                   ///< [rows, H·V]
     std::vector<float *> dLearned;
     float *partials = nullptr; ///< NativeKernels::partialFloats(rows, H·V)
   };
@@ -78,22 +78,22 @@ public:
 
   /// Adds the mixer's output to `out` [rows, D], the residual stream. `lambda`,
   /// if not null, receives λ of every token ([rows, H·K] or [rows, H]).
-  Status forward(const MixerCall &call, const float *x, const Weights &weights,
-                 const Saved &saved, const MixerState &state, float *out,
+  Status forward(const MixerCall &call, ConstNumbers x, const Weights &weights,
+                 const Saved &saved, const MixerState &state, Numbers out,
                  float *lambda) const;
 
   /// Writes dx [rows, D], adds to the weights' gradients. States started at
   /// zero.
-  Status backward(const MixerCall &call, const float *x, const Weights &weights,
-                  const Saved &saved, const float *dOut, const Scratch &scratch,
-                  float *dx, const Weights &gradients) const;
+  Status backward(const MixerCall &call, ConstNumbers x, const Weights &weights,
+                  const Saved &saved, ConstNumbers dOut, const Scratch &scratch,
+                  Numbers dx, const Weights &gradients) const;
 
 private:
   OutputGate outputGate() const {
     return {innerWidth(), shape.width, shape.norm};
   }
-  Slice operandRows(size_t projection, float *stacked,
-                    const std::vector<float *> &second) const;
+  Slice operandRows(size_t projection, Numbers stacked,
+                    const std::vector<Numbers> &second) const;
 
   Backend backend;
   const KernelLibrary &kernels;

@@ -11,12 +11,12 @@ struct Embedding {
   int64_t width = 0;
 
   void forward(Backend backend, int64_t rows, const int32_t *tokens,
-               const float *table, float *out) const {
+               ConstNumbers table, Numbers out) const {
     backend.kernels.gatherRows({rows, width}, tokens, table, out);
   }
   /// Adds to dTable.
   void backward(Backend backend, int64_t rows, const int32_t *tokens,
-                const float *dOut, float *dTable) const {
+                ConstNumbers dOut, float *dTable) const {
     backend.kernels.scatterAddRows({rows, width}, tokens, dOut, dTable);
   }
 };

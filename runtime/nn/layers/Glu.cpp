@@ -3,9 +3,9 @@
 
 namespace decay::runtime {
 
-void Glu::forward(Backend backend, int64_t rows, const float *x,
-                  Weights weights, float *ab, float *h, float *out) const {
-  Slice input{const_cast<float *>(x), width};
+void Glu::forward(Backend backend, int64_t rows, ConstNumbers x,
+                  Weights weights, Numbers ab, Numbers h, Numbers out) const {
+  Slice input = rowsOf(x, width);
   Linear{width, 2 * hidden}.forward(backend, rows, input, weights.expand,
                                     {ab, 2 * hidden});
   backend.kernels.glu({rows, hidden}, ab, h);
@@ -14,20 +14,21 @@ void Glu::forward(Backend backend, int64_t rows, const float *x,
                                 /*addTo=*/true);
 }
 
-void Glu::backward(Backend backend, int64_t rows, const float *x,
-                   Weights weights, float *ab, const float *dOut, float *dh,
-                   float *dx, Weights gradients) const {
-  Slice dRows{const_cast<float *>(dOut), width};
-  Slice input{const_cast<float *>(x), width};
+void Glu::backward(Backend backend, int64_t rows, ConstNumbers x,
+                   Weights weights, Numbers ab, ConstNumbers dOut, Numbers dh,
+                   Numbers dx, Weights gradients) const {
+  Slice dRows = rowsOf(dOut, width);
+  Slice input = rowsOf(x, width);
   Linear expand{width, 2 * hidden};
   Linear shrink{hidden, width};
   shrink.backwardInput(backend, rows, dRows, weights.shrink, {dh, hidden});
   // From here ab holds its own gradient, and dh holds h, made again rather than
   // kept.
   backend.kernels.gluBackward({rows, hidden}, ab, dh);
-  shrink.backwardWeight(backend, rows, dRows, {dh, hidden}, gradients.shrink);
+  shrink.backwardWeight(backend, rows, dRows, {dh, hidden},
+                        gradients.shrink.floats());
   expand.backwardWeight(backend, rows, {ab, 2 * hidden}, input,
-                        gradients.expand);
+                        gradients.expand.floats());
   expand.backwardInput(backend, rows, {ab, 2 * hidden}, weights.expand,
                        {dx, width});
 }

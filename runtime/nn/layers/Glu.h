@@ -11,19 +11,18 @@ struct Glu {
   int64_t hidden = 0;
 
   struct Weights {
-    float *expand =
-        nullptr; ///< W1 then W2: [2 hidden, width], one product for both
-    float *shrink = nullptr; ///< W3 [width, hidden]
+    Numbers expand; ///< W1 then W2: [2 hidden, width], one product for both
+    Numbers shrink; ///< W3 [width, hidden]
   };
 
   /// ab [rows, 2 hidden] is kept for backward, h [rows, hidden] is scratch.
   /// Adds the result to `out`, the residual stream.
-  void forward(Backend backend, int64_t rows, const float *x, Weights weights,
-               float *ab, float *h, float *out) const;
+  void forward(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
+               Numbers ab, Numbers h, Numbers out) const;
   /// Writes dx; adds to the weights' gradients. ab is overwritten; dh [rows,
   /// hidden] is scratch.
-  void backward(Backend backend, int64_t rows, const float *x, Weights weights,
-                float *ab, const float *dOut, float *dh, float *dx,
+  void backward(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
+                Numbers ab, ConstNumbers dOut, Numbers dh, Numbers dx,
                 Weights gradients) const;
 
   /// 8 D / 3, rounded up to a multiple of `multiple`.

@@ -4,7 +4,7 @@
 namespace decay::runtime {
 
 void Linear::forward(Backend backend, int64_t rows, Slice x,
-                     const float *weight, Slice y, bool addTo) const {
+                     ConstNumbers weight, Slice y, bool addTo) const {
   MatrixProduct product;
   product.transposeB = true;
   product.M = rows, product.N = outputs, product.K = inputs;
@@ -16,7 +16,7 @@ void Linear::forward(Backend backend, int64_t rows, Slice x,
 }
 
 void Linear::backwardInput(Backend backend, int64_t rows, Slice dy,
-                           const float *weight, Slice dx, bool addTo) const {
+                           ConstNumbers weight, Slice dx, bool addTo) const {
   MatrixProduct product;
   product.M = rows, product.N = inputs, product.K = outputs;
   product.a = dy.data, product.lda = dy.stride;

@@ -12,11 +12,11 @@ struct Linear {
   int64_t outputs = 0;
 
   /// y = x Wᵀ, or y += x Wᵀ. x [rows, inputs], y [rows, outputs].
-  void forward(Backend backend, int64_t rows, Slice x, const float *weight,
+  void forward(Backend backend, int64_t rows, Slice x, ConstNumbers weight,
                Slice y, bool addTo = false) const;
   /// dx = dy W (or adds to it).
   void backwardInput(Backend backend, int64_t rows, Slice dy,
-                     const float *weight, Slice dx, bool addTo = false) const;
+                     ConstNumbers weight, Slice dx, bool addTo = false) const;
   /// Adds dyᵀ x to dWeight.
   void backwardWeight(Backend backend, int64_t rows, Slice dy, Slice x,
                       float *dWeight) const;

@@ -14,12 +14,12 @@ struct LowRank {
   int64_t outputs = 0;
 
   /// inner [rows, rank] = x W1ᵀ; y [rows, outputs].
-  void forward(Backend backend, int64_t rows, Slice inner, const float *second,
+  void forward(Backend backend, int64_t rows, Slice inner, ConstNumbers second,
                Slice y) const {
     Linear{rank, outputs}.forward(backend, rows, inner, second, y);
   }
   /// Writes dInner, adds to dSecond.
-  void backward(Backend backend, int64_t rows, Slice inner, const float *second,
+  void backward(Backend backend, int64_t rows, Slice inner, ConstNumbers second,
                 Slice dy, Slice dInner, float *dSecond) const {
     Linear{rank, outputs}.backwardWeight(backend, rows, dy, inner, dSecond);
     Linear{rank, outputs}.backwardInput(backend, rows, dy, second, dInner);

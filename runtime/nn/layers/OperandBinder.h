@@ -40,23 +40,25 @@ class OperandBinder {
 public:
   explicit OperandBinder(const Manifest &manifest) : manifest(manifest) {}
 
-  void set(std::string name, const float *data, int64_t rowStride = 0);
+  void set(std::string name, ConstNumbers data, int64_t rowStride = 0);
   void projection(size_t index, Slice rows);
   void projectionGradient(size_t index, Slice rows);
   void learned(const std::vector<float *> &parameters);
   void learnedGradients(const std::vector<float *> &gradients);
   void state(const MixerState &state);
 
-  /// Runs entry `role` of the package.
+  /// Runs entry `role` of the package. Operands of another type than it takes
+  /// go through copies, for which memory is taken at each call: a way to check,
+  /// not to train.
   Status launch(const KernelLibrary &kernels, KernelRole role,
                 const DecayDims &dims, KernelWorkspace &workspace,
-                Device &device) const;
+                Backend backend) const;
 
 private:
   const Manifest &manifest;
   struct Bound {
     std::string name;
-    float *data;
+    Numbers data;
     int64_t rowStride;
   };
   std::vector<Bound> bound;

@@ -4,7 +4,7 @@
 namespace decay::runtime {
 
 void OutputGate::forward(Backend backend, int64_t rows, Saved saved,
-                         Weights weights, float *out) const {
+                         Weights weights, Numbers out) const {
   backend.kernels.gatedNorm({rows, inner}, options, saved.o, saved.gate,
                             weights.norm, saved.normed, saved.scale);
   Linear{inner, width}.forward(backend, rows, {saved.normed, inner},
@@ -12,13 +12,13 @@ void OutputGate::forward(Backend backend, int64_t rows, Saved saved,
 }
 
 void OutputGate::backward(Backend backend, int64_t rows, Saved saved,
-                          Weights weights, const float *dOut, float *dO,
-                          float *dGate, Weights gradients,
+                          Weights weights, ConstNumbers dOut, Numbers dO,
+                          Numbers dGate, Weights gradients,
                           float *partials) const {
   Linear output{inner, width};
-  Slice dRows{const_cast<float *>(dOut), width};
+  Slice dRows = rowsOf(dOut, width);
   output.backwardWeight(backend, rows, dRows, {saved.normed, inner},
-                        gradients.output);
+                        gradients.output.floats());
   // dO serves first as the gradient of the normed rows; the kernel allows the
   // overlap.
   output.backwardInput(backend, rows, dRows, weights.output, {dO, inner});

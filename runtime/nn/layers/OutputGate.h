@@ -17,23 +17,23 @@ struct OutputGate {
   NormOptions options;
 
   struct Weights {
-    float *norm = nullptr;   ///< [inner]
-    float *output = nullptr; ///< [width, inner]
+    float *norm = nullptr; ///< [inner]
+    Numbers output;        ///< [width, inner]
   };
   /// Kept from forward for backward.
   struct Saved {
-    const float *o = nullptr;    ///< [rows, inner]
-    const float *gate = nullptr; ///< [rows, inner]
-    float *normed = nullptr;     ///< [rows, inner]
-    float *scale = nullptr;      ///< [rows]
+    ConstNumbers o;         ///< [rows, inner]
+    ConstNumbers gate;      ///< [rows, inner]
+    Numbers normed;         ///< [rows, inner]
+    float *scale = nullptr; ///< [rows]
   };
 
   /// Adds the result to `out` [rows, width], the residual stream.
   void forward(Backend backend, int64_t rows, Saved saved, Weights weights,
-               float *out) const;
+               Numbers out) const;
   /// Writes dO and dGate [rows, inner], adds to the weights' gradients.
   void backward(Backend backend, int64_t rows, Saved saved, Weights weights,
-                const float *dOut, float *dO, float *dGate, Weights gradients,
+                ConstNumbers dOut, Numbers dO, Numbers dGate, Weights gradients,
                 float *partials) const;
 };
 

@@ -13,15 +13,15 @@ struct RmsNorm {
   NormOptions options;
 
   /// `scale` [rows] is what backward needs beside x.
-  void forward(Backend backend, int64_t rows, const float *x,
-               const float *weight, float *y, float *scale) const {
+  void forward(Backend backend, int64_t rows, ConstNumbers x,
+               const float *weight, Numbers y, float *scale) const {
     backend.kernels.rmsNorm({rows, width}, options, x, weight, y, scale);
   }
   /// Adds to dx and dWeight; `partials` holds NativeKernels::partialFloats
   /// values.
-  void backward(Backend backend, int64_t rows, const float *x,
-                const float *weight, const float *scale, const float *dy,
-                float *dx, float *dWeight, float *partials) const {
+  void backward(Backend backend, int64_t rows, ConstNumbers x,
+                const float *weight, const float *scale, ConstNumbers dy,
+                Numbers dx, float *dWeight, float *partials) const {
     backend.kernels.rmsNormBackward({rows, width}, x, weight, scale, dy, dx,
                                     dWeight, partials);
   }

@@ -31,17 +31,16 @@ DecayDims Tpe::dims(const MixerCall &call) const {
   return dims;
 }
 
-Status Tpe::forward(const MixerCall &call, const float *x,
+Status Tpe::forward(const MixerCall &call, ConstNumbers x,
                     const Weights &weights, const Saved &saved,
-                    const MixerState &state, float *out) const {
+                    const MixerState &state, Numbers out) const {
   OperandBinder operands(kernels->manifest());
-  operands.projection(0, {const_cast<float *>(x), shape.width});
+  operands.projection(0, rowsOf(x, shape.width));
   operands.learned(weights.learned);
   operands.state(state);
   operands.set("o", saved.o);
   DECAY_RETURN_IF_ERROR(operands.launch(*kernels, forwardRole(call, state),
-                                        dims(call), *workspace,
-                                        backend.device));
+                                        dims(call), *workspace, backend));
   int64_t rows = call.rows();
   RmsNorm{shape.width, shape.norm}.forward(backend, rows, saved.o, weights.norm,
                                            saved.normed, saved.scale);
@@ -51,15 +50,15 @@ Status Tpe::forward(const MixerCall &call, const float *x,
   return {};
 }
 
-Status Tpe::backward(const MixerCall &call, const float *x,
+Status Tpe::backward(const MixerCall &call, ConstNumbers x,
                      const Weights &weights, const Saved &saved,
-                     const float *dOut, const Scratch &scratch, float *dx,
+                     ConstNumbers dOut, const Scratch &scratch, Numbers dx,
                      const Weights &gradients) const {
   int64_t rows = call.rows();
   Linear output{shape.width, shape.width};
-  Slice dRows{const_cast<float *>(dOut), shape.width};
+  Slice dRows = rowsOf(dOut, shape.width);
   output.backwardWeight(backend, rows, dRows, {saved.normed, shape.width},
-                        gradients.output);
+                        gradients.output.floats());
   output.backwardInput(backend, rows, dRows, weights.output,
                        {scratch.dNormed, shape.width});
   backend.kernels.zero(scratch.dO, rows * shape.width);
@@ -67,13 +66,13 @@ Status Tpe::backward(const MixerCall &call, const float *x,
       backend, rows, saved.o, weights.norm, saved.scale, scratch.dNormed,
       scratch.dO, gradients.norm, scratch.partials);
   OperandBinder operands(kernels->manifest());
-  operands.projection(0, {const_cast<float *>(x), shape.width});
+  operands.projection(0, rowsOf(x, shape.width));
   operands.projectionGradient(0, {dx, shape.width});
   operands.learned(weights.learned);
   operands.learnedGradients(scratch.dLearned);
   operands.set("d_o", scratch.dO);
-  DECAY_RETURN_IF_ERROR(operands.launch(
-      *kernels, KernelRole::Backward, dims(call), *workspace, backend.device));
+  DECAY_RETURN_IF_ERROR(operands.launch(*kernels, KernelRole::Backward,
+                                        dims(call), *workspace, backend));
   addLearned(backend, kernels->manifest(), dims(call), scratch.dLearned,
              gradients.learned);
   return {};

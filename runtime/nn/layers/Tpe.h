@@ -17,17 +17,17 @@ class Tpe {
 public:
   struct Weights {
     std::vector<float *> learned;
-    float *norm = nullptr;   ///< [D]
-    float *output = nullptr; ///< [D, D]
+    float *norm = nullptr; ///< [D]
+    Numbers output;        ///< [D, D]
   };
   struct Saved {
-    float *o = nullptr;      ///< [rows, D]
-    float *normed = nullptr; ///< [rows, D]
-    float *scale = nullptr;  ///< [rows]
+    Numbers o;              ///< [rows, D]
+    Numbers normed;         ///< [rows, D]
+    float *scale = nullptr; ///< [rows]
   };
   struct Scratch {
-    float *dNormed = nullptr; ///< [rows, D]
-    float *dO = nullptr;      ///< [rows, D]
+    Numbers dNormed; ///< [rows, D]
+    Numbers dO;      ///< [rows, D]
     std::vector<float *> dLearned;
     float *partials = nullptr;
   };
@@ -40,12 +40,13 @@ public:
   DecayDims dims(const MixerCall &call) const;
 
   /// out [rows, D] is overwritten.
-  Status forward(const MixerCall &call, const float *x, const Weights &weights,
-                 const Saved &saved, const MixerState &state, float *out) const;
+  Status forward(const MixerCall &call, ConstNumbers x, const Weights &weights,
+                 const Saved &saved, const MixerState &state,
+                 Numbers out) const;
   /// Writes dx, adds to the weights' gradients.
-  Status backward(const MixerCall &call, const float *x, const Weights &weights,
-                  const Saved &saved, const float *dOut, const Scratch &scratch,
-                  float *dx, const Weights &gradients) const;
+  Status backward(const MixerCall &call, ConstNumbers x, const Weights &weights,
+                  const Saved &saved, ConstNumbers dOut, const Scratch &scratch,
+                  Numbers dx, const Weights &gradients) const;
 
 private:
   Tpe(Backend backend, const KernelLibrary &kernels, KernelWorkspace &workspace,

@@ -1,8 +1,10 @@
 //===- LanguageModel.cpp - Forward, loss, backward -------------*- C++ -*-===//
 #include "runtime/nn/models/LanguageModel.h"
 
+#include <algorithm>
 #include <cassert>
 #include <fmt/format.h>
+#include <limits>
 
 namespace decay::runtime {
 
@@ -26,19 +28,19 @@ const LanguageModel::LayerSaved &LanguageModel::saved(int64_t layer) const {
 
 DecayMixer::Saved LanguageModel::mixerSaved(const LayerSaved &layer) const {
   DecayMixer::Saved view;
-  view.stacked = arena.floats(layer.stacked);
+  view.stacked = numbers(layer.stacked);
   for (size_t i = 0; i < layer.second.size(); ++i)
-    view.second.push_back(
-        mixer.projections()[i].rank ? arena.floats(layer.second[i]) : nullptr);
-  view.gate = arena.floats(layer.gate);
-  view.o = arena.floats(layer.o);
-  view.normed = arena.floats(layer.normed);
+    view.second.push_back(mixer.projections()[i].rank ? numbers(layer.second[i])
+                                                      : Numbers{});
+  view.gate = numbers(layer.gate);
+  view.o = numbers(layer.o);
+  view.normed = numbers(layer.normed);
   view.scale = arena.floats(layer.scale);
   return view;
 }
 
 Tpe::Saved LanguageModel::tpeSaved() const {
-  return {arena.floats(tpeO), arena.floats(tpeNormed), arena.floats(tpeScale)};
+  return {numbers(tpeO), numbers(tpeNormed), arena.floats(tpeScale)};
 }
 
 MixerState LanguageModel::stateOf(const StatePlaces &places) const {
@@ -58,26 +60,68 @@ MixerState LanguageModel::stateOf(const StatePlaces &places) const {
   return state;
 }
 
+BlockView LanguageModel::weightView() const {
+  return copied() ? BlockView(weights(), numbers(copyBlock))
+                  : BlockView(weights());
+}
+
+void LanguageModel::refreshWeights() {
+  if (copied())
+    backend.kernels.convert(numbers(copyBlock), weights(), table.blockFloats());
+}
+
+Status LanguageModel::place(const int32_t *host, Arena::Region region,
+                            const int32_t *&placed) {
+  placed = host;
+  if (backend.device.isHostMemory())
+    return {};
+  placed = static_cast<const int32_t *>(arena.data(region));
+  return backend.device.upload(arena.data(region), host,
+                               static_cast<size_t>(B * T) * sizeof(int32_t));
+}
+
+Status LanguageModel::readFaults() {
+  DECAY_RETURN_IF_ERROR(
+      kernels.design.readFault(KernelRole::Forward, workspace, backend.device));
+  return backend.device.synchronise();
+}
+
+Status LanguageModel::showLambda(int64_t layer, float *observed,
+                                 const ForwardCall &call) {
+  bool vector = kernels.design.manifest().granularity == Granularity::Vector;
+  auto count =
+      static_cast<size_t>(B * T * (vector ? settings.width : settings.heads));
+  if (!backend.device.isHostMemory()) {
+    hostLambda.resize(count);
+    DECAY_RETURN_IF_ERROR(backend.device.download(hostLambda.data(), observed,
+                                                  count * sizeof(float)));
+    observed = hostLambda.data();
+  }
+  call.observe(layer, {observed, count});
+  return {};
+}
+
 Status LanguageModel::forward(const ForwardCall &call) {
   assert(call.B * call.T <= shape.B * shape.T && call.B <= shape.B);
   assert((!call.carryState || shape.states) && (!call.observe || shape.lambda));
-  tokens = call.tokens, B = call.B, T = call.T, carrying = call.carryState;
+  B = call.B, T = call.T, carrying = call.carryState;
+  DECAY_RETURN_IF_ERROR(place(call.tokens, tokenPlace, tokens));
 
-  float *stream = arena.floats(saved(0).input);
-  float *first = tpe ? arena.floats(embedded) : stream;
+  Numbers stream = numbers(saved(0).input);
+  Numbers first = tpe ? numbers(embedded) : stream;
   Embedding{settings.width}.forward(backend, B * T, tokens,
-                                    table.embedding(weights()), first);
+                                    table.embedding(weightView()), first);
   if (tpe)
     DECAY_RETURN_IF_ERROR(forwardTpe().within("positional module"));
   for (int64_t l = 0; l < settings.layers; ++l) {
     bool more = shape.training && l + 1 < settings.layers;
-    float *out = arena.floats(more ? saved(l + 1).input : last);
+    Numbers out = numbers(more ? saved(l + 1).input : last);
     DECAY_RETURN_IF_ERROR(
         forwardLayer(l, stream, out, call).within(fmt::format("layer {}", l)));
     stream = out;
   }
   RmsNorm{settings.width, settings.norm}.forward(
-      backend, B * T, stream, table.norm(weights()), arena.floats(lastNormed),
+      backend, B * T, stream, table.norm(weightView()), numbers(lastNormed),
       arena.floats(lastScale));
   if (carrying) {
     parity = 1 - parity;
@@ -88,44 +132,39 @@ Status LanguageModel::forward(const ForwardCall &call) {
 
 Status LanguageModel::forwardTpe() {
   MixerState state = tpeState ? stateOf(*tpeState) : MixerState{};
-  return tpe->forward(mixerCall(0), arena.floats(embedded),
-                      table.tpe(weights()), tpeSaved(), state,
-                      arena.floats(saved(0).input));
+  return tpe->forward(mixerCall(0), numbers(embedded), table.tpe(weightView()),
+                      tpeSaved(), state, numbers(saved(0).input));
 }
 
-Status LanguageModel::forwardLayer(int64_t layer, const float *in, float *out,
+Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
                                    const ForwardCall &call) {
   const int64_t rows = B * T, count = rows * settings.width;
   const LayerSaved &keep = saved(layer);
-  Parameters::Layer weight = table.layer(weights(), layer);
+  Parameters::Layer weight = table.layer(weightView(), layer);
   RmsNorm norm{settings.width, settings.norm};
   MixerState state =
       carrying ? stateOf(states[static_cast<size_t>(layer)]) : MixerState{};
   float *observed = call.observe ? arena.floats(lambda) : nullptr;
 
-  float *mixerInput = arena.floats(keep.mixerInput),
-        *middle = arena.floats(keep.middle);
+  Numbers mixerInput = numbers(keep.mixerInput), middle = numbers(keep.middle);
   norm.forward(backend, rows, in, weight.mixerNorm, mixerInput,
                arena.floats(keep.mixerScale));
-  if (middle != in)
+  if (middle.data() != in.data())
     backend.kernels.copy(middle, in, count);
   DECAY_RETURN_IF_ERROR(mixer.forward(mixerCall(layer), mixerInput,
                                       weight.mixer, mixerSaved(keep), state,
                                       middle, observed));
-  if (observed) {
-    bool vector = kernels.design.manifest().granularity == Granularity::Vector;
-    int64_t perToken = vector ? settings.width : settings.heads;
-    call.observe(layer, {observed, static_cast<size_t>(rows * perToken)});
-  }
+  if (observed)
+    DECAY_RETURN_IF_ERROR(showLambda(layer, observed, call));
 
-  float *gluInput = arena.floats(keep.gluInput);
+  Numbers gluInput = numbers(keep.gluInput);
   norm.forward(backend, rows, middle, weight.gluNorm, gluInput,
                arena.floats(keep.gluScale));
-  if (out != middle)
+  if (out.data() != middle.data())
     backend.kernels.copy(out, middle, count);
-  Glu{settings.width, settings.gluWidth}.forward(
-      backend, rows, gluInput, weight.glu, arena.floats(keep.ab),
-      arena.floats(hidden), out);
+  Glu{settings.width, settings.gluWidth}.forward(backend, rows, gluInput,
+                                                 weight.glu, numbers(keep.ab),
+                                                 numbers(hidden), out);
   return {};
 }
 
@@ -134,11 +173,25 @@ double LanguageModel::loss(const int32_t *targets, float gradientScale) {
   Classifier classifier{settings.width, settings.vocabulary};
   Classifier::Gradient gradient;
   if (gradientScale != 0)
-    gradient = {gradientScale, arena.floats(dInput), table.head(gradients())};
+    gradient = {gradientScale, numbers(dInput),
+                table.head(gradients()).floats()};
   float *each = arena.floats(losses);
-  classifier.losses(
-      backend, B * T, arena.floats(lastNormed), table.head(weights()), targets,
-      each, arena.floats(logitChunk), gradientScale != 0 ? &gradient : nullptr);
+  // A device that fails says so in readFaults.
+  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+  const int32_t *placed = nullptr;
+  if (!place(targets, targetPlace, placed).ok())
+    return unknown;
+  classifier.losses(backend, B * T, numbers(lastNormed),
+                    table.head(weightView()), placed, each, numbers(logitChunk),
+                    gradientScale != 0 ? &gradient : nullptr);
+  if (!backend.device.isHostMemory()) {
+    hostLosses.resize(static_cast<size_t>(B * T));
+    if (!backend.device
+             .download(hostLosses.data(), each,
+                       hostLosses.size() * sizeof(float))
+             .ok())
+      return unknown;
+  }
   double sum = 0;
   for (float one : tokenLosses())
     sum += one;
@@ -146,59 +199,61 @@ double LanguageModel::loss(const int32_t *targets, float gradientScale) {
 }
 
 std::span<const float> LanguageModel::tokenLosses() const {
+  if (!backend.device.isHostMemory())
+    return hostLosses;
   return {arena.floats(losses), static_cast<size_t>(B * T)};
 }
 
 Status LanguageModel::backward() {
   assert(shape.training && !carrying);
   const int64_t rows = B * T;
-  float *stream = arena.floats(dStream);
+  Numbers stream = numbers(dStream);
   backend.kernels.zero(stream, rows * settings.width);
   RmsNorm{settings.width, settings.norm}.backward(
-      backend, rows, arena.floats(last), table.norm(weights()),
-      arena.floats(lastScale), arena.floats(dInput), stream,
-      table.norm(gradients()), arena.floats(partials));
+      backend, rows, numbers(last), table.norm(weightView()),
+      arena.floats(lastScale), numbers(dInput), stream, table.norm(gradients()),
+      arena.floats(partials));
   for (int64_t l = settings.layers - 1; l >= 0; --l)
     DECAY_RETURN_IF_ERROR(
         backwardLayer(l).within(fmt::format("layer {}, backward", l)));
   if (tpe)
     DECAY_RETURN_IF_ERROR(backwardTpe().within("positional module, backward"));
   Embedding{settings.width}.backward(backend, rows, tokens,
-                                     arena.floats(tpe ? dInput : dStream),
-                                     table.embedding(gradients()));
+                                     numbers(tpe ? dInput : dStream),
+                                     table.embedding(gradients()).floats());
   return {};
 }
 
 Status LanguageModel::backwardLayer(int64_t layer) {
   const int64_t rows = B * T;
   const LayerSaved &keep = saved(layer);
-  Parameters::Layer weight = table.layer(weights(), layer);
+  Parameters::Layer weight = table.layer(weightView(), layer);
   Parameters::Layer gradient = table.layer(gradients(), layer);
   RmsNorm norm{settings.width, settings.norm};
   // The stream's gradient passes every branch unchanged; each branch adds its
   // own.
-  float *stream = arena.floats(dStream), *dx = arena.floats(dInput);
+  Numbers stream = numbers(dStream), dx = numbers(dInput);
 
   Glu{settings.width, settings.gluWidth}.backward(
-      backend, rows, arena.floats(keep.gluInput), weight.glu,
-      arena.floats(keep.ab), stream, arena.floats(hidden), dx, gradient.glu);
-  norm.backward(backend, rows, arena.floats(keep.middle), weight.gluNorm,
+      backend, rows, numbers(keep.gluInput), weight.glu, numbers(keep.ab),
+      stream, numbers(hidden), dx, gradient.glu);
+  norm.backward(backend, rows, numbers(keep.middle), weight.gluNorm,
                 arena.floats(keep.gluScale), dx, stream, gradient.gluNorm,
                 arena.floats(partials));
 
   DecayMixer::Scratch scratch;
-  scratch.dStacked = arena.floats(dStacked);
+  scratch.dStacked = numbers(dStacked);
   for (size_t i = 0; i < dSecond.size(); ++i)
-    scratch.dSecond.push_back(
-        mixer.projections()[i].rank ? arena.floats(dSecond[i]) : nullptr);
+    scratch.dSecond.push_back(mixer.projections()[i].rank ? numbers(dSecond[i])
+                                                          : Numbers{});
   for (Arena::Region region : dLearned)
     scratch.dLearned.push_back(arena.floats(region));
-  scratch.dO = arena.floats(dInner);
+  scratch.dO = numbers(dInner);
   scratch.partials = arena.floats(partials);
-  DECAY_RETURN_IF_ERROR(mixer.backward(
-      mixerCall(layer), arena.floats(keep.mixerInput), weight.mixer,
-      mixerSaved(keep), stream, scratch, dx, gradient.mixer));
-  norm.backward(backend, rows, arena.floats(keep.input), weight.mixerNorm,
+  DECAY_RETURN_IF_ERROR(
+      mixer.backward(mixerCall(layer), numbers(keep.mixerInput), weight.mixer,
+                     mixerSaved(keep), stream, scratch, dx, gradient.mixer));
+  norm.backward(backend, rows, numbers(keep.input), weight.mixerNorm,
                 arena.floats(keep.mixerScale), dx, stream, gradient.mixerNorm,
                 arena.floats(partials));
   return {};
@@ -206,14 +261,14 @@ Status LanguageModel::backwardLayer(int64_t layer) {
 
 Status LanguageModel::backwardTpe() {
   Tpe::Scratch scratch;
-  scratch.dNormed = arena.floats(dStacked);
-  scratch.dO = arena.floats(dInner);
+  scratch.dNormed = numbers(dStacked);
+  scratch.dO = numbers(dInner);
   scratch.partials = arena.floats(partials);
   for (Arena::Region region : dTpeLearned)
     scratch.dLearned.push_back(arena.floats(region));
-  return tpe->backward(mixerCall(0), arena.floats(embedded),
-                       table.tpe(weights()), tpeSaved(), arena.floats(dStream),
-                       scratch, arena.floats(dInput), table.tpe(gradients()));
+  return tpe->backward(mixerCall(0), numbers(embedded), table.tpe(weightView()),
+                       tpeSaved(), numbers(dStream), scratch, numbers(dInput),
+                       table.tpe(gradients()));
 }
 
 bool LanguageModel::canObserve() const {
@@ -226,11 +281,21 @@ bool LanguageModel::canObserve() const {
 
 std::span<const float> LanguageModel::logits(int64_t row) {
   assert(row >= 0 && row < B * T);
-  float *out = arena.floats(logitChunk);
-  Slice input{arena.floats(lastNormed) + row * settings.width, settings.width};
+  Numbers out = numbers(logitChunk);
+  Slice input{numbers(lastNormed) + row * settings.width, settings.width};
   Linear{settings.width, settings.vocabulary}.forward(
-      backend, 1, input, table.head(weights()), {out, settings.vocabulary});
-  return {out, static_cast<size_t>(settings.vocabulary)};
+      backend, 1, input, table.head(weightView()), {out, settings.vocabulary});
+  auto count = static_cast<size_t>(settings.vocabulary);
+  if (backend.device.isHostMemory())
+    return {out.floats(), count};
+  hostLogits.resize(count);
+  float *converted = arena.floats(logitRow);
+  backend.kernels.convert(converted, out, settings.vocabulary);
+  if (!backend.device
+           .download(hostLogits.data(), converted, count * sizeof(float))
+           .ok())
+    std::ranges::fill(hostLogits, std::numeric_limits<float>::quiet_NaN());
+  return hostLogits;
 }
 
 } // namespace decay::runtime

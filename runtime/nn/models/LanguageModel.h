@@ -66,9 +66,20 @@ public:
 
   const ModelConfig &config() const { return settings; }
   const Parameters &parameters() const { return table; }
+  /// In the device's memory, as all blocks; refreshWeights() after a change.
   float *weights() const { return arena.floats(weightBlock); }
+  /// What matrix products read where the device's activation type is not fp32:
+  /// the weights rounded to it, with the same places. Null otherwise.
+  Numbers weightCopy() const {
+    return copied() ? numbers(copyBlock) : Numbers{};
+  }
+  void refreshWeights();
   float *gradients() const { return arena.floats(gradientBlock); }
   const Arena &plan() const { return arena; }
+  /// Of the plan and the packages' workspace.
+  size_t plannedBytes() const {
+    return arena.bytes() + static_cast<size_t>(workspace.bytes());
+  }
   /// The most tokens that one call may have.
   int64_t plannedTokens() const { return shape.B * shape.T; }
 
@@ -81,6 +92,10 @@ public:
   std::span<const float> tokenLosses() const;
   /// Adds to gradients(). After forward and loss on the same tokens.
   Status backward();
+
+  /// Waits for the device. Errors: what went wrong in the calls before, where
+  /// they only began.
+  Status readFaults();
 
   /// Whether the package has the output that ForwardCall::observe needs.
   bool canObserve() const;
@@ -115,6 +130,18 @@ private:
   StatePlaces planState(const Manifest &manifest, const DecayDims &dims);
   Status reserveWorkspace();
 
+  bool copied() const {
+    return backend.device.activationType() != NumberType::F32;
+  }
+  Numbers numbers(Arena::Region region) const {
+    return arena.numbers(region, backend.device.activationType());
+  }
+  BlockView weightView() const;
+  /// Tokens where the device reads them; they stay valid as long as the host's.
+  Status place(const int32_t *host, Arena::Region region,
+               const int32_t *&placed);
+  Status showLambda(int64_t layer, float *observed, const ForwardCall &call);
+
   MixerShape mixerShape() const;
   MixerCall mixerCall(int64_t layer) const;
   const LayerSaved &saved(int64_t layer) const;
@@ -123,7 +150,7 @@ private:
   MixerState stateOf(const StatePlaces &places) const;
 
   Status forwardTpe();
-  Status forwardLayer(int64_t layer, const float *in, float *out,
+  Status forwardLayer(int64_t layer, Numbers in, Numbers out,
                       const ForwardCall &call);
   Status backwardLayer(int64_t layer);
   Status backwardTpe();
@@ -138,7 +165,8 @@ private:
   Parameters table;
   Arena arena;
 
-  Arena::Region weightBlock, gradientBlock;
+  Arena::Region weightBlock, copyBlock, gradientBlock;
+  Arena::Region tokenPlace, targetPlace, logitRow; ///< not on the host only
   std::vector<LayerSaved>
       layers; ///< one for each layer in training, else one for all
   std::vector<StatePlaces> states;
@@ -148,6 +176,8 @@ private:
   // Backward only.
   Arena::Region dStream, dInput, dInner, dStacked, partials;
   std::vector<Arena::Region> dSecond, dLearned, dTpeLearned;
+
+  std::vector<float> hostLosses, hostLogits, hostLambda;
 
   // The call at hand.
   const int32_t *tokens = nullptr;

@@ -1,5 +1,6 @@
 //===- LanguageModelInit.cpp - How weights start ---------------*- C++ -*-===//
 #include "runtime/core/Philox.h"
+#include "runtime/device/HostArray.h"
 #include "runtime/nn/models/LanguageModel.h"
 
 #include <algorithm>
@@ -22,8 +23,10 @@ uint64_t streamOf(std::string_view name) {
   return hash;
 }
 
-void fill(Device &device, const ParameterInfo &info, uint64_t seed,
-          float *out) {
+Status fill(Device &device, const ParameterInfo &info, uint64_t seed,
+            float *weights) {
+  HostArray host(device, weights, info.count);
+  float *out = host.data();
   Philox random(seed, streamOf(info.name));
   double bound = 0;
   if (info.fill == Fill::XavierUniform)
@@ -50,6 +53,7 @@ void fill(Device &device, const ParameterInfo &info, uint64_t seed,
                        for (int64_t i = task * perTask; i < end; ++i)
                          out[i] = draw(static_cast<uint64_t>(i));
                      });
+  return host.write();
 }
 
 /// Runs init_parameters of a package into arrays of its parameters.
@@ -62,42 +66,46 @@ Status drawLearned(Backend backend, const KernelLibrary &kernels,
   OperandBinder operands(kernels.manifest());
   operands.learned(learned);
   return operands.launch(kernels, KernelRole::InitParameters, dims, workspace,
-                         backend.device);
+                         backend);
 }
 
 } // namespace
 
 Status LanguageModel::initialise(uint64_t seed) {
   for (const ParameterInfo &info : table.infos())
-    fill(backend.device, info, seed, weights() + info.offset);
+    DECAY_RETURN_IF_ERROR(
+        fill(backend.device, info, seed, weights() + info.offset));
 
   const Manifest &design = kernels.design.manifest();
   Philox seeds(seed, streamOf("decay"));
-  std::vector<std::vector<float>> spare;
+  std::vector<KernelWorkspace> spare;
   for (const ManifestParameter &parameter : design.parameters) {
     DecayDims dims = mixer.dims({1, 1, 0, settings.layers, 0});
-    spare.emplace_back(
-        static_cast<size_t>(parameter.shape.elements(dims, design.stateWidth)));
+    DECAY_RETURN_IF_ERROR(
+        spare.emplace_back(backend.device)
+            .reserve(parameter.shape.elements(dims, design.stateWidth) *
+                     bytesOf(NumberType::F32)));
   }
   for (int64_t l = 0; l < settings.layers; ++l) {
     std::vector<float *> learned = table.layer(weights(), l).mixer.learned;
     // What belongs to the whole model is drawn once, with layer 0.
     for (size_t i = 0; i < learned.size(); ++i)
       if (l > 0 && design.parameters[i].acrossLayers())
-        learned[i] = spare[i].data();
+        learned[i] = static_cast<float *>(spare[i].data());
     DECAY_RETURN_IF_ERROR(drawLearned(backend, kernels.design, workspace,
                                       mixer.dims({1, 1, l, settings.layers, 0}),
                                       seeds.bits(static_cast<uint64_t>(l)),
                                       learned)
                               .within(fmt::format("initialising layer {}", l)));
   }
-  if (!tpe)
-    return {};
-  return drawLearned(backend, *kernels.tpe, workspace,
-                     tpe->dims({1, 1, 0, 1, 0}),
-                     Philox(seed, streamOf("tpe")).bits(0),
-                     table.tpe(weights()).learned)
-      .within("initialising the positional module");
+  if (tpe)
+    DECAY_RETURN_IF_ERROR(drawLearned(backend, *kernels.tpe, workspace,
+                                      tpe->dims({1, 1, 0, 1, 0}),
+                                      Philox(seed, streamOf("tpe")).bits(0),
+                                      table.tpe(weights()).learned)
+                              .within("initialising the positional module"));
+  refreshWeights();
+  return readFaults();
 }
 
 } // namespace decay::runtime

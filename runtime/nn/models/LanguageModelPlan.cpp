@@ -46,6 +46,10 @@ LanguageModel::LanguageModel(Backend backend, const ModelConfig &config,
 
 void LanguageModel::planWeights() {
   weightBlock = arena.planFloats("weights", "weights", table.blockFloats());
+  if (copied())
+    copyBlock =
+        arena.planNumbers("weights", "rounded weights", table.blockFloats(),
+                          backend.device.activationType());
   if (shape.training)
     gradientBlock =
         arena.planFloats("gradients", "gradients", table.blockFloats());
@@ -53,25 +57,37 @@ void LanguageModel::planWeights() {
 
 void LanguageModel::planActivations() {
   const int64_t rows = shape.B * shape.T, D = settings.width;
-  auto plan = [&](const char *name, int64_t floats) {
-    return arena.planFloats("activations", name, floats);
+  auto planFloats = [&](const char *name, int64_t count) {
+    return arena.planFloats("activations", name, count);
+  };
+  auto plan = [&](const char *name, int64_t count) {
+    return arena.planNumbers("activations", name, count,
+                             backend.device.activationType());
   };
   last = plan("last", rows * D);
   lastNormed = plan("last normed", rows * D);
-  lastScale = plan("last scale", rows);
+  lastScale = planFloats("last scale", rows);
   hidden = plan("hidden", rows * settings.gluWidth);
-  losses = plan("losses", rows);
+  losses = planFloats("losses", rows);
   Classifier classifier{D, settings.vocabulary};
-  logitChunk = plan("logits", std::min(rows, classifier.chunkRows()) *
-                                  settings.vocabulary);
+  logitChunk =
+      plan("logits", std::min(rows, classifier.chunkRows(backend.device)) *
+                         settings.vocabulary);
+  if (!backend.device.isHostMemory()) {
+    tokenPlace = arena.plan("activations", "tokens",
+                            static_cast<size_t>(rows) * sizeof(int32_t));
+    targetPlace = arena.plan("activations", "targets",
+                             static_cast<size_t>(rows) * sizeof(int32_t));
+    logitRow = planFloats("logits of a row", settings.vocabulary);
+  }
   if (tpe) {
     embedded = plan("embedded", rows * D);
     tpeO = plan("tpe o", rows * D);
     tpeNormed = plan("tpe normed", rows * D);
-    tpeScale = plan("tpe scale", rows);
+    tpeScale = planFloats("tpe scale", rows);
   }
   if (shape.lambda)
-    lambda = plan("lambda", rows * D);
+    lambda = planFloats("lambda", rows * D);
   int64_t kept = shape.training ? settings.layers : 1;
   for (int64_t l = 0; l < kept; ++l)
     layers.push_back(planLayer());
@@ -88,15 +104,19 @@ void LanguageModel::planActivations() {
 LanguageModel::LayerSaved LanguageModel::planLayer() {
   const int64_t rows = shape.B * shape.T, D = settings.width,
                 inner = mixer.innerWidth();
-  auto plan = [&](const char *name, int64_t floats) {
-    return arena.planFloats("activations", name, floats);
+  auto planFloats = [&](const char *name, int64_t count) {
+    return arena.planFloats("activations", name, count);
+  };
+  auto plan = [&](const char *name, int64_t count) {
+    return arena.planNumbers("activations", name, count,
+                             backend.device.activationType());
   };
   LayerSaved layer;
   // Without backward one array serves as the residual stream of all layers.
   layer.input = shape.training ? plan("input", rows * D) : last;
   layer.middle = shape.training ? plan("middle", rows * D) : last;
   layer.mixerInput = plan("mixer input", rows * D);
-  layer.mixerScale = plan("mixer scale", rows);
+  layer.mixerScale = planFloats("mixer scale", rows);
   layer.stacked = plan("projections", rows * mixer.stackedWidth());
   for (const DecayMixer::Projection &projection : mixer.projections())
     layer.second.push_back(
@@ -105,24 +125,29 @@ LanguageModel::LayerSaved LanguageModel::planLayer() {
   layer.gate = plan("gate", rows * inner);
   layer.o = plan("o", rows * inner);
   layer.normed = plan("normed", rows * inner);
-  layer.scale = plan("scale", rows);
+  layer.scale = planFloats("scale", rows);
   layer.gluInput = plan("glu input", rows * D);
-  layer.gluScale = plan("glu scale", rows);
+  layer.gluScale = planFloats("glu scale", rows);
   layer.ab = plan("ab", rows * 2 * settings.gluWidth);
   return layer;
 }
 
 void LanguageModel::planBackward() {
   const int64_t rows = shape.B * shape.T, D = settings.width;
-  auto plan = [&](const char *name, int64_t floats) {
-    return arena.planFloats("backward", name, floats);
+  auto planFloats = [&](const char *name, int64_t count) {
+    return arena.planFloats("backward", name, count);
+  };
+  auto plan = [&](const char *name, int64_t count) {
+    return arena.planNumbers("backward", name, count,
+                             backend.device.activationType());
   };
   const int64_t widest = std::max(D, mixer.innerWidth());
   dStream = plan("stream", rows * D);
   dInput = plan("input", rows * D);
   dInner = plan("inner", rows * widest);
   dStacked = plan("projections", rows * std::max(D, mixer.stackedWidth()));
-  partials = plan("partial sums", NativeKernels::partialFloats({rows, widest}));
+  partials =
+      planFloats("partial sums", NativeKernels::partialFloats({rows, widest}));
   for (const DecayMixer::Projection &projection : mixer.projections())
     dSecond.push_back(projection.rank
                           ? plan("second factor", rows * projection.outputs)
@@ -130,8 +155,8 @@ void LanguageModel::planBackward() {
   auto planLearned = [&](const Manifest &manifest, const DecayDims &dims) {
     std::vector<Arena::Region> regions;
     for (const ManifestParameter &parameter : manifest.parameters)
-      regions.push_back(
-          plan("learned", parameter.shape.elements(dims, manifest.stateWidth)));
+      regions.push_back(planFloats(
+          "learned", parameter.shape.elements(dims, manifest.stateWidth)));
     return regions;
   };
   dLearned = planLearned(kernels.design.manifest(),

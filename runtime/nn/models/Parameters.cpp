@@ -129,18 +129,19 @@ int64_t Parameters::count() const {
   return sum;
 }
 
-Parameters::Layer Parameters::layer(float *block, int64_t layer) const {
+Parameters::Layer Parameters::layer(const BlockView &block,
+                                    int64_t layer) const {
   const LayerPlaces &places = layers[static_cast<size_t>(layer)];
   Layer view;
   view.mixerNorm = at(block, places.mixerNorm);
   view.gluNorm = at(block, places.gluNorm);
-  view.glu = {at(block, places.expand), at(block, places.shrink)};
-  view.mixer.stacked = at(block, places.mixer.stacked);
-  view.mixer.gateSecond = at(block, places.mixer.gateSecond);
+  view.glu = {matrix(block, places.expand), matrix(block, places.shrink)};
+  view.mixer.stacked = matrix(block, places.mixer.stacked);
+  view.mixer.gateSecond = matrix(block, places.mixer.gateSecond);
   view.mixer.output = {at(block, places.mixer.norm),
-                       at(block, places.mixer.output)};
+                       matrix(block, places.mixer.output)};
   for (const std::optional<size_t> &index : places.mixer.second)
-    view.mixer.second.push_back(index ? at(block, *index) : nullptr);
+    view.mixer.second.push_back(index ? matrix(block, *index) : Numbers{});
   for (const std::optional<size_t> &index : places.mixer.bias)
     view.mixer.bias.push_back(index ? at(block, *index) : nullptr);
   for (size_t index : places.mixer.learned)
@@ -148,12 +149,12 @@ Parameters::Layer Parameters::layer(float *block, int64_t layer) const {
   return view;
 }
 
-Tpe::Weights Parameters::tpe(float *block) const {
+Tpe::Weights Parameters::tpe(const BlockView &block) const {
   Tpe::Weights view;
   for (size_t index : tpePlaces->learned)
     view.learned.push_back(at(block, index));
   view.norm = at(block, tpePlaces->norm);
-  view.output = at(block, tpePlaces->output);
+  view.output = matrix(block, tpePlaces->output);
   return view;
 }
 

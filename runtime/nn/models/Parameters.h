@@ -37,6 +37,17 @@ struct ParameterInfo {
   Fill fill = Fill::Zero;
 };
 
+/// A block of weights or of gradients. Matrices of products may be read from a
+/// copy in another type, with the same places.
+struct BlockView {
+  float *values = nullptr;
+  Numbers matrices;
+
+  BlockView(float *values) : values(values), matrices(values) {}
+  BlockView(float *values, Numbers matrices)
+      : values(values), matrices(matrices) {}
+};
+
 /// The parameters of one model, and where each layer finds its own.
 class Parameters {
 public:
@@ -57,11 +68,15 @@ public:
     float *gluNorm = nullptr;
     Glu::Weights glu;
   };
-  Layer layer(float *block, int64_t layer) const;
-  Tpe::Weights tpe(float *block) const;
-  float *embedding(float *block) const { return at(block, embeddingIndex); }
-  float *norm(float *block) const { return at(block, normIndex); }
-  float *head(float *block) const { return at(block, headIndex); }
+  Layer layer(const BlockView &block, int64_t layer) const;
+  Tpe::Weights tpe(const BlockView &block) const;
+  Numbers embedding(const BlockView &block) const {
+    return matrix(block, embeddingIndex);
+  }
+  float *norm(const BlockView &block) const { return at(block, normIndex); }
+  Numbers head(const BlockView &block) const {
+    return matrix(block, headIndex);
+  }
   bool hasTpe() const { return tpePlaces.has_value(); }
 
 private:
@@ -88,8 +103,11 @@ private:
   MixerPlaces addMixer(const std::string &prefix, const ModelConfig &config,
                        const Manifest &design, const DecayMixer &mixer);
   void addTpe(const ModelConfig &config, const Manifest &tpe);
-  float *at(float *block, size_t index) const {
-    return block + list[index].offset;
+  float *at(const BlockView &block, size_t index) const {
+    return block.values + list[index].offset;
+  }
+  Numbers matrix(const BlockView &block, size_t index) const {
+    return block.matrices + list[index].offset;
   }
 
   std::vector<ParameterInfo> list;

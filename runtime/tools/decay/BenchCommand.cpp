@@ -2,11 +2,12 @@
 #include "runtime/bench/BenchCommand.h"
 
 #include "runtime/core/Philox.h"
+#include "runtime/device/Devices.h"
 #include "runtime/optim/AdamW.h"
 #include "runtime/optim/Clipping.h"
 #include "runtime/tools/decay/Commands.h"
 #include "runtime/tools/decay/Session.h"
-#include "runtime/train/TrainConfig.h"
+#include "runtime/train/Trainer.h"
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 
 namespace decay::runtime {
 namespace {
@@ -47,8 +49,7 @@ struct StepTimes {
 class StepBench {
 public:
   StepBench(Machine &machine, LanguageModel &model, int64_t B, int64_t T)
-      : machine(machine), model(model), B(B), T(T),
-        optimizer(parametersOf(), {}) {
+      : machine(machine), model(model), B(B), T(T) {
     Philox random(1, 2);
     for (int64_t i = 0; i < B * T; ++i)
       tokens.push_back(static_cast<int32_t>(
@@ -56,52 +57,78 @@ public:
           static_cast<uint64_t>(model.config().vocabulary)));
   }
 
+  /// A part's time ends when the device has done it.
   Result<StepTimes> run() {
     StepTimes times;
     Status status;
+    Device &device = *machine.device;
     ForwardCall call;
     call.tokens = tokens.data();
     call.B = B, call.T = T;
-    times.forward = secondsOf([&] { status = model.forward(call); });
+    times.forward = secondsOf([&] {
+      status = model.forward(call);
+      if (status.ok())
+        status = device.synchronise();
+    });
     DECAY_RETURN_IF_ERROR(status);
-    times.loss =
-        secondsOf([&] { model.loss(tokens.data(), 1.0f / float(B * T)); });
-    times.backward = secondsOf([&] { status = model.backward(); });
+    times.loss = secondsOf([&] {
+      lastLoss = model.loss(tokens.data(), 1.0f / float(B * T));
+      status = device.synchronise();
+    });
+    DECAY_RETURN_IF_ERROR(status);
+    times.backward = secondsOf([&] {
+      status = model.backward();
+      if (status.ok())
+        status = model.readFaults();
+    });
     DECAY_RETURN_IF_ERROR(status);
     times.update = secondsOf([&] {
-      double norm = gradientNorm(*machine.device, optimizer.parameters());
-      optimizer.step(*machine.device, 1e-4, clippingFactor(norm, 1));
-      clearGradients(*machine.device, optimizer.parameters());
+      double norm = gradientNorm(*machine.kernels, optimizer->parameters());
+      optimizer->step(*machine.kernels, 1e-4, clippingFactor(norm, 1));
+      machine.kernels->zero(model.gradients(),
+                            model.parameters().blockFloats());
+      status = device.synchronise();
     });
+    DECAY_RETURN_IF_ERROR(status);
     return times;
   }
 
-private:
-  std::vector<Parameter> parametersOf() {
+  /// Of the last step: nats of a token.
+  double loss() const { return lastLoss / double(B * T); }
+  size_t momentBytes() const { return moments.bytes(); }
+
+  Status planMoments() {
     const Parameters &table = model.parameters();
-    moments.resize(static_cast<size_t>(2 * table.blockFloats()));
+    Arena::Region first =
+        moments.planFloats("optimizer", "first", table.blockFloats());
+    Arena::Region second =
+        moments.planFloats("optimizer", "second", table.blockFloats());
+    DECAY_RETURN_IF_ERROR(moments.allocate(*machine.device));
     std::vector<Parameter> list;
     for (const ParameterInfo &info : table.infos())
-      list.push_back({info.name, model.weights() + info.offset,
-                      model.gradients() + info.offset,
-                      moments.data() + info.offset,
-                      moments.data() + table.blockFloats() + info.offset,
-                      info.count, true});
-    return list;
+      list.push_back(trainedParameter(model, info, moments.floats(first),
+                                      moments.floats(second)));
+    optimizer.emplace(std::move(list), AdamWOptions{});
+    return {};
   }
 
+private:
   Machine &machine;
   LanguageModel &model;
   int64_t B, T;
-  std::vector<float> moments;
+  Arena moments;
   std::vector<int32_t> tokens;
-  AdamW optimizer;
+  std::optional<AdamW> optimizer;
+  double lastLoss = 0;
 };
 
 Result<std::string> benchStep(const StepOptions &options) {
   const TrainConfig &config = options.config;
-  DECAY_ASSIGN_OR_RETURN(Machine machine, Machine::create(config.threads));
-  DesignRequest request{config.design, {}};
+  DECAY_ASSIGN_OR_RETURN(
+      Machine machine,
+      Machine::create(config.threads, config.device, config.activationType()));
+  DesignRequest request{
+      config.design, {}, std::string(machine.device->target())};
   DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, packageFolder()));
@@ -114,6 +141,7 @@ Result<std::string> benchStep(const StepOptions &options) {
                                                packages.kernels(), shape));
   DECAY_RETURN_IF_ERROR(model->initialise(1));
   StepBench bench(machine, *model, config.batch, config.sequence);
+  DECAY_RETURN_IF_ERROR(bench.planMoments());
   std::vector<StepTimes> all;
   for (int64_t i = 0; i <= options.repeats; ++i) {
     DECAY_ASSIGN_OR_RETURN(StepTimes times, bench.run());
@@ -124,6 +152,7 @@ Result<std::string> benchStep(const StepOptions &options) {
     return a.total() < b.total();
   });
   StepTimes median = all[all.size() / 2];
+  size_t memory = model->plannedBytes() + bench.momentBytes();
   double rate = double(config.batch * config.sequence) / median.total();
   if (options.json)
     return writeJson({{"design", config.design},
@@ -132,21 +161,23 @@ Result<std::string> benchStep(const StepOptions &options) {
                       {"batch", config.batch},
                       {"sequence", config.sequence},
                       {"tokens_per_second", rate},
+                      {"loss", bench.loss()},
+                      {"memory_bytes", memory},
                       {"seconds",
                        {{"step", median.total()},
                         {"forward", median.forward},
                         {"loss", median.loss},
                         {"backward", median.backward},
                         {"update", median.update}}}});
-  return fmt::format("{}, {} parameters, {} x {} tokens, {}\n"
-                     "  {:.0f} tokens/s; step {:.1f} ms = forward {:.1f} + "
-                     "head and loss {:.1f} + "
-                     "backward {:.1f} + update {:.1f}\n",
-                     config.design, model->parameters().count(), config.batch,
-                     config.sequence, machine.device->describe(), rate,
-                     1e3 * median.total(), 1e3 * median.forward,
-                     1e3 * median.loss, 1e3 * median.backward,
-                     1e3 * median.update);
+  return fmt::format(
+      "{}, {} parameters, {} x {} tokens, {}\n"
+      "  {:.0f} tokens/s, {} planned; step {:.1f} ms = forward {:.1f} + "
+      "head and loss {:.1f} + "
+      "backward {:.1f} + update {:.1f}\n",
+      config.design, model->parameters().count(), config.batch, config.sequence,
+      machine.device->describe(), rate, formatBytes(memory),
+      1e3 * median.total(), 1e3 * median.forward, 1e3 * median.loss,
+      1e3 * median.backward, 1e3 * median.update);
 }
 
 CLI::App *addStep(CLI::App &bench, StepOptions &options) {
@@ -168,6 +199,11 @@ CLI::App *addStep(CLI::App &bench, StepOptions &options) {
   step->add_option("--multiple-of", config.gluMultiple,
                    "GLU width is rounded up to it")
       ->check(CLI::Range(1, 65536));
+  step->add_option("--device", config.device,
+                   "What to train on; the default: " + deviceNames().front());
+  step->add_option("--precision", config.precision,
+                   "fp32 or bf16; the default: the device's own")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
   step->add_option("--threads", config.threads, "0: one for each core");
   step->add_option("--repeats", options.repeats, "Steps timed")
       ->check(CLI::Range(1, 100000));

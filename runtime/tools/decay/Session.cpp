@@ -1,40 +1,39 @@
 //===- Session.cpp ---------------------------------------------*- C++ -*-===//
 #include "runtime/tools/decay/Session.h"
 
-#include "compiler/driver/Compile.h"
 #include "runtime/core/Files.h"
 #include "runtime/device/Devices.h"
+#include "runtime/device/HostArray.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 
 namespace decay::runtime {
 
-Result<Machine> Machine::create(int64_t threads) {
+Result<Machine> Machine::create(int64_t threads, const std::string &device,
+                                std::optional<NumberType> activations) {
   Machine machine;
   DeviceOptions options;
   options.workers = threads;
-  DECAY_ASSIGN_OR_RETURN(machine.device, createDevice("", options));
-  DECAY_ASSIGN_OR_RETURN(
-      machine.kernels,
-      createNativeKernels(deviceNames().front(), *machine.device));
+  options.activationType = activations;
+  std::string name = device.empty() ? deviceNames().front() : device;
+  DECAY_ASSIGN_OR_RETURN(machine.device, createDevice(name, options));
+  DECAY_ASSIGN_OR_RETURN(machine.kernels,
+                         createNativeKernels(name, *machine.device));
   return machine;
 }
 
 static Result<KernelLibrary> compileOne(const DesignRequest &request,
                                         const std::filesystem::path &folder) {
-  CompileRequest compile;
-  compile.design = request.design;
-  compile.settings = request.settings;
-  compile.target = request.target;
-  compile.outputDirectory = folder.string();
-  CompileOutcome outcome = compileDesign(compile);
-  if (outcome.exitCode != 0)
-    return outcome.exitCode == 1 ? Status::user(outcome.diagnostics)
-                                 : Status::world(outcome.diagnostics);
-  if (!outcome.diagnostics.empty())
-    fmt::print(stderr, "{}", outcome.diagnostics);
-  return KernelLibrary::load(outcome.packagePath);
+  if (std::filesystem::path(request.design).extension() != ".so") {
+    DECAY_ASSIGN_OR_RETURN(std::string path, compileDesign(request, folder));
+    return KernelLibrary::load(path);
+  }
+  if (!request.settings.empty())
+    return Status::user(fmt::format(
+        "{} is a compiled package, whose settings are made: leave '{}' out, or "
+        "give the design's name",
+        request.design, request.settings.front().first));
+  return KernelLibrary::load(request.design);
 }
 
 Result<Packages> compilePackages(const DesignRequest &request,
@@ -100,11 +99,16 @@ static Result<Packages> packagesOf(const Json &config,
   return packages;
 }
 
-static std::vector<TensorTarget> weightsOf(const LanguageModel &model) {
+static Status readWeights(Device &device, const SafetensorsFile &file,
+                          LanguageModel &model) {
+  HostArray weights(device, model.weights(), model.parameters().blockFloats());
   std::vector<TensorTarget> targets;
   for (const ParameterInfo &info : model.parameters().infos())
-    targets.push_back({info.name, info.shape, model.weights() + info.offset});
-  return targets;
+    targets.push_back({info.name, info.shape, weights.data() + info.offset});
+  DECAY_RETURN_IF_ERROR(readTensors(file, targets));
+  DECAY_RETURN_IF_ERROR(weights.write());
+  model.refreshWeights();
+  return {};
 }
 
 Result<TrainedModel> loadTrained(Machine &machine,
@@ -140,7 +144,7 @@ Result<TrainedModel> loadTrained(Machine &machine,
       trained.model, LanguageModel::create(machine.backend(), config,
                                            trained.packages->kernels(), shape));
   DECAY_RETURN_IF_ERROR(
-      readTensors(checkpoint.model(), weightsOf(*trained.model)));
+      readWeights(*machine.device, checkpoint.model(), *trained.model));
   return trained;
 }
 

@@ -23,10 +23,13 @@ struct Machine {
   std::unique_ptr<NativeKernels> kernels;
   Backend backend() { return {*device, *kernels}; }
 
-  static Result<Machine> create(int64_t threads);
+  /// `device` empty: the default; its own activation type unless one is given.
+  static Result<Machine> create(int64_t threads, const std::string &device = {},
+                                std::optional<NumberType> activations = {});
 };
 
-/// What is compiled: a library design or a file, and its settings in order.
+/// What is compiled: a library design or a file, and its settings in order. A
+/// compiled package (.so) is taken as it is.
 struct DesignRequest {
   std::string design;
   std::vector<std::pair<std::string, std::string>> settings;
@@ -41,6 +44,11 @@ struct Packages {
   /// What config.json remembers of them.
   Json record(const DesignRequest &request) const;
 };
+
+/// The package of a design in `folder`, made if it is missing. Each program
+/// brings its own: `decay` has the compiler, `decay-runtime` refuses.
+Result<std::string> compileDesign(const DesignRequest &request,
+                                  const std::filesystem::path &folder);
 
 /// Compiles into `folder` (what is there already is kept) and loads. Warnings
 /// of the compiler go to stderr; its errors are the Status.

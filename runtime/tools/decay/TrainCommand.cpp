@@ -2,6 +2,7 @@
 #include "runtime/core/Files.h"
 #include "runtime/core/Progress.h"
 #include "runtime/core/Signals.h"
+#include "runtime/device/Devices.h"
 #include "runtime/tools/decay/Commands.h"
 #include "runtime/tools/decay/Session.h"
 #include "runtime/train/Trainer.h"
@@ -16,7 +17,7 @@ namespace {
 
 struct TrainOptions {
   std::string file;
-  std::string design, granularity, sharing, position, compat;
+  std::string device, design, granularity, sharing, position, compat;
   std::vector<std::string> set;
   bool fallBack = false, quiet = false, json = false, settings = false;
 };
@@ -27,6 +28,7 @@ struct ShortFlag {
   std::string TrainOptions::*member;
 };
 constexpr ShortFlag shortFlags[] = {
+    {"job.device", &TrainOptions::device},
     {"model.design", &TrainOptions::design},
     {"model.granularity", &TrainOptions::granularity},
     {"model.sharing", &TrainOptions::sharing},
@@ -109,8 +111,11 @@ Status train(const TrainOptions &options,
   DECAY_ASSIGN_OR_RETURN(TrainConfig config, readConfig(options, overrides));
   DECAY_ASSIGN_OR_RETURN(Dataset dataset, Dataset::open(config.dataset));
   DECAY_ASSIGN_OR_RETURN(RunFolder run, RunFolder::open(config.runFolder));
-  DECAY_ASSIGN_OR_RETURN(Machine machine, Machine::create(config.threads));
-  DesignRequest request{config.design, {}};
+  DECAY_ASSIGN_OR_RETURN(
+      Machine machine,
+      Machine::create(config.threads, config.device, config.activationType()));
+  DesignRequest request{
+      config.design, {}, std::string(machine.device->target())};
   DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, run.path() / "packages"));
@@ -146,8 +151,11 @@ void addTrainCommand(CLI::App &app, Action &action) {
   CLI::App *command =
       app.add_subcommand("train", "Train a model, or go on with a run");
   command->add_option("config", options->file, "TOML file of settings");
+  command->add_option("--device", options->device,
+                      "What to train on; the default: " +
+                          deviceNames().front());
   command->add_option("--design", options->design,
-                      "Library design or .decay file");
+                      "Library design, .decay file or compiled package (.so)");
   command->add_option("--granularity", options->granularity,
                       "vector or scalar");
   command->add_flag("--sharing{on}", options->sharing,

@@ -36,6 +36,31 @@ std::vector<float> draw(int64_t count, uint64_t stream) {
   return numbers;
 }
 
+/// Numbers in a device's memory.
+class DeviceArray {
+public:
+  DeviceArray(Device &device, const std::vector<float> &numbers)
+      : device(device), count(numbers.size()),
+        memory(device.allocate(bytes())) {
+    EXPECT_TRUE(device.upload(memory, numbers.data(), bytes()).ok());
+  }
+  DeviceArray(const DeviceArray &) = delete;
+  ~DeviceArray() { device.release(memory); }
+
+  float *data() { return static_cast<float *>(memory); }
+  std::vector<float> read() {
+    std::vector<float> numbers(count);
+    EXPECT_TRUE(device.download(numbers.data(), memory, bytes()).ok());
+    return numbers;
+  }
+
+private:
+  size_t bytes() const { return count * sizeof(float); }
+  Device &device;
+  size_t count;
+  void *memory;
+};
+
 /// Matrices of one product, with leading dimensions wider than the rows.
 struct Problem {
   MatrixProduct product;
@@ -48,16 +73,20 @@ struct Problem {
     a = draw((transposeA ? K : M) * lda, 1);
     b = draw((transposeB ? N : K) * ldb, 2);
     c = draw(M * ldc, 3);
-    product = {transposeA, transposeB, M,        N,   K,       alpha, beta,
-               a.data(),   lda,        b.data(), ldb, nullptr, ldc};
+    product = {transposeA, transposeB, M,  N,   K,  alpha, beta,
+               {},         lda,        {}, ldb, {}, ldc};
   }
 
   std::vector<float> run(Device &device) const {
-    std::vector<float> result = c;
+    DeviceArray left(device, a), right(device, b), result(device, c);
     MatrixProduct call = product;
-    call.c = result.data();
+    call.a = left.data(), call.b = right.data(), call.c = result.data();
     device.multiply(call);
-    return result;
+    return result.read();
+  }
+
+  static double number(const std::vector<float> &numbers, int64_t index) {
+    return numbers[static_cast<size_t>(index)];
   }
 
   /// The worst error as a multiple of 2^-24 times the sum of absolute terms.
@@ -73,8 +102,9 @@ struct Problem {
         }
         double sum = 0, absolute = 0;
         for (int64_t k = 0; k < p.K; ++k) {
-          double left = p.a[p.transposeA ? k * p.lda + i : i * p.lda + k];
-          double right = p.b[p.transposeB ? j * p.ldb + k : k * p.ldb + j];
+          double left = number(a, p.transposeA ? k * p.lda + i : i * p.lda + k);
+          double right =
+              number(b, p.transposeB ? j * p.ldb + k : k * p.ldb + j);
           sum += left * right;
           absolute += std::fabs(left * right);
         }
@@ -98,12 +128,13 @@ TEST_P(DeviceTest, DescribesItself) {
 TEST_P(DeviceTest, MemoryIsZeroedAndAligned) {
   Device &device = *devices[0];
   for (size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{1} << 20}) {
-    auto *memory = static_cast<unsigned char *>(device.allocate(bytes));
+    void *memory = device.allocate(bytes);
     ASSERT_NE(memory, nullptr);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
-    for (size_t i = 0; i < bytes; ++i)
-      ASSERT_EQ(memory[i], 0);
-    std::memset(memory, 0xff, bytes);
+    std::vector<unsigned char> read(bytes, 1), ones(bytes, 0xff);
+    ASSERT_TRUE(device.download(read.data(), memory, bytes).ok());
+    EXPECT_EQ(read, std::vector<unsigned char>(bytes, 0));
+    ASSERT_TRUE(device.upload(memory, ones.data(), bytes).ok());
     device.release(memory);
   }
   EXPECT_EQ(device.allocate(SIZE_MAX - 10), nullptr);
@@ -126,7 +157,19 @@ TEST_P(DeviceTest, ParallelForCallsEachIndexOnce) {
   }
 }
 
+TEST_P(DeviceTest, CopiesWithinItsMemory) {
+  Device &device = *devices[0];
+  std::vector<float> numbers = draw(1000, 4);
+  DeviceArray from(device, numbers), to(device, draw(1000, 5));
+  ASSERT_TRUE(device.copy(to.data() + 10, from.data(), 990 * 4).ok());
+  ASSERT_TRUE(device.synchronise().ok());
+  std::vector<float> read = to.read();
+  EXPECT_TRUE(std::equal(read.begin() + 10, read.end(), numbers.begin()));
+}
+
 TEST_P(DeviceTest, StreamRunsTasksOfAPackage) {
+  if (!devices[0]->isHostMemory())
+    GTEST_SKIP() << "packages launch on the device's own stream";
   for (auto &device : devices) {
     auto *runner = static_cast<DecayTaskRunner *>(device->stream());
     ASSERT_EQ(runner->workers, device->workers());
@@ -187,6 +230,8 @@ TEST_P(DeviceTest, SameBitsForAnyNumberOfWorkersAndEveryCall) {
 }
 
 TEST_P(DeviceTest, ProductsInSeveralThreadsAtOnce) {
+  if (!devices[0]->isHostMemory())
+    GTEST_SKIP() << "its context belongs to one thread";
   Problem problem(200, 150, 120, false, true, 1, 0);
   std::vector<float> expected = problem.run(*devices[0]);
   std::atomic<int> wrong{0};
@@ -203,6 +248,8 @@ TEST_P(DeviceTest, ProductsInSeveralThreadsAtOnce) {
 }
 
 TEST_P(DeviceTest, ProductsInsideATask) {
+  if (!devices[0]->isHostMemory())
+    GTEST_SKIP() << "its context belongs to one thread";
   Problem problem(300, 300, 60, true, false, 1, 0);
   std::vector<float> expected = problem.run(*devices[0]);
   std::atomic<int> wrong{0};

@@ -72,6 +72,10 @@ class Commands(support.DecayTest):
         base = [f"--training.dataset={self.data}", f"--job.dump_folder={run}"]
         self.refused(["train", "--design=simple_dekay", *base], 1, "simple_decay")
         self.refused(["train", "--design=missing.decay", *base], 3, "missing.decay")
+        self.refused(["train", "--design=missing.so", *base], 3, "missing.so")
+        self.refused(["train", "--design=missing.so", "--set", "p=0.9", *base], 1, "compiled package")
+        self.refused(["train", "--device=abacus", *base], 1, "this build has")
+        self.refused(["train", "--job.precision=bf16", *base], 1, "fp32 alone")
         self.refused(["train", self.folder / "missing.toml"], 3, "missing.toml")
         self.refused(["train", "--training.step=3", *base], 1, "training.step")
         self.refused(["train", "--training.batch_size=0", *base], 1, "training.batch_size")

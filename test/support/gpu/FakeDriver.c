@@ -40,6 +40,11 @@ int cuLibraryLoadData(void **library, const void *image, int *options,
   return fake_driver.load_result;
 }
 
+int cuLibraryUnload(void *library) {
+  (void)library;
+  return 0;
+}
+
 int cuLibraryGetKernel(void **kernel, void *library, const char *name) {
   *kernel = (void *)name;
   return 0;

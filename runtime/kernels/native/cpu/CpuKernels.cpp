@@ -9,11 +9,14 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 namespace decay::runtime {
 namespace {
 
 constexpr int64_t countPerTask = 1 << 15;
+/// Of weights updated, and of numbers whose squares are summed together.
+constexpr int64_t countPerUpdate = 1 << 14;
 /// Columns that one task of a sum over rows owns: whole cache lines.
 constexpr int64_t columnsPerTask = 64;
 
@@ -25,33 +28,39 @@ class CpuKernels final : public NativeKernels {
 public:
   explicit CpuKernels(Device &device) : device(device) {}
 
-  void copy(float *out, const float *in, int64_t count) override;
-  void zero(float *out, int64_t count) override;
+  void copy(Numbers out, ConstNumbers in, int64_t count) override;
+  void convert(Numbers out, ConstNumbers in, int64_t count) override;
+  void convertRows(RowShape shape, Numbers out, int64_t outStride,
+                   ConstNumbers in, int64_t inStride) override;
+  void zero(Numbers out, int64_t count) override;
   void add(float *sum, const float *term, int64_t count) override;
-  void gatherRows(RowShape shape, const int32_t *tokens, const float *table,
-                  float *out) override;
-  void scatterAddRows(RowShape shape, const int32_t *tokens, const float *dOut,
+  void gatherRows(RowShape shape, const int32_t *tokens, ConstNumbers table,
+                  Numbers out) override;
+  void scatterAddRows(RowShape shape, const int32_t *tokens, ConstNumbers dOut,
                       float *dTable) override;
-  void rmsNorm(RowShape shape, NormOptions options, const float *x,
-               const float *weight, float *y, float *scale) override;
-  void rmsNormBackward(RowShape shape, const float *x, const float *weight,
-                       const float *scale, const float *dy, float *dx,
+  void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
+               const float *weight, Numbers y, float *scale) override;
+  void rmsNormBackward(RowShape shape, ConstNumbers x, const float *weight,
+                       const float *scale, ConstNumbers dy, Numbers dx,
                        float *dWeight, float *partials) override;
-  void gatedNorm(RowShape shape, NormOptions options, const float *o,
-                 const float *gate, const float *weight, float *y,
+  void gatedNorm(RowShape shape, NormOptions options, ConstNumbers o,
+                 ConstNumbers gate, const float *weight, Numbers y,
                  float *scale) override;
-  void gatedNormBackward(RowShape shape, const float *o, const float *gate,
+  void gatedNormBackward(RowShape shape, ConstNumbers o, ConstNumbers gate,
                          const float *weight, const float *scale,
-                         const float *dy, float *dO, float *dGate,
+                         ConstNumbers dy, Numbers dO, Numbers dGate,
                          float *dWeight, float *partials) override;
-  void glu(RowShape shape, const float *ab, float *h) override;
-  void gluBackward(RowShape shape, float *ab, float *dh) override;
-  void addBias(RowShape shape, float *x, int64_t stride,
+  void glu(RowShape shape, ConstNumbers ab, Numbers h) override;
+  void gluBackward(RowShape shape, Numbers ab, Numbers dh) override;
+  void addBias(RowShape shape, Numbers x, int64_t stride,
                const float *bias) override;
-  void sumRows(RowShape shape, const float *x, int64_t stride,
+  void sumRows(RowShape shape, ConstNumbers x, int64_t stride,
                float *sums) override;
-  void crossEntropy(CrossEntropyShape shape, float *logits,
+  void crossEntropy(CrossEntropyShape shape, Numbers logits,
                     const int32_t *targets, float *losses) override;
+  void adamW(const AdamWFactors &factors, const AdamWArrays &arrays,
+             int64_t count) override;
+  double sumOfSquares(std::span<const FloatSpan> arrays) override;
 
 private:
   /// Calls body(begin, end) on slices of [0, count).
@@ -94,16 +103,29 @@ float normScale(float squares, int64_t width, NormOptions options) {
   return std::sqrt(d) / std::sqrt(squares + epsilon);
 }
 
-void CpuKernels::copy(float *out, const float *in, int64_t count) {
+void CpuKernels::copy(Numbers out, ConstNumbers in, int64_t count) {
   slices(count, countPerTask, [&](int64_t begin, int64_t end) {
-    std::memcpy(out + begin, in + begin,
+    std::memcpy(out.floats() + begin, in.floats() + begin,
                 static_cast<size_t>(end - begin) * sizeof(float));
   });
 }
 
-void CpuKernels::zero(float *out, int64_t count) {
+void CpuKernels::convert(Numbers out, ConstNumbers in, int64_t count) {
+  // This device holds fp32 alone.
+  copy(out, in, count);
+}
+
+void CpuKernels::convertRows(RowShape shape, Numbers out, int64_t outStride,
+                             ConstNumbers in, int64_t inStride) {
+  eachRow(shape.rows, [&](int64_t r) {
+    std::memcpy(out.floats() + r * outStride, in.floats() + r * inStride,
+                static_cast<size_t>(shape.width) * sizeof(float));
+  });
+}
+
+void CpuKernels::zero(Numbers out, int64_t count) {
   slices(count, countPerTask, [&](int64_t begin, int64_t end) {
-    std::memset(out + begin, 0,
+    std::memset(out.floats() + begin, 0,
                 static_cast<size_t>(end - begin) * sizeof(float));
   });
 }
@@ -115,89 +137,95 @@ void CpuKernels::add(float *sum, const float *term, int64_t count) {
 }
 
 void CpuKernels::gatherRows(RowShape shape, const int32_t *tokens,
-                            const float *table, float *out) {
+                            ConstNumbers table, Numbers out) {
   eachRow(shape.rows, [&](int64_t r) {
-    std::memcpy(out + r * shape.width, table + tokens[r] * shape.width,
+    std::memcpy(out.floats() + r * shape.width,
+                table.floats() + tokens[r] * shape.width,
                 static_cast<size_t>(shape.width) * sizeof(float));
   });
 }
 
 void CpuKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
-                                const float *dOut, float *dTable) {
+                                ConstNumbers dOut, float *dTable) {
   // Split by columns: two rows may hold the same token.
   slices(shape.width, columnsPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t r = 0; r < shape.rows; ++r)
       rows::add(dTable + tokens[r] * shape.width + begin,
-                dOut + r * shape.width + begin, end - begin);
+                dOut.floats() + r * shape.width + begin, end - begin);
   });
 }
 
-void CpuKernels::rmsNorm(RowShape shape, NormOptions options, const float *x,
-                         const float *weight, float *y, float *scale) {
+void CpuKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
+                         const float *weight, Numbers y, float *scale) {
   eachRow(shape.rows, [&](int64_t r) {
-    const float *row = x + r * shape.width;
+    const float *row = x.floats() + r * shape.width;
     scale[r] =
         normScale(rows::sumOfSquares(row, shape.width), shape.width, options);
-    rows::scaleBy(row, scale[r], weight, y + r * shape.width, shape.width);
+    rows::scaleBy(row, scale[r], weight, y.floats() + r * shape.width,
+                  shape.width);
   });
 }
 
-void CpuKernels::rmsNormBackward(RowShape shape, const float *x,
+void CpuKernels::rmsNormBackward(RowShape shape, ConstNumbers x,
                                  const float *weight, const float *scale,
-                                 const float *dy, float *dx, float *dWeight,
+                                 ConstNumbers dy, Numbers dx, float *dWeight,
                                  float *partials) {
   eachRowSumming(shape, partials, dWeight, [&](int64_t r, float *sums) {
     int64_t at = r * shape.width;
-    rows::normBackward(x + at, weight, scale[r], dy + at, dx + at, sums,
-                       shape.width);
+    rows::normBackward(x.floats() + at, weight, scale[r], dy.floats() + at,
+                       dx.floats() + at, sums, shape.width);
   });
 }
 
-void CpuKernels::gatedNorm(RowShape shape, NormOptions options, const float *o,
-                           const float *gate, const float *weight, float *y,
+void CpuKernels::gatedNorm(RowShape shape, NormOptions options, ConstNumbers o,
+                           ConstNumbers gate, const float *weight, Numbers y,
                            float *scale) {
   eachRow(shape.rows, [&](int64_t r) {
     int64_t at = r * shape.width;
-    float squares =
-        rows::gateSumOfSquares(o + at, gate + at, y + at, shape.width);
+    float *row = y.floats() + at;
+    float squares = rows::gateSumOfSquares(o.floats() + at, gate.floats() + at,
+                                           row, shape.width);
     scale[r] = normScale(squares, shape.width, options);
-    rows::scaleBy(y + at, scale[r], weight, y + at, shape.width);
+    rows::scaleBy(row, scale[r], weight, row, shape.width);
   });
 }
 
-void CpuKernels::gatedNormBackward(RowShape shape, const float *o,
-                                   const float *gate, const float *weight,
-                                   const float *scale, const float *dy,
-                                   float *dO, float *dGate, float *dWeight,
+void CpuKernels::gatedNormBackward(RowShape shape, ConstNumbers o,
+                                   ConstNumbers gate, const float *weight,
+                                   const float *scale, ConstNumbers dy,
+                                   Numbers dO, Numbers dGate, float *dWeight,
                                    float *partials) {
   eachRowSumming(shape, partials, dWeight, [&](int64_t r, float *sums) {
     int64_t at = r * shape.width;
-    rows::gatedNormBackward(o + at, gate + at, weight, scale[r], dy + at,
-                            dO + at, dGate + at, sums, shape.width);
+    rows::gatedNormBackward(o.floats() + at, gate.floats() + at, weight,
+                            scale[r], dy.floats() + at, dO.floats() + at,
+                            dGate.floats() + at, sums, shape.width);
   });
 }
 
-void CpuKernels::glu(RowShape shape, const float *ab, float *h) {
+void CpuKernels::glu(RowShape shape, ConstNumbers ab, Numbers h) {
   eachRow(shape.rows, [&](int64_t r) {
-    const float *a = ab + r * 2 * shape.width;
-    rows::glu(a, a + shape.width, h + r * shape.width, shape.width);
+    const float *a = ab.floats() + r * 2 * shape.width;
+    rows::glu(a, a + shape.width, h.floats() + r * shape.width, shape.width);
   });
 }
 
-void CpuKernels::gluBackward(RowShape shape, float *ab, float *dh) {
+void CpuKernels::gluBackward(RowShape shape, Numbers ab, Numbers dh) {
   eachRow(shape.rows, [&](int64_t r) {
-    float *a = ab + r * 2 * shape.width;
-    rows::gluBackward(a, a + shape.width, dh + r * shape.width, shape.width);
+    float *a = ab.floats() + r * 2 * shape.width;
+    rows::gluBackward(a, a + shape.width, dh.floats() + r * shape.width,
+                      shape.width);
   });
 }
 
-void CpuKernels::addBias(RowShape shape, float *x, int64_t stride,
+void CpuKernels::addBias(RowShape shape, Numbers x, int64_t stride,
                          const float *bias) {
-  eachRow(shape.rows,
-          [&](int64_t r) { rows::add(x + r * stride, bias, shape.width); });
+  eachRow(shape.rows, [&](int64_t r) {
+    rows::add(x.floats() + r * stride, bias, shape.width);
+  });
 }
 
-void CpuKernels::sumRows(RowShape shape, const float *x, int64_t stride,
+void CpuKernels::sumRows(RowShape shape, ConstNumbers x, int64_t stride,
                          float *sums) {
   slices(shape.width, columnsPerTask, [&](int64_t begin, int64_t end) {
     float block[columnsPerTask];
@@ -205,16 +233,16 @@ void CpuKernels::sumRows(RowShape shape, const float *x, int64_t stride,
       std::memset(block, 0, sizeof(block));
       int64_t last = std::min(shape.rows, first + rowsPerBlock);
       for (int64_t r = first; r < last; ++r)
-        rows::add(block, x + r * stride + begin, end - begin);
+        rows::add(block, x.floats() + r * stride + begin, end - begin);
       rows::add(sums + begin, block, end - begin);
     }
   });
 }
 
-void CpuKernels::crossEntropy(CrossEntropyShape shape, float *logits,
+void CpuKernels::crossEntropy(CrossEntropyShape shape, Numbers logits,
                               const int32_t *targets, float *losses) {
   auto row = [&](int64_t r) {
-    float *x = logits + r * shape.classes;
+    float *x = logits.floats() + r * shape.classes;
     int32_t target = targets[r];
     assert(target < shape.classes);
     losses[r] = 0;
@@ -241,10 +269,60 @@ void CpuKernels::crossEntropy(CrossEntropyShape shape, float *logits,
   });
 }
 
+void CpuKernels::adamW(const AdamWFactors &f, const AdamWArrays &arrays,
+                       int64_t count) {
+  slices(count, countPerUpdate, [&](int64_t begin, int64_t end) {
+    float *__restrict value = arrays.value;
+    float *__restrict first = arrays.firstMoment;
+    float *__restrict second = arrays.secondMoment;
+    const float *__restrict gradient = arrays.gradient;
+    for (int64_t i = begin; i < end; ++i) {
+      double g = gradient[i] * f.gradientScale;
+      double m = f.beta1 * first[i] + (1 - f.beta1) * g;
+      double v = f.beta2 * second[i] + (1 - f.beta2) * g * g;
+      double change = m * f.firstCorrection /
+                      (std::sqrt(v * f.secondCorrection) + f.epsilon);
+      value[i] = static_cast<float>(value[i] * f.shrink - f.rate * change);
+      first[i] = static_cast<float>(m);
+      second[i] = static_cast<float>(v);
+    }
+  });
+  if (arrays.copy)
+    convert(arrays.copy, arrays.value, count);
+}
+
+double CpuKernels::sumOfSquares(std::span<const FloatSpan> arrays) {
+  std::vector<FloatSpan> blocks;
+  for (FloatSpan array : arrays)
+    for (int64_t begin = 0; begin < array.count; begin += countPerUpdate)
+      blocks.push_back(
+          {array.data + begin, std::min(countPerUpdate, array.count - begin)});
+  std::vector<double> sums(blocks.size());
+  device.parallelFor(static_cast<int64_t>(blocks.size()),
+                     [&](int64_t index, int64_t) {
+                       FloatSpan block = blocks[static_cast<size_t>(index)];
+                       // Eight chains, because one alone waits for each
+                       // addition.
+                       double partial[8] = {};
+                       for (int64_t i = 0; i < block.count; ++i) {
+                         double x = block.data[i];
+                         partial[i % 8] += x * x;
+                       }
+                       double sum = 0;
+                       for (double part : partial)
+                         sum += part;
+                       sums[static_cast<size_t>(index)] = sum;
+                     });
+  double total = 0;
+  for (double sum : sums)
+    total += sum;
+  return total;
+}
+
 } // namespace
 
-std::unique_ptr<NativeKernels> createCpuKernels(Device &device) {
-  return std::make_unique<CpuKernels>(device);
+Result<std::unique_ptr<NativeKernels>> createCpuKernels(Device &device) {
+  return std::unique_ptr<NativeKernels>(std::make_unique<CpuKernels>(device));
 }
 
 } // namespace decay::runtime

@@ -166,13 +166,13 @@ TEST_F(Layers, embeddingGradientsSumOverRepeatedTokens) {
 TEST_F(Layers, classifierGradientsAndChunks) {
   // So many classes that the rows do not fit one chunk.
   Classifier layer{8, 1 << 14};
-  const int64_t count = 2 * layer.chunkRows() + 3;
+  const int64_t count = 2 * layer.chunkRows(backend.device) + 3;
   Values x = draw(count * 8, 1), w = draw(layer.classes * 8, 2, 0.3f);
   std::vector<int32_t> targets(count);
   for (int64_t r = 0; r < count; ++r)
     targets[r] = r % 7 == 0 ? -1 : static_cast<int32_t>(r * 37 % layer.classes);
-  Values losses(count), logits(layer.chunkRows() * layer.classes), dx(x.size()),
-      dw(w.size());
+  Values losses(count), logits(layer.chunkRows(backend.device) * layer.classes),
+      dx(x.size()), dw(w.size());
   auto value = [&] {
     layer.losses(backend, count, x.data(), w.data(), targets.data(),
                  losses.data(), logits.data(), nullptr);

@@ -28,17 +28,33 @@ struct Tensor {
       gradient[i] = static_cast<float>(random.normal(i) * scale);
   }
   Parameter parameter(const char *name, bool weightDecay) {
-    return {name,         value.data(),  gradient.data(),
-            first.data(), second.data(), static_cast<int64_t>(value.size()),
+    return {name,
+            value.data(),
+            gradient.data(),
+            first.data(),
+            second.data(),
+            {},
+            static_cast<int64_t>(value.size()),
             weightDecay};
   }
 };
 
-std::unique_ptr<Device> device(int64_t workers) {
-  auto created = createDevice("", {.workers = workers});
-  EXPECT_TRUE(created.ok()) << created.status().message();
-  return std::move(*created);
-}
+/// Kernels with the device that they run on.
+struct Machine {
+  explicit Machine(int64_t workers) {
+    auto created = createDevice("", {.workers = workers});
+    EXPECT_TRUE(created.ok()) << created.status().message();
+    device = std::move(*created);
+    auto made = createNativeKernels(deviceNames().front(), *device);
+    EXPECT_TRUE(made.ok());
+    kernels = std::move(*made);
+  }
+  NativeKernels &operator*() const { return *kernels; }
+  std::unique_ptr<Device> device;
+  std::unique_ptr<NativeKernels> kernels;
+};
+
+Machine device(int64_t workers) { return Machine(workers); }
 
 double ulps(float found, double expected) {
   float rounded = static_cast<float>(expected);
@@ -117,6 +133,39 @@ TEST(AdamW, ResumesWithMomentsAndStepCount) {
     }
   }
   EXPECT_EQ(straight.value, resumed.value);
+}
+
+TEST(AdamW, NeighboursOfABlockAreUpdatedAsIfAlone) {
+  Machine cpu(2);
+  constexpr int64_t sizes[] = {37, 1, 500, 64};
+  std::vector<float> together, alone;
+  for (bool sharesBlock : {false, true}) {
+    Tensor block(1000, 1);
+    block.drawGradient(1, 1);
+    std::vector<Parameter> parameters;
+    int64_t at = 0, index = 0;
+    for (int64_t size : sizes) {
+      parameters.push_back({"a",
+                            block.value.data() + at,
+                            block.gradient.data() + at,
+                            block.first.data() + at,
+                            block.second.data() + at,
+                            {},
+                            size,
+                            /*weightDecay=*/index++ != 2,
+                            sharesBlock});
+      int64_t next = (at + size + 15) / 16 * 16;
+      for (int64_t gap = at + size; gap < next; ++gap)
+        block.value[static_cast<size_t>(gap)] =
+            block.gradient[static_cast<size_t>(gap)] = 0;
+      at = next;
+    }
+    AdamW optimizer(parameters, {});
+    for (int n = 0; n < 3; ++n)
+      optimizer.step(*cpu, 1e-2);
+    (sharesBlock ? together : alone) = block.value;
+  }
+  EXPECT_EQ(together, alone);
 }
 
 TEST(AdamW, ClearsGradients) {

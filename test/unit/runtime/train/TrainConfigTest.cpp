@@ -52,6 +52,8 @@ TEST(TrainConfig, mistakesAreLocated) {
                 "found 'p', expected NAME=VALUE");
   expectRefused(required + "[model]\ninitialization = \"mine\"\n",
                 "'published', 'huggingface'");
+  expectRefused(required, "found 'fp8', expected one of 'fp32', 'bf16'",
+                {"job.precision=fp8"});
   expectRefused(required + "[lr_scheduler]\ntype = \"cosine\"\n",
                 "expected one of 'wsd'");
   expectRefused(required + "[lr_scheduler]\nwarmup_steps = 100000\n",
@@ -78,7 +80,8 @@ TEST(TrainConfig, designSettingsKeepTheirOrder) {
 
 TEST(TrainConfig, resumeMayChangeOnlyWhatDoesNotDecideBits) {
   auto first = read(required);
-  auto threads = read(required, {"job.threads=1", "checkpoint.interval=7"});
+  auto threads = read(required, {"job.threads=1", "checkpoint.interval=7",
+                                 "job.device=other", "job.precision=bf16"});
   auto wider = read(required, {"model.hidden_size=512"});
   ASSERT_TRUE(first.ok() && threads.ok() && wider.ok());
   EXPECT_EQ(first->canonical(), threads->canonical());

@@ -5,6 +5,8 @@
 #include "runtime/kernels/KernelLibrary.h"
 #include "test/support/gpu/FakeDriver.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <gtest/gtest.h>
 
@@ -54,6 +56,44 @@ TEST(CudaDevice, MemoryIsZeroedAndCopied) {
   ASSERT_TRUE(device->download(read, second, 100).ok());
   EXPECT_EQ(memcmp(numbers, read, 100), 0);
   EXPECT_EQ(device->allocate(size_t(1) << 40), nullptr);
+}
+
+TEST(Cublas, IsLookedForFromTheUsersFoldersOutwards) {
+  std::vector<std::string> places = cublasPlaces("/a::/b/");
+  EXPECT_EQ(places[0], "/a/libcublas.so.13");
+  EXPECT_EQ(places[1], "/a/libcublas.so.12");
+  auto has = [&](const char *place) {
+    return std::ranges::count(places, place) == 1;
+  };
+  EXPECT_TRUE(has("/a/nvidia/cublas/lib/libcublas.so.12"));
+  EXPECT_TRUE(has("/b/nvidia/cu13/lib/libcublas.so.13"));
+  auto last = std::ranges::find(places, "libcublas.so.13");
+  ASSERT_NE(last, places.end());
+  EXPECT_TRUE(std::all_of(places.begin(), last, [](const std::string &place) {
+    return place.starts_with("/a/") || place.starts_with("/b/");
+  }));
+}
+
+TEST(Cublas, SaysWhatIsMissingAndHowToGiveIt) {
+  auto opened = openCublas();
+  if (opened.ok())
+    GTEST_SKIP() << (*opened)->path;
+  EXPECT_EQ(opened.status().code(), StatusCode::World);
+  for (const char *word :
+       {"libcublas.so.13", "libcublas.so.12", "DECAY_CUBLAS"})
+    EXPECT_NE(opened.status().message().find(word), std::string::npos) << word;
+}
+
+TEST(CudaDevice, WorksOnSeveralThreads) {
+  auto device = std::move(*CudaDevice::create(0, 3));
+  EXPECT_EQ(device->workers(), 3);
+  std::vector<std::atomic<int>> calls(100);
+  device->parallelFor(100, [&](int64_t index, int64_t worker) {
+    EXPECT_LT(worker, 3);
+    ++calls[static_cast<size_t>(index)];
+  });
+  for (std::atomic<int> &count : calls)
+    EXPECT_EQ(count, 1);
 }
 
 TEST(CudaDevice, FailuresAreInTheDriversWords) {

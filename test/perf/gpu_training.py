@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Training on a GPU: right beside the processor's, and how fast.
+
+    gpu_training.py prepare [--folder build/carry/training] [--decay build/bin/decay] [--decayc build/bin/decayc]
+    gpu_training.py run     [--folder build/carry/training] [--runtime build/carry/decay-runtime] [--sizes 160m,410m] [--repeats 10]
+
+`prepare` needs the compiler and no GPU: it makes tokens of the repository's own texts, packages for both targets, and a
+reference run on the processor. `run` needs a GPU and build/carry alone: it trains from the same seed on the same tokens in
+fp32 (around bf16 decay kernels) and in bf16, twice and with a kill between, prints losses and gradient norms side by side, and
+times whole steps at the sizes of the paper. cuBLAS is found by DECAY_CUBLAS, which `run` sets to this Python's packages when
+it is not set. Exit code 1 when something differs by more than its bound.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DESIGN = "simple_decay"
+STEPS = 60
+TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads": 2, "training.batch_size": 4,
+        "training.seq_len": 256, "training.steps": STEPS, "lr_scheduler.warmup_steps": 10, "optimizer.lr": 3e-3,
+        "metrics.log_freq": 1, "validation.interval": STEPS, "checkpoint.interval": 20}
+SIZES = {"160m": (768, 12, 12), "410m": (1024, 24, 16), "1450m": (2048, 24, 32)}
+# Largest relative difference of the loss over all steps, and of the first gradient's norm.
+BOUNDS = {"fp32": (2e-3, 5e-3), "bf16": (1e-2, 2e-2)}
+
+
+def settings(folder, run):
+    return [f"--{key}={value}" for key, value in TINY.items()] + [
+        f"--training.dataset={folder / 'data'}", f"--job.dump_folder={run}"]
+
+
+def log_of(run):
+    return [json.loads(line) for line in (run / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def steps_of(run):
+    return [line for line in log_of(run) if "loss" in line]
+
+
+def prepare(options):
+    folder = options.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    texts = folder / "texts"
+    texts.mkdir(parents=True)
+    for number, path in enumerate(sorted(ROOT.glob("**/*.md"))):
+        if "build" not in path.relative_to(ROOT).parts[0]:
+            shutil.copy(path, texts / f"{number}.txt")
+    subprocess.run([options.decay, "prepare", texts, "-o", folder / "data", "--vocabulary", "1024"], check=True)
+    for target in ("cpu", "cuda"):
+        subprocess.run([options.decayc, DESIGN, f"--target={target}", "-o", folder / target], check=True)
+    run = folder / "reference"
+    subprocess.run([options.decay, "train", f"--design={folder / 'cpu' / DESIGN}.so", *settings(folder, run)], check=True)
+    for checkpoint in run.glob("step-*"):
+        shutil.rmtree(checkpoint)
+    shutil.rmtree(texts)
+    print(f"{folder} is ready")
+
+
+def train(options, run, *flags, kill_after=None):
+    command = [options.runtime, "train", "--device=cuda", f"--design={options.folder / 'cuda' / DESIGN}.so",
+               *settings(options.folder, run), *flags]
+    if kill_after is None:
+        subprocess.run(command, check=True)
+        return
+    process = subprocess.Popen(command + ["-q"])
+    while not any(run.glob(f"step-*{kill_after}")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def compare(options):
+    reference = steps_of(options.folder / "reference")
+    runs = {}
+    for precision in ("fp32", "bf16"):
+        run = options.folder / f"gpu-{precision}"
+        shutil.rmtree(run, ignore_errors=True)
+        train(options, run, f"--job.precision={precision}")
+        runs[precision] = steps_of(run)
+    print(f"{'step':>5}{'cpu loss':>12}{'fp32':>12}{'bf16':>12}{'cpu norm':>12}{'fp32':>12}{'bf16':>12}")
+    for rows in zip(reference, runs["fp32"], runs["bf16"]):
+        if rows[0]["step"] <= 5 or rows[0]["step"] % 10 == 0:
+            print(f"{rows[0]['step']:>5}" + "".join(f"{row[key]:>12.6f}" for key in ("loss", "grad_norm") for row in rows))
+    good = True
+    for precision, (loss_bound, norm_bound) in BOUNDS.items():
+        loss = max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(runs[precision], reference))
+        norm = abs(runs[precision][0]["grad_norm"] / reference[0]["grad_norm"] - 1)
+        right = len(runs[precision]) == STEPS and loss <= loss_bound and norm <= norm_bound
+        good &= right
+        print(f"{precision}: losses within {loss:.2e} (bound {loss_bound}), first gradient's norm {norm:.2e} "
+              f"(bound {norm_bound}): {'good' if right else 'WRONG'}")
+    return good
+
+
+def same_bits(options):
+    """A second run that is killed after its first checkpoint and goes on has the same log as the first."""
+    first, second = options.folder / "gpu-bf16", options.folder / "gpu-again"
+    shutil.rmtree(second, ignore_errors=True)
+    train(options, second, "--job.precision=bf16", kill_after="20")
+    train(options, second, "--job.precision=bf16", "-q")
+    same = (first / "train.jsonl").read_bytes() == (second / "train.jsonl").read_bytes()
+    print(f"a run killed and resumed has {'the same bits' if same else 'OTHER BITS'}")
+    return same
+
+
+def speed(options):
+    for size in options.sizes.split(","):
+        width, layers, heads = SIZES[size]
+        command = [options.runtime, "bench", "step", "--device=cuda", f"--design={options.folder / 'cuda' / DESIGN}.so",
+                   "--width", width, "--layers", layers, "--heads", heads, "--vocabulary", 50432, "--batch", options.batch,
+                   "--seq-len", 2048, "--repeats", options.repeats, "--json"]
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            print(f"{size}: exit code {done.returncode}")
+            continue
+        row = json.loads(done.stdout)
+        inner = (8 * width + 2) // 3 + 255 & ~255
+        multiplied = row["parameters"] - 50432 * width
+        mfu = 6 * multiplied * row["tokens_per_second"] / 989e12
+        parts = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in row["seconds"].items())
+        print(f"{size} (D {width}, M {inner}, {row['parameters'] / 1e6:.1f}M), batch {options.batch}: "
+              f"{row['tokens_per_second']:.0f} tokens/s, MFU {100 * mfu:.1f} % of 989 TFLOP/s, "
+              f"{row['memory_bytes'] / 1e9:.1f} GB planned, loss {row['loss']:.3f}; ms: {parts}", flush=True)
+
+
+def run(options):
+    if "DECAY_CUBLAS" not in os.environ:
+        places = [sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"], *sys.path]
+        os.environ["DECAY_CUBLAS"] = ":".join(dict.fromkeys(place for place in places if place))
+    good = True
+    if not options.only_speed:
+        good = compare(options)
+        good &= same_bits(options)
+    speed(options)
+    return 0 if good else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("prepare", "run"))
+    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/carry/training")
+    parser.add_argument("--decay", default=ROOT / "build/bin/decay")
+    parser.add_argument("--decayc", default=ROOT / "build/bin/decayc")
+    parser.add_argument("--runtime", default=ROOT / "build/carry/decay-runtime")
+    parser.add_argument("--sizes", default="160m,410m", help=", ".join(SIZES))
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--only-speed", action="store_true")
+    options = parser.parse_args()
+    options.folder = options.folder.resolve()
+    return prepare(options) if options.what == "prepare" else run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
