@@ -101,9 +101,10 @@ static Tensors toFloat(const NamedFields &fields) {
   return tensors;
 }
 
-void CompiledDesign::compare(const std::string &where,
+void CompiledDesign::compare(const std::string &where, const Sizes &sizes,
                              const NamedFields &oracle, const Tensors &got,
                              Verdict &verdict) const {
+  bool enough = sizes.B * sizes.T * sizes.H >= fewestForRms;
   for (const auto &[name, values] : got) {
     auto wanted = oracle.find(name);
     if (wanted == oracle.end() ||
@@ -119,7 +120,7 @@ void CompiledDesign::compare(const std::string &where,
     one.unbounded = comparison.unbounded;
     one.worstRatio = comparison.worstRatio;
     one.worstRatioAt = one.worstRmsAt = name + ", " + where;
-    bool hasRms = one.elements >= fewestForRms;
+    bool hasRms = enough && one.elements >= fewestForRms;
     one.cancelled = hasRms && comparison.rmsRatio > largestRms &&
                     comparison.worstRatio <= cancelledRatio;
     one.worstRms = hasRms && !one.cancelled ? comparison.rmsRatio : 0;
@@ -178,7 +179,7 @@ void CompiledDesign::judgeEntry(const Expected &entry, const CallShape &shape,
   for (const std::string &problem : outcome.problems)
     verdict.faults.push_back(where + ": " + problem);
   if (outcome.status.ok() && !oracle.fault)
-    compare(where, oracle.results, outcome.outputs, verdict);
+    compare(where, shape.sizes, oracle.results, outcome.outputs, verdict);
   else
     ++verdict.refusals;
 }
@@ -262,7 +263,7 @@ Verdict CompiledDesign::judgeSteps(const Sizes &sizes,
   if (oracle.fault)
     ++verdict.refusals;
   else
-    compare("steps " + describe(sizes), oracle.results, got, verdict);
+    compare("steps " + describe(sizes), sizes, oracle.results, got, verdict);
   return verdict;
 }
 

@@ -14,7 +14,9 @@ namespace decay::test {
 inline constexpr double largestRms = 3e-6;
 /// A mean over fewer numbers says how far their sums cancel (the gradient of
 /// one scalar per head, say), not how well they were computed: those are judged
-/// by their bounds alone.
+/// by their bounds alone. So are calls of fewer tokens and heads, where a whole
+/// tensor is a few such numbers times a few vectors (dq = k (v · do) of one
+/// token).
 inline constexpr int64_t fewestForRms = 16;
 /// See Verdict::cancelled.
 inline constexpr double cancelledRatio = 1.0 / 32;
@@ -81,8 +83,9 @@ private:
   };
   void judgeEntry(const Expected &entry, const CallShape &shape,
                   const NamedFields &inputs, Verdict &verdict) const;
-  void compare(const std::string &where, const NamedFields &oracle,
-               const Tensors &got, Verdict &verdict) const;
+  void compare(const std::string &where, const Sizes &sizes,
+               const NamedFields &oracle, const Tensors &got,
+               Verdict &verdict) const;
 
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;

@@ -8,7 +8,7 @@ namespace decay::cpu {
 /// Rows that one turn of an inner loop takes.
 static constexpr int64_t rowsPerTurn = 2;
 /// The most rows whose products one sum of productTile takes.
-static constexpr int64_t partialRows = 64;
+static constexpr int64_t partialRows = 32;
 
 Value panelAt(Emitter &emit, Value panel, Value channel) {
   Value before =
