@@ -17,6 +17,14 @@ constexpr int blockThreads = 256, rowThreads = 128, classThreads = 512;
 /// rows take sumLanes threads a column, sumColumns columns a block.
 constexpr int rowsPerSum = 64, columnThreads = 128;
 constexpr int sumColumns = 32, sumLanes = 32;
+/// Rows that one warp holds: pieces of 16 bytes for each lane; a block has
+/// rowWarps of them.
+constexpr int warpPieces = 4, rowWarps = 4;
+template <class E>
+constexpr int warpRowNumbers =
+    warpPieces * 32 * 16 / static_cast<int>(sizeof(E));
+/// Rows of tokens whose gradients one block adds.
+constexpr int tokensPerBlock = 32;
 /// Numbers whose squares one block sums.
 constexpr Index numbersPerSum = 1 << 16;
 

@@ -14,6 +14,7 @@ using gpu::Index;
 
 constexpr const char *typed[] = {"_f32_narrow", "_f32_wide", "_bf16_narrow",
                                  "_bf16_wide"};
+constexpr const char *types[] = {"_f32", "_bf16"};
 constexpr const char *widths[] = {"_narrow", "_wide"};
 constexpr const char *alone[] = {""};
 
@@ -31,6 +32,10 @@ constexpr KernelNames kernelNames[] = {
     {"gated_norm", typed},
     {"gated_norm_backward", typed},
     {"gated_norm_sums", typed},
+    {"rms_norm_warps", types},
+    {"gated_norm_warps", types},
+    {"rms_norm_backward_warps", types},
+    {"gated_norm_backward_warps", types},
     {"glu", typed},
     {"glu_backward", typed},
     {"add_bias", typed},
@@ -73,6 +78,16 @@ size_t variantOf(NumberType type, bool wide) {
 size_t variantFor(NumberType type, int64_t width,
                   std::initializer_list<const void *> arrays) {
   return variantOf(type, fits(width, numbersAtOnce(type), arrays));
+}
+
+constexpr int warpThreads = 32 * gpu::rowWarps;
+
+size_t warpVariant(NumberType type) { return type == NumberType::BF16 ? 1 : 0; }
+
+/// Whether one warp holds a row, given the variant that its arrays allow.
+bool isHeldByWarp(NumberType type, int64_t width, size_t variant) {
+  return variant % 2 == 1 &&
+         width <= 32 * gpu::warpPieces * numbersAtOnce(type);
 }
 
 /// The kernel adds its epsilon to the sum of squares.
@@ -164,8 +179,21 @@ void CudaKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
                                  ConstNumbers dOut, float *dTable) {
   launch(
       Kernel::ScatterAddRows,
-      variantFor(dOut.type(), shape.width, {dOut.data(), dTable}), {shape.rows},
+      variantFor(dOut.type(), shape.width, {dOut.data(), dTable}),
+      {piecesOf(shape.rows, gpu::tokensPerBlock)},
       gpu::RowsArguments{shape.rows, shape.width, tokens, dOut.data(), dTable});
+}
+
+void CudaKernels::normForward(bool gated, NumberType type,
+                              const gpu::NormArguments &record) {
+  size_t variant = variantFor(type, record.width,
+                              {record.x, record.gate, record.weight, record.y});
+  if (isHeldByWarp(type, record.width, variant))
+    return launch(gated ? Kernel::GatedNormWarps : Kernel::RmsNormWarps,
+                  warpVariant(type),
+                  {piecesOf(record.rows, gpu::rowWarps), warpThreads}, record);
+  launch(gated ? Kernel::GatedNorm : Kernel::RmsNorm, variant,
+         {record.rows, gpu::rowThreads}, record);
 }
 
 void CudaKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
@@ -173,9 +201,7 @@ void CudaKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
   gpu::NormArguments record = normRecord(shape, options);
   record.x = x.data(), record.weight = weight;
   record.y = y.data(), record.scale = scale;
-  launch(Kernel::RmsNorm,
-         variantFor(x.type(), shape.width, {x.data(), weight, y.data()}),
-         {shape.rows, gpu::rowThreads}, record);
+  normForward(/*gated=*/false, x.type(), record);
 }
 
 void CudaKernels::gatedNorm(RowShape shape, NormOptions options, ConstNumbers o,
@@ -184,10 +210,7 @@ void CudaKernels::gatedNorm(RowShape shape, NormOptions options, ConstNumbers o,
   gpu::NormArguments record = normRecord(shape, options);
   record.x = o.data(), record.gate = gate.data(), record.weight = weight;
   record.y = y.data(), record.scale = scale;
-  launch(Kernel::GatedNorm,
-         variantFor(o.type(), shape.width,
-                    {o.data(), gate.data(), weight, y.data()}),
-         {shape.rows, gpu::rowThreads}, record);
+  normForward(/*gated=*/true, o.type(), record);
 }
 
 void CudaKernels::weightGradient(Kernel kernel, NumberType type,
@@ -195,11 +218,35 @@ void CudaKernels::weightGradient(Kernel kernel, NumberType type,
                                  float *dWeight) {
   static_assert(gpu::rowsPerSum == rowsPerBlock);
   int64_t blocks = piecesOf(record.rows, gpu::rowsPerSum);
-  launch(
-      kernel, variantOf(type, false),
-      {piecesOf(record.width, gpu::columnThreads), gpu::columnThreads, blocks},
-      record);
+  size_t variant = variantFor(
+      type, record.width, {record.x, record.gate, record.dy, record.partials});
+  int64_t each = variant % 2 ? numbersAtOnce(type) : 1;
+  launch(kernel, variant,
+         {piecesOf(record.width, gpu::columnThreads * each), gpu::columnThreads,
+          blocks},
+         record);
   sumRows({blocks, record.width}, record.partials, record.width, dWeight);
+}
+
+void CudaKernels::normBackward(bool gated, NumberType type,
+                               const gpu::NormBackwardArguments &record,
+                               float *dWeight) {
+  size_t variant = variantFor(type, record.width,
+                              {record.x, record.gate, record.weight, record.dy,
+                               record.dx, record.dGate});
+  if (isHeldByWarp(type, record.width, variant)) {
+    int64_t blocks = piecesOf(record.rows, gpu::rowsPerSum);
+    launch(gated ? Kernel::GatedNormBackwardWarps
+                 : Kernel::RmsNormBackwardWarps,
+           warpVariant(type), {blocks, warpThreads}, record);
+    return sumRows({blocks, record.width}, record.partials, record.width,
+                   dWeight);
+  }
+  // Before the rows: those may overwrite dy and gate.
+  weightGradient(gated ? Kernel::GatedNormSums : Kernel::RmsNormSums, type,
+                 record, dWeight);
+  launch(gated ? Kernel::GatedNormBackward : Kernel::RmsNormBackward, variant,
+         {record.rows, gpu::rowThreads}, record);
 }
 
 void CudaKernels::rmsNormBackward(RowShape shape, ConstNumbers x,
@@ -210,11 +257,7 @@ void CudaKernels::rmsNormBackward(RowShape shape, ConstNumbers x,
   record.rows = shape.rows, record.width = shape.width;
   record.x = x.data(), record.weight = weight, record.scale = scale;
   record.dy = dy.data(), record.dx = dx.data(), record.partials = partials;
-  weightGradient(Kernel::RmsNormSums, x.type(), record, dWeight);
-  launch(Kernel::RmsNormBackward,
-         variantFor(x.type(), shape.width,
-                    {x.data(), weight, dy.data(), dx.data()}),
-         {shape.rows, gpu::rowThreads}, record);
+  normBackward(/*gated=*/false, x.type(), record, dWeight);
 }
 
 void CudaKernels::gatedNormBackward(RowShape shape, ConstNumbers o,
@@ -228,13 +271,7 @@ void CudaKernels::gatedNormBackward(RowShape shape, ConstNumbers o,
   record.weight = weight, record.scale = scale;
   record.dy = dy.data(), record.dx = dO.data(), record.dGate = dGate.data();
   record.partials = partials;
-  // Before the rows: those may overwrite dy and gate.
-  weightGradient(Kernel::GatedNormSums, o.type(), record, dWeight);
-  launch(Kernel::GatedNormBackward,
-         variantFor(o.type(), shape.width,
-                    {o.data(), gate.data(), weight, dy.data(), dO.data(),
-                     dGate.data()}),
-         {shape.rows, gpu::rowThreads}, record);
+  normBackward(/*gated=*/true, o.type(), record, dWeight);
 }
 
 void CudaKernels::glu(RowShape shape, ConstNumbers ab, Numbers h) {

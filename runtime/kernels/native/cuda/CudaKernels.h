@@ -65,6 +65,10 @@ public:
     GatedNorm,
     GatedNormBackward,
     GatedNormSums,
+    RmsNormWarps,
+    GatedNormWarps,
+    RmsNormBackwardWarps,
+    GatedNormBackwardWarps,
     Glu,
     GluBackward,
     AddBias,
@@ -92,6 +96,10 @@ private:
   };
   template <typename Record>
   void launch(Kernel kernel, size_t variant, Grid grid, Record record);
+  void normForward(bool gated, NumberType type,
+                   const gpu::NormArguments &record);
+  void normBackward(bool gated, NumberType type,
+                    const gpu::NormBackwardArguments &record, float *dWeight);
   void weightGradient(Kernel kernel, NumberType type,
                       const gpu::NormBackwardArguments &record, float *dWeight);
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/kernels/native/cuda/Math.h"
+#include "runtime/kernels/native/cuda/WarpNorms.h"
 
 namespace decay::runtime::gpu {
 
@@ -45,34 +46,61 @@ template <class E, int N> DECAY_DEVICE void gatherRows(const RowsArguments &a) {
   }
 }
 
-/// The block of a token's first row adds all rows of that token, in order.
+/// Which of a block's tokens it is: the first one's place, or -1. A bit for
+/// each remainder says first that most are none of them.
+DECAY_DEVICE int placeAmong(const int (&tokens)[tokensPerBlock], int count,
+                            unsigned bits, int token) {
+  if (!(bits >> (token & 31) & 1))
+    return -1;
+  for (int i = 0; i < count; ++i)
+    if (tokens[i] == token)
+      return i;
+  return -1;
+}
+
+/// A block has the tokens of some neighbouring rows. It goes through all rows
+/// in order: a token that came before its first row is another block's; to
+/// the others' sums it adds each row as it comes.
 template <class E, int N>
 DECAY_DEVICE void scatterAddRows(const RowsArguments &a) {
-  DECAY_SHARED int found[blockThreads];
-  Index row = blockIndex();
-  const int token = a.tokens[row];
-  float earlier = 0;
-  for (Index r = threadIndex(); r < row; r += threadCount())
-    earlier = a.tokens[r] == token ? 1 : earlier;
-  if (blockLargest(earlier) != 0)
-    return;
-  float *sums = static_cast<float *>(a.to) + token * a.width;
-  for (Index first = row; first < a.rows; first += threadCount()) {
-    Index mine = first + threadIndex();
-    bool same = mine < a.rows && a.tokens[mine] == token;
-    found[threadIndex()] = same;
-    if (blockLargest(same ? 1.0f : 0.0f) == 0)
+  DECAY_SHARED int tokens[tokensPerBlock], found[blockThreads];
+  DECAY_SHARED bool isOthers[tokensPerBlock];
+  const Index start = static_cast<Index>(blockIndex()) * tokensPerBlock;
+  const int count = static_cast<int>(
+      a.rows - start < tokensPerBlock ? a.rows - start : tokensPerBlock);
+  if (threadIndex() < count) {
+    tokens[threadIndex()] = a.tokens[start + threadIndex()];
+    isOthers[threadIndex()] = false;
+  }
+  barrier();
+  unsigned bits = 0;
+  for (int i = 0; i < count; ++i)
+    bits |= 1u << (tokens[i] & 31);
+  for (Index first = 0; first < a.rows; first += threadCount()) {
+    const Index mine = first + threadIndex();
+    const int place =
+        mine < a.rows ? placeAmong(tokens, count, bits, a.tokens[mine]) : -1;
+    found[threadIndex()] = place;
+    if (blockLargest(place >= 0 ? 1.0f : 0.0f) == 0)
       continue;
-    for (int i = 0; i < threadCount(); ++i)
-      if (found[i])
-        for (Index c = threadIndex() * N; c < a.width; c += threadCount() * N) {
-          float numbers[N], sum[N];
-          load<E>(numbers, a.from, (first + i) * a.width + c);
-          load<float>(sum, sums, c);
-          for (int k = 0; k < N; ++k)
-            sum[k] += numbers[k];
-          store<float>(sums, c, sum);
-        }
+    for (int i = 0; i < threadCount(); ++i) {
+      if (found[i] < 0 || isOthers[found[i]])
+        continue;
+      if (first + i < start) {
+        // All threads write the same.
+        isOthers[found[i]] = true;
+        continue;
+      }
+      float *sums = static_cast<float *>(a.to) + tokens[found[i]] * a.width;
+      for (Index c = threadIndex() * N; c < a.width; c += threadCount() * N) {
+        float numbers[N], sum[N];
+        load<E>(numbers, a.from, (first + i) * a.width + c);
+        load<float>(sum, sums, c);
+        for (int k = 0; k < N; ++k)
+          sum[k] += numbers[k];
+        store<float>(sums, c, sum);
+      }
+    }
     barrier();
   }
 }
@@ -172,30 +200,31 @@ DECAY_DEVICE void gatedNormBackward(const NormBackwardArguments &a) {
   }
 }
 
-/// A block of rows' share of the weight's gradient, one thread a column.
-template <class E, bool gated>
+/// A block of rows' share of the weight's gradient, one thread N columns.
+template <class E, int N, bool gated>
 DECAY_DEVICE void normWeightGradient(const NormBackwardArguments &a) {
-  const Index column = place<1>();
+  const Index column = place<N>();
   if (column >= a.width)
     return;
   const Index first = static_cast<Index>(blockRow()) * rowsPerSum;
-  float sum = 0;
+  float sum[N] = {}, z[N], dy[N];
   for (Index row = first; row < first + rowsPerSum && row < a.rows; ++row) {
-    float z[1], dy[1];
-    loadNormed<E, 1, gated>(z, a.x, a.gate, row * a.width + column);
+    const float scale = a.scale[row];
+    loadNormed<E, N, gated>(z, a.x, a.gate, row * a.width + column);
     load<E>(dy, a.dy, row * a.width + column);
-    sum += dy[0] * z[0] * a.scale[row];
+    for (int k = 0; k < N; ++k)
+      sum[k] += dy[k] * z[k] * scale;
   }
-  a.partials[blockRow() * a.width + column] = sum;
+  store<float>(a.partials, blockRow() * a.width + column, sum);
 }
 
 template <class E, int N>
 DECAY_DEVICE void rmsNormSums(const NormBackwardArguments &a) {
-  normWeightGradient<E, false>(a);
+  normWeightGradient<E, N, false>(a);
 }
 template <class E, int N>
 DECAY_DEVICE void gatedNormSums(const NormBackwardArguments &a) {
-  normWeightGradient<E, true>(a);
+  normWeightGradient<E, N, true>(a);
 }
 
 template <class E, int N> DECAY_DEVICE void glu(const GluArguments &a) {
@@ -380,6 +409,16 @@ DECAY_KERNELS(rms_norm_sums, rmsNormSums, NormBackwardArguments)
 DECAY_KERNELS(gated_norm, gatedNorm, NormArguments)
 DECAY_KERNELS(gated_norm_backward, gatedNormBackward, NormBackwardArguments)
 DECAY_KERNELS(gated_norm_sums, gatedNormSums, NormBackwardArguments)
+#define DECAY_WARP_KERNELS(name, function, gated, Arguments)                   \
+  DECAY_KERNEL(name##_f32, Arguments, (function<float, gated>(arguments)))     \
+  DECAY_KERNEL(name##_bf16, Arguments, (function<Bf16, gated>(arguments)))
+
+DECAY_WARP_KERNELS(rms_norm_warps, normWarpRow, false, NormArguments)
+DECAY_WARP_KERNELS(gated_norm_warps, normWarpRow, true, NormArguments)
+DECAY_WARP_KERNELS(rms_norm_backward_warps, normWarpRowsBackward, false,
+                   NormBackwardArguments)
+DECAY_WARP_KERNELS(gated_norm_backward_warps, normWarpRowsBackward, true,
+                   NormBackwardArguments)
 DECAY_KERNELS(glu, glu, GluArguments)
 DECAY_KERNELS(glu_backward, gluBackward, GluArguments)
 DECAY_KERNELS(add_bias, addBias, StridedArguments)

@@ -18,6 +18,7 @@ template <class E, int N>
 DECAY_DEVICE void load(float (&out)[N], const void *array, Index at) {
   auto pack =
       *reinterpret_cast<const Pack<E, N> *>(static_cast<const E *>(array) + at);
+#pragma unroll
   for (int i = 0; i < N; ++i)
     out[i] = static_cast<float>(pack.numbers[i]);
 }
@@ -25,6 +26,7 @@ DECAY_DEVICE void load(float (&out)[N], const void *array, Index at) {
 template <class E, int N>
 DECAY_DEVICE void store(void *array, Index at, const float (&in)[N]) {
   Pack<E, N> pack;
+#pragma unroll
   for (int i = 0; i < N; ++i)
     pack.numbers[i] = static_cast<E>(in[i]);
   *reinterpret_cast<Pack<E, N> *>(static_cast<E *>(array) + at) = pack;

@@ -361,7 +361,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Case{NumberType::F32, 1, 3, 0}, Case{NumberType::F32, 67, 7, 0},
         Case{NumberType::F32, 70, 40, 0}, Case{NumberType::F32, 5, 1024, 0},
-        Case{NumberType::F32, 5, 1024, 1}, Case{NumberType::BF16, 3, 1, 0},
+        Case{NumberType::F32, 5, 1024, 1}, Case{NumberType::F32, 67, 512, 0},
+        Case{NumberType::BF16, 66, 1024, 0}, Case{NumberType::BF16, 3, 1, 0},
         Case{NumberType::BF16, 67, 39, 0}, Case{NumberType::BF16, 130, 40, 0},
         Case{NumberType::BF16, 4, 1096, 0}, Case{NumberType::BF16, 4, 1096, 3}),
     [](const testing::TestParamInfo<Case> &info) {
