@@ -52,9 +52,9 @@ say "the text"
 # Kept, so that the next call goes on with the same runs.
 plan="$demo/steps-for-${#designs[@]}"
 if [ ! -e "$plan" ]; then
-  rate=$("$bin/decay" bench step --design=simple_decay --width=192 --layers=4 --heads=3 \
+  rate=$("$bin/decay" bench train --design=simple_decay --width=192 --layers=4 --heads=3 \
     --multiple-of=64 --vocabulary=2048 --batch=8 --seq-len=256 --repeats=5 --json |
-    sed -n 's/.*"tokens_per_second": \([0-9]*\).*/\1/p')
+    sed -n 's/.*"tokens_per_s": \([0-9]*\).*/\1/p')
   steps=$((rate * 420 / ${#designs[@]} / 2048 / 10 * 10))
   steps=$((steps > 250 ? 250 : steps < 60 ? 60 : steps))
   printf '%d\n' "$steps" >"$plan"

@@ -5,7 +5,7 @@
 
 The model is the Decay Linear Transformer of the configuration's sizes with simple_decay (vector) mixed chunk by chunk
 (chunkwise.py); the step is forward, cross entropy, backward, clipping and a fused AdamW. Decay's side is
-`decay bench step` at the same sizes, or with --timing what a run of `decay train` left in its timing.jsonl.
+`decay bench train` at the same sizes, or with --timing what a run of `decay train` left in its timing.jsonl.
 """
 import argparse
 import json
@@ -101,8 +101,8 @@ def decay_rate(sizes, options):
                  "--batch": sizes["batch"], "--seq-len": sizes["sequence"], "--vocabulary": options.vocabulary,
                  "--multiple-of": sizes["inner"], "--threads": options.threads, "--repeats": options.steps}
     words = [str(word) for pair in arguments.items() for word in pair]
-    done = subprocess.run([options.decay, "bench", "step", *words, "--json"], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["tokens_per_second"]
+    done = subprocess.run([options.decay, "bench", "train", *words, "--json"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["tokens_per_s"]
 
 
 def logged_rate(path):
@@ -129,7 +129,7 @@ def main():
     parser.add_argument("--config", required=True, help="TOML of decay train")
     parser.add_argument("--vocabulary", type=int, required=True, help="tokens of the data set's tokenizer")
     side = parser.add_mutually_exclusive_group(required=True)
-    side.add_argument("--decay", help="the program, to time its `bench step`")
+    side.add_argument("--decay", help="the program, to time its `bench train`")
     side.add_argument("--timing", help="timing.jsonl of a run with that configuration")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)

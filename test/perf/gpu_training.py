@@ -27,7 +27,6 @@ STEPS = 60
 TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads": 2, "training.batch_size": 4,
         "training.seq_len": 256, "training.steps": STEPS, "lr_scheduler.warmup_steps": 10, "optimizer.lr": 3e-3,
         "metrics.log_freq": 1, "validation.interval": STEPS, "checkpoint.interval": 20}
-SIZES = {"160m": (768, 12, 12), "410m": (1024, 24, 16), "1450m": (2048, 24, 32)}
 # Largest relative difference of the loss over all steps, and of the first gradient's norm.
 BOUNDS = {"fp32": (2e-3, 5e-3), "bf16": (1e-2, 2e-2)}
 
@@ -113,22 +112,20 @@ def same_bits(options):
 
 def speed(options):
     for size in options.sizes.split(","):
-        width, layers, heads = SIZES[size]
-        command = [options.runtime, "bench", "step", "--device=cuda", f"--design={options.folder / 'cuda' / DESIGN}.so",
-                   "--width", width, "--layers", layers, "--heads", heads, "--vocabulary", 50432, "--batch", options.batch,
-                   "--seq-len", 2048, "--repeats", options.repeats, "--json"]
+        command = [options.runtime, "bench", "train", "--device=cuda", f"--design={options.folder / 'cuda' / DESIGN}.so",
+                   "--model", size, "--batch", options.batch, "--repeats", options.repeats, "--peak-tflops=989", "--json"]
         done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             print(f"{size}: exit code {done.returncode}")
             continue
         row = json.loads(done.stdout)
-        inner = (8 * width + 2) // 3 + 255 & ~255
-        multiplied = row["parameters"] - 50432 * width
-        mfu = 6 * multiplied * row["tokens_per_second"] / 989e12
+        if options.json:
+            with options.json.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({**row, "design": DESIGN}) + "\n")
         parts = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in row["seconds"].items())
-        print(f"{size} (D {width}, M {inner}, {row['parameters'] / 1e6:.1f}M), batch {options.batch}: "
-              f"{row['tokens_per_second']:.0f} tokens/s, MFU {100 * mfu:.1f} % of 989 TFLOP/s, "
-              f"{row['memory_bytes'] / 1e9:.1f} GB planned, loss {row['loss']:.3f}; ms: {parts}", flush=True)
+        print(f"{size} ({row['parameters'] / 1e6:.1f}M), batch {row['batch']}: {row['tokens_per_s']:.0f} tokens/s, "
+              f"MFU {100 * row['mfu']:.1f} % of 989 TFLOP/s, {row['memory_gb']:.1f} GB planned, loss {row['loss']:.3f}; "
+              f"ms: {parts}", flush=True)
 
 
 def run(options):
@@ -150,9 +147,10 @@ def main():
     parser.add_argument("--decay", default=ROOT / "build/bin/decay")
     parser.add_argument("--decayc", default=ROOT / "build/bin/decayc")
     parser.add_argument("--runtime", default=ROOT / "build/carry/decay-runtime")
-    parser.add_argument("--sizes", default="160m,410m", help=", ".join(SIZES))
+    parser.add_argument("--sizes", default="160m,410m", help="160m, 410m, 1450m")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--json", type=pathlib.Path, help="rows of the speeds are added to it")
     parser.add_argument("--only-speed", action="store_true")
     options = parser.parse_args()
     options.folder = options.folder.resolve()

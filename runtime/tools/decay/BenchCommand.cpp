@@ -1,6 +1,7 @@
 //===- BenchCommand.cpp - decay bench --------------------------*- C++ -*-===//
 #include "runtime/bench/BenchCommand.h"
 
+#include "runtime/bench/Commit.h"
 #include "runtime/core/Philox.h"
 #include "runtime/device/Devices.h"
 #include "runtime/optim/AdamW.h"
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
@@ -26,11 +28,27 @@ std::filesystem::path packageFolder() {
   return std::filesystem::temp_directory_path() / "decay-packages";
 }
 
-struct StepOptions {
+struct TrainOptions {
   TrainConfig config;
+  std::string model; ///< one of publishedModels, or empty
   int64_t vocabulary = 4096, repeats = 10;
+  double peakTflops = 0;
   bool json = false;
 };
+
+/// The sizes of the paper (arXiv 2509.05282), trained on sequences of 2048.
+struct PublishedModel {
+  const char *name;
+  int64_t width, layers, heads;
+};
+constexpr PublishedModel publishedModels[] = {
+    {"160m", 768, 12, 12}, {"410m", 1024, 24, 16}, {"1450m", 2048, 24, 32}};
+constexpr int64_t publishedVocabulary = 50432, publishedBatch = 16,
+                  publishedSequence = 2048;
+
+std::string today() {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
+}
 
 double secondsOf(const std::function<void()> &work) {
   auto begin = std::chrono::steady_clock::now();
@@ -122,7 +140,60 @@ private:
   double lastLoss = 0;
 };
 
-Result<std::string> benchStep(const StepOptions &options) {
+struct TrainReport {
+  int64_t parameters = 0;
+  double rate = 0; ///< tokens a second
+  double mfu = 0;  ///< 6 x parameters but the embedding x rate / peak
+  size_t memory = 0;
+  double loss = 0; ///< of the last step, nats of a token
+  std::string device;
+  bool isHost = true;
+  StepTimes median;
+};
+
+std::string asJson(const TrainOptions &options, const TrainReport &report) {
+  const StepTimes &median = report.median;
+  Json row = {{"model", options.model},
+              {"design", options.config.design},
+              {"gpus", report.isHost ? 0 : 1},
+              {"card", report.device},
+              {"parameters", report.parameters},
+              {"batch", options.config.batch},
+              {"sequence", options.config.sequence},
+              {"tokens_per_s", report.rate},
+              {"memory_gb", double(report.memory) / 1e9},
+              {"loss", report.loss},
+              {"commit", builtCommit()},
+              {"date", today()},
+              {"seconds",
+               {{"step", median.total()},
+                {"forward", median.forward},
+                {"loss", median.loss},
+                {"backward", median.backward},
+                {"update", median.update}}}};
+  if (options.peakTflops > 0)
+    row["mfu"] = report.mfu;
+  return writeJson(row);
+}
+
+std::string asText(const TrainOptions &options, const TrainReport &report) {
+  const TrainConfig &config = options.config;
+  const StepTimes &median = report.median;
+  std::string share = options.peakTflops > 0
+                          ? fmt::format(", MFU {:.1f} % of {:.0f} TFLOP/s",
+                                        100 * report.mfu, options.peakTflops)
+                          : "";
+  return fmt::format(
+      "{}, {} parameters, {} x {} tokens, {}\n"
+      "  {:.0f} tokens/s{}, {} planned; step {:.1f} ms = forward {:.1f} + "
+      "head and loss {:.1f} + backward {:.1f} + update {:.1f}\n",
+      config.design, report.parameters, config.batch, config.sequence,
+      report.device, report.rate, share, formatBytes(report.memory),
+      1e3 * median.total(), 1e3 * median.forward, 1e3 * median.loss,
+      1e3 * median.backward, 1e3 * median.update);
+}
+
+Result<std::string> benchTrain(const TrainOptions &options) {
   const TrainConfig &config = options.config;
   DECAY_ASSIGN_OR_RETURN(
       Machine machine,
@@ -152,63 +223,80 @@ Result<std::string> benchStep(const StepOptions &options) {
     return a.total() < b.total();
   });
   StepTimes median = all[all.size() / 2];
-  size_t memory = model->plannedBytes() + bench.momentBytes();
-  double rate = double(config.batch * config.sequence) / median.total();
-  if (options.json)
-    return writeJson({{"design", config.design},
-                      {"device", machine.device->describe()},
-                      {"parameters", model->parameters().count()},
-                      {"batch", config.batch},
-                      {"sequence", config.sequence},
-                      {"tokens_per_second", rate},
-                      {"loss", bench.loss()},
-                      {"memory_bytes", memory},
-                      {"seconds",
-                       {{"step", median.total()},
-                        {"forward", median.forward},
-                        {"loss", median.loss},
-                        {"backward", median.backward},
-                        {"update", median.update}}}});
-  return fmt::format(
-      "{}, {} parameters, {} x {} tokens, {}\n"
-      "  {:.0f} tokens/s, {} planned; step {:.1f} ms = forward {:.1f} + "
-      "head and loss {:.1f} + "
-      "backward {:.1f} + update {:.1f}\n",
-      config.design, model->parameters().count(), config.batch, config.sequence,
-      machine.device->describe(), rate, formatBytes(memory),
-      1e3 * median.total(), 1e3 * median.forward, 1e3 * median.loss,
-      1e3 * median.backward, 1e3 * median.update);
+  TrainReport report;
+  report.parameters = model->parameters().count();
+  report.rate = double(config.batch * config.sequence) / median.total();
+  int64_t multiplied = report.parameters - options.vocabulary * config.width;
+  report.mfu = 6 * double(multiplied) * report.rate / options.peakTflops / 1e12;
+  report.memory = model->plannedBytes() + bench.momentBytes();
+  report.loss = bench.loss();
+  report.device = machine.device->describe();
+  report.isHost = machine.device->isHostMemory();
+  report.median = median;
+  return options.json ? asJson(options, report) : asText(options, report);
 }
 
-CLI::App *addStep(CLI::App &bench, StepOptions &options) {
+/// What --model stands for, where no other option says otherwise.
+void takeModel(const CLI::App &train, TrainOptions &options) {
   TrainConfig &config = options.config;
-  CLI::App *step =
-      bench.add_subcommand("step", "Time a whole training step, part by part");
-  step->add_option("--design", config.design, "Library design or .decay file");
-  step->add_option("--set", config.set, "A setting: p=0.9, granularity=scalar")
+  for (const PublishedModel &model : publishedModels) {
+    if (options.model != model.name)
+      continue;
+    auto take = [&](const char *option, int64_t &value, int64_t published) {
+      if (train.count(option) == 0)
+        value = published;
+    };
+    take("--width", config.width, model.width);
+    take("--layers", config.layers, model.layers);
+    take("--heads", config.heads, model.heads);
+    take("--vocabulary", options.vocabulary, publishedVocabulary);
+    take("--batch", config.batch, publishedBatch);
+    take("--seq-len", config.sequence, publishedSequence);
+  }
+}
+
+CLI::App *addTrain(CLI::App &bench, TrainOptions &options) {
+  TrainConfig &config = options.config;
+  CLI::App *train =
+      bench.add_subcommand("train", "Time a whole training step, part by part");
+  train->add_option("--design", config.design, "Library design or .decay file");
+  train->add_option("--set", config.set, "A setting: p=0.9, granularity=scalar")
       ->allow_extra_args(false);
-  step->add_option("--width", config.width, "D");
-  step->add_option("--layers", config.layers, "Layers");
-  step->add_option("--heads", config.heads, "Heads");
-  step->add_option("--vocabulary", options.vocabulary, "Tokens")
+  train->add_option("--width", config.width, "D");
+  train->add_option("--layers", config.layers, "Layers");
+  train->add_option("--heads", config.heads, "Heads");
+  train->add_option("--vocabulary", options.vocabulary, "Tokens")
       ->check(CLI::Range(2, 1 << 20));
-  step->add_option("--batch", config.batch, "Sequences")
+  train->add_option("--batch", config.batch, "Sequences")
       ->check(CLI::Range(1, 65536));
-  step->add_option("--seq-len", config.sequence, "Tokens in each")
+  train->add_option("--seq-len", config.sequence, "Tokens in each")
       ->check(CLI::Range(1, 1 << 20));
-  step->add_option("--multiple-of", config.gluMultiple,
+  train
+      ->add_option("--multiple-of", config.gluMultiple,
                    "GLU width is rounded up to it")
       ->check(CLI::Range(1, 65536));
-  step->add_option("--device", config.device,
-                   "What to train on; the default: " + deviceNames().front());
-  step->add_option("--precision", config.precision,
+  train->add_option("--device", config.device,
+                    "What to train on; the default: " + deviceNames().front());
+  train
+      ->add_option("--precision", config.precision,
                    "fp32 or bf16; the default: the device's own")
       ->check(CLI::IsMember({"fp32", "bf16"}));
-  step->add_option("--threads", config.threads, "0: one for each core");
-  step->add_option("--repeats", options.repeats, "Steps timed")
+  train->add_option("--threads", config.threads, "0: one for each core");
+  train->add_option("--repeats", options.repeats, "Steps timed")
       ->check(CLI::Range(1, 100000));
-  step->add_flag("--json", options.json, "Print the result as JSON");
-  return step;
+  train->add_flag("--json", options.json, "Print the result as JSON");
+  train
+      ->add_option("--peak-tflops", options.peakTflops,
+                   "What the device can do; for MFU = 6 x parameters without "
+                   "the input embedding x tokens/s / this")
+      ->check(CLI::PositiveNumber);
+  train
+      ->add_option("--model", options.model,
+                   "A size of the paper, with batches of 16 x 2048 tokens and "
+                   "a vocabulary of 50432, unless told")
+      ->check(CLI::IsMember({"160m", "410m", "1450m"}));
+  train->callback([train, &options] { takeModel(*train, options); });
+  return train;
 }
 
 } // namespace
@@ -216,19 +304,19 @@ CLI::App *addStep(CLI::App &bench, StepOptions &options) {
 void addBenchCommand(CLI::App &app, Action &action) {
   struct Both {
     BenchCommand kernels;
-    StepOptions step;
+    TrainOptions train;
   };
   auto options = std::make_shared<Both>();
   CLI::App *command =
       app.add_subcommand("bench", "Time kernels, or a whole training step");
   command->require_subcommand(1);
   options->kernels.attach(*command);
-  CLI::App *step = addStep(*command, options->step);
+  CLI::App *train = addTrain(*command, options->train);
   command->footer(
       "  decay bench kernels --design simple_decay\n"
-      "  decay bench step --width 256 --layers 4 --batch 8 --seq-len 256");
-  command->callback([options, step, &action] {
-    bool whole = step->parsed();
+      "  decay bench train --width 256 --layers 4 --batch 8 --seq-len 256");
+  command->callback([options, train, &action] {
+    bool whole = train->parsed();
     action = [options, whole]() -> Status {
       auto compile = [](const std::string &design,
                         const BenchCommand::Settings &settings,
@@ -239,7 +327,7 @@ void addBenchCommand(CLI::App &app, Action &action) {
         return packages.design.path();
       };
       DECAY_ASSIGN_OR_RETURN(std::string report,
-                             whole ? benchStep(options->step)
+                             whole ? benchTrain(options->train)
                                    : options->kernels.run(compile));
       fmt::print("{}", report);
       return {};

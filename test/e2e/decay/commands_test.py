@@ -52,10 +52,10 @@ class Commands(support.DecayTest):
             self.assertTrue(0 <= layer["least"] <= layer["low"] <= layer["median"] <= layer["high"] <= layer["most"] <= 1)
         self.assertIn("<svg", (plots / "lambda.svg").read_text())
 
-    def test_bench_step(self):
-        result = json.loads(self.check_run(["bench", "step", "--width=32", "--heads=2", "--layers=1", "--batch=2",
+    def test_bench_train(self):
+        result = json.loads(self.check_run(["bench", "train", "--width=32", "--heads=2", "--layers=1", "--batch=2",
                                             "--seq-len=32", "--vocabulary=300", "--repeats=2", "--json"]))
-        self.assertGreater(result["tokens_per_second"], 0)
+        self.assertGreater(result["tokens_per_s"], 0)
 
     def test_a_design_of_ones_own_is_one_file(self):
         design = self.folder / "own_decay.decay"
