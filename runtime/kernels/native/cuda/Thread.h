@@ -17,7 +17,7 @@
   extern "C" __attribute__((global)) void name(const Arguments arguments) {    \
     __VA_ARGS__;                                                               \
   }
-#define DECAY_DEVICE __attribute__((device)) inline
+#define DECAY_DEVICE __attribute__((device, always_inline)) inline
 #define DECAY_SHARED __attribute__((shared))
 
 namespace decay::runtime::gpu {

@@ -24,113 +24,125 @@ template <int N> DECAY_DEVICE Index pieceStart(int piece) {
   return (piece * warp + threadIndex() % warp) * N;
 }
 
-/// z = x, or x · s with s = sigmoid(gate).
-template <class E, int N, bool gated>
-DECAY_DEVICE void loadGated(float (&z)[N], float (&s)[N], const void *x,
-                            const void *gate, Index at) {
-  load<E>(z, x, at);
-  if constexpr (gated) {
-    load<E>(s, gate, at);
+/// What a lane has of a row. Of pieces behind the row's end it has the first
+/// numbers, so that all of a row's loads are under way before any is used.
+template <class E> struct WarpRow {
+  static constexpr int N = wide<E>;
+  Index at[warpPieces];
+  bool exists[warpPieces];
+
+  DECAY_DEVICE WarpRow(Index row, Index rows, Index width) {
 #pragma unroll
-    for (int k = 0; k < N; ++k) {
-      s[k] = sigmoid(s[k]);
-      z[k] *= s[k];
+    for (int p = 0; p < warpPieces; ++p) {
+      const Index c = pieceStart<N>(p);
+      exists[p] = row < rows && c < width;
+      at[p] = exists[p] ? row * width + c : 0;
     }
   }
-}
+};
+
+template <class E> struct WarpPieces {
+  Pack<E, wide<E>> pieces[warpPieces];
+
+  DECAY_DEVICE void load(const void *array, const WarpRow<E> &row) {
+#pragma unroll
+    for (int p = 0; p < warpPieces; ++p)
+      pieces[p] = *reinterpret_cast<const Pack<E, wide<E>> *>(
+          static_cast<const E *>(array) + row.at[p]);
+  }
+  DECAY_DEVICE float of(int piece, int k) const {
+    return static_cast<float>(pieces[piece].numbers[k]);
+  }
+};
 
 template <class E, bool gated>
 DECAY_DEVICE void normWarpRow(const NormArguments &a) {
   constexpr int N = wide<E>;
-  const Index row =
+  const Index index =
       static_cast<Index>(blockIndex()) * rowWarps + threadIndex() / warp;
-  const bool exists = row < a.rows;
-  float z[warpPieces][N], s[N], w[N], squares = 0;
+  const WarpRow<E> row(index, a.rows, a.width);
+  WarpPieces<E> x, gate;
+  x.load(a.x, row);
+  if constexpr (gated)
+    gate.load(a.gate, row);
+  float z[warpPieces][N], w[N], squares = 0;
 #pragma unroll
-  for (int p = 0; p < warpPieces; ++p) {
-    const Index c = pieceStart<N>(p);
-    if (!exists || c >= a.width)
-      continue;
-    loadGated<E, N, gated>(z[p], s, a.x, a.gate, row * a.width + c);
+  for (int p = 0; p < warpPieces; ++p)
 #pragma unroll
-    for (int k = 0; k < N; ++k)
-      squares += z[p][k] * z[p][k];
-  }
+    for (int k = 0; k < N; ++k) {
+      z[p][k] = gated ? x.of(p, k) * sigmoid(gate.of(p, k)) : x.of(p, k);
+      squares += row.exists[p] ? z[p][k] * z[p][k] : 0.0f;
+    }
   const float scale = a.root / rootOf(warpSum(squares) + a.epsilon);
-  if (exists && threadIndex() % warp == 0)
-    a.scale[row] = scale;
+  if (index < a.rows && threadIndex() % warp == 0)
+    a.scale[index] = scale;
 #pragma unroll
   for (int p = 0; p < warpPieces; ++p) {
-    const Index c = pieceStart<N>(p);
-    if (!exists || c >= a.width)
+    if (!row.exists[p])
       continue;
-    load<float>(w, a.weight, c);
+    load<float>(w, a.weight, pieceStart<N>(p));
 #pragma unroll
     for (int k = 0; k < N; ++k)
       z[p][k] *= scale * w[k];
-    store<E>(a.y, row * a.width + c, z[p]);
+    store<E>(a.y, row.at[p], z[p]);
   }
 }
 
 /// What a lane has of a row on its way back.
-template <class E> struct WarpRow {
+template <class E, bool gated> struct WarpRowBackward {
   static constexpr int N = wide<E>;
-  float z[warpPieces][N], s[warpPieces][N], dy[warpPieces][N],
-      dx[warpPieces][N];
-};
+  WarpRow<E> row;
+  WarpPieces<E> x, gate, dy, dx;
+  float scale;
 
-/// Returns this lane's part of Σ w dy z, and adds dy z scale to `sums`.
-template <class E, bool gated>
-DECAY_DEVICE float readWarpRow(const NormBackwardArguments &a, Index row,
-                               float scale, WarpRow<E> &r,
-                               float (&sums)[warpPieces][wide<E>]) {
-  constexpr int N = wide<E>;
-  float w[N], sum = 0;
-#pragma unroll
-  for (int p = 0; p < warpPieces; ++p) {
-    const Index c = pieceStart<N>(p);
-    if (row >= a.rows || c >= a.width)
-      continue;
-    loadGated<E, N, gated>(r.z[p], r.s[p], a.x, a.gate, row * a.width + c);
-    load<E>(r.dy[p], a.dy, row * a.width + c);
-    if constexpr (!gated)
-      load<E>(r.dx[p], a.dx, row * a.width + c);
-    load<float>(w, a.weight, c);
-#pragma unroll
-    for (int k = 0; k < N; ++k) {
-      sum += w[k] * r.dy[p][k] * r.z[p][k];
-      sums[p][k] += r.dy[p][k] * r.z[p][k] * scale;
-    }
+  DECAY_DEVICE WarpRowBackward(const NormBackwardArguments &a, Index index)
+      : row(index, a.rows, a.width) {
+    x.load(a.x, row);
+    dy.load(a.dy, row);
+    gated ? gate.load(a.gate, row) : dx.load(a.dx, row);
+    scale = a.scale[index < a.rows ? index : 0];
   }
-  return sum;
-}
 
-template <class E, bool gated>
-DECAY_DEVICE void writeWarpRow(const NormBackwardArguments &a, Index row,
-                               float scale, float pull, WarpRow<E> &r) {
-  constexpr int N = wide<E>;
-  float w[N];
+  /// Returns this lane's part of Σ w dy z, and adds dy z scale to `sums`.
+  DECAY_DEVICE float addTo(float (&sums)[warpPieces][N],
+                           const float *weight) const {
+    float w[N], sum = 0;
 #pragma unroll
-  for (int p = 0; p < warpPieces; ++p) {
-    const Index c = pieceStart<N>(p);
-    if (row >= a.rows || c >= a.width)
-      continue;
-    load<float>(w, a.weight, c);
+    for (int p = 0; p < warpPieces; ++p) {
+      if (!row.exists[p])
+        continue;
+      load<float>(w, weight, pieceStart<N>(p));
 #pragma unroll
-    for (int k = 0; k < N; ++k) {
-      float dz = scale * w[k] * r.dy[p][k] - pull * r.z[p][k];
-      if constexpr (gated) {
-        r.dx[p][k] = dz * r.s[p][k];
-        r.dy[p][k] = dz * r.z[p][k] * (1 - r.s[p][k]);
-      } else {
-        r.dx[p][k] += dz;
+      for (int k = 0; k < N; ++k) {
+        float z = gated ? x.of(p, k) * sigmoid(gate.of(p, k)) : x.of(p, k);
+        sum += w[k] * dy.of(p, k) * z;
+        sums[p][k] += dy.of(p, k) * z * scale;
       }
     }
-    if constexpr (gated)
-      store<E>(a.dGate, row * a.width + c, r.dy[p]);
-    store<E>(a.dx, row * a.width + c, r.dx[p]);
+    return sum;
   }
-}
+
+  DECAY_DEVICE void write(const NormBackwardArguments &a, float pull) const {
+    float w[N], dIn[N], dGate[N];
+#pragma unroll
+    for (int p = 0; p < warpPieces; ++p) {
+      if (!row.exists[p])
+        continue;
+      load<float>(w, a.weight, pieceStart<N>(p));
+#pragma unroll
+      for (int k = 0; k < N; ++k) {
+        const float s = gated ? sigmoid(gate.of(p, k)) : 1.0f;
+        const float z = x.of(p, k) * s;
+        const float dz = scale * w[k] * dy.of(p, k) - pull * z;
+        dIn[k] = gated ? dz * s : dx.of(p, k) + dz;
+        dGate[k] = dz * z * (1 - s);
+      }
+      if constexpr (gated)
+        store<E>(a.dGate, row.at[p], dGate);
+      store<E>(a.dx, row.at[p], dIn);
+    }
+  }
+};
 
 template <class E, bool gated>
 DECAY_DEVICE void normWarpRowsBackward(const NormBackwardArguments &a) {
@@ -139,13 +151,11 @@ DECAY_DEVICE void normWarpRowsBackward(const NormBackwardArguments &a) {
   const int own = threadIndex() / warp;
   const Index first = static_cast<Index>(blockIndex()) * rowsPerSum;
   float sums[warpPieces][N] = {};
-  for (Index row = first + own; row < first + rowsPerSum; row += rowWarps) {
-    WarpRow<E> r;
-    const float scale = row < a.rows ? a.scale[row] : 0.0f;
-    const float sum = warpSum(readWarpRow<E, gated>(a, row, scale, r, sums));
-    const float pull =
-        sum * scale * scale * scale / static_cast<float>(a.width);
-    writeWarpRow<E, gated>(a, row, scale, pull, r);
+  for (Index index = first + own; index < first + rowsPerSum;
+       index += rowWarps) {
+    const WarpRowBackward<E, gated> row(a, index);
+    const float sum = warpSum(row.addTo(sums, a.weight)), scale = row.scale;
+    row.write(a, sum * scale * scale * scale / static_cast<float>(a.width));
   }
 #pragma unroll
   for (int p = 0; p < warpPieces; ++p)
