@@ -46,40 +46,53 @@ template <class E, int N> DECAY_DEVICE void gatherRows(const RowsArguments &a) {
   }
 }
 
-/// Which of a block's tokens it is: the first one's place, or -1. A bit for
-/// each remainder says first that most are none of them.
-DECAY_DEVICE int placeAmong(const int (&tokens)[tokensPerBlock], int count,
-                            unsigned bits, int token) {
-  if (!(bits >> (token & 31) & 1))
+/// The tokens of a block, and a bit for each remainder of 1024, which says of
+/// most others that they are none of them.
+struct BlockTokens {
+  int tokens[tokensPerBlock], count;
+  unsigned bits[32];
+
+  DECAY_DEVICE void setBits() {
+    for (unsigned &word : bits)
+      word = 0;
+    for (int i = 0; i < count; ++i)
+      bits[tokens[i] / 32 % 32] |= 1u << tokens[i] % 32;
+  }
+  /// The place of the first that is equal, or -1.
+  DECAY_DEVICE int find(int token) const {
+    if (!(bits[token / 32 % 32] >> token % 32 & 1))
+      return -1;
+    for (int i = 0; i < count; ++i)
+      if (tokens[i] == token)
+        return i;
     return -1;
-  for (int i = 0; i < count; ++i)
-    if (tokens[i] == token)
-      return i;
-  return -1;
-}
+  }
+};
 
 /// A block has the tokens of some neighbouring rows. It goes through all rows
 /// in order: a token that came before its first row is another block's; to
 /// the others' sums it adds each row as it comes.
 template <class E, int N>
 DECAY_DEVICE void scatterAddRows(const RowsArguments &a) {
-  DECAY_SHARED int tokens[tokensPerBlock], found[blockThreads];
+  DECAY_SHARED BlockTokens own;
+  DECAY_SHARED int found[blockThreads];
   DECAY_SHARED bool isOthers[tokensPerBlock];
   const Index start = static_cast<Index>(blockIndex()) * tokensPerBlock;
   const int count = static_cast<int>(
       a.rows - start < tokensPerBlock ? a.rows - start : tokensPerBlock);
   if (threadIndex() < count) {
-    tokens[threadIndex()] = a.tokens[start + threadIndex()];
+    own.tokens[threadIndex()] = a.tokens[start + threadIndex()];
     isOthers[threadIndex()] = false;
   }
   barrier();
-  unsigned bits = 0;
-  for (int i = 0; i < count; ++i)
-    bits |= 1u << (tokens[i] & 31);
+  if (threadIndex() == 0) {
+    own.count = count;
+    own.setBits();
+  }
+  barrier();
   for (Index first = 0; first < a.rows; first += threadCount()) {
     const Index mine = first + threadIndex();
-    const int place =
-        mine < a.rows ? placeAmong(tokens, count, bits, a.tokens[mine]) : -1;
+    const int place = mine < a.rows ? own.find(a.tokens[mine]) : -1;
     found[threadIndex()] = place;
     if (blockLargest(place >= 0 ? 1.0f : 0.0f) == 0)
       continue;
@@ -91,7 +104,7 @@ DECAY_DEVICE void scatterAddRows(const RowsArguments &a) {
         isOthers[found[i]] = true;
         continue;
       }
-      float *sums = static_cast<float *>(a.to) + tokens[found[i]] * a.width;
+      float *sums = static_cast<float *>(a.to) + own.tokens[found[i]] * a.width;
       for (Index c = threadIndex() * N; c < a.width; c += threadCount() * N) {
         float numbers[N], sum[N];
         load<E>(numbers, a.from, (first + i) * a.width + c);
