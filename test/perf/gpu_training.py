@@ -27,8 +27,9 @@ STEPS = 60
 TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads": 2, "training.batch_size": 4,
         "training.seq_len": 256, "training.steps": STEPS, "lr_scheduler.warmup_steps": 10, "optimizer.lr": 3e-3,
         "metrics.log_freq": 1, "validation.interval": STEPS, "checkpoint.interval": 20}
-# Largest relative difference of the loss over all steps, and of the first gradient's norm.
-BOUNDS = {"fp32": (2e-3, 5e-3), "bf16": (1e-2, 2e-2)}
+# Largest relative differences of the first five losses, the first gradient's norm, and all losses: runs that differ by a
+# rounding part ways at a learning rate this high, and have learned as much all the same.
+BOUNDS = {"fp32": (1e-4, 5e-3, 5e-2), "bf16": (1e-3, 2e-2, 5e-2)}
 
 
 def settings(folder, run):
@@ -89,13 +90,14 @@ def compare(options):
         if rows[0]["step"] <= 5 or rows[0]["step"] % 10 == 0:
             print(f"{rows[0]['step']:>5}" + "".join(f"{row[key]:>12.6f}" for key in ("loss", "grad_norm") for row in rows))
     good = True
-    for precision, (loss_bound, norm_bound) in BOUNDS.items():
-        loss = max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(runs[precision], reference))
+    for precision, bounds in BOUNDS.items():
+        losses = [abs(a["loss"] / b["loss"] - 1) for a, b in zip(runs[precision], reference)]
         norm = abs(runs[precision][0]["grad_norm"] / reference[0]["grad_norm"] - 1)
-        right = len(runs[precision]) == STEPS and loss <= loss_bound and norm <= norm_bound
+        found = (max(losses[:5]), norm, max(losses))
+        right = len(losses) == STEPS and all(a <= b for a, b in zip(found, bounds))
         good &= right
-        print(f"{precision}: losses within {loss:.2e} (bound {loss_bound}), first gradient's norm {norm:.2e} "
-              f"(bound {norm_bound}): {'good' if right else 'WRONG'}")
+        print(f"{precision}: first losses within {found[0]:.1e} (bound {bounds[0]}), first gradient's norm {found[1]:.1e} "
+              f"({bounds[1]}), all losses {found[2]:.1e} ({bounds[2]}): {'good' if right else 'WRONG'}")
     return good
 
 
