@@ -6,7 +6,10 @@
 #include "runtime/core/Sha256.h"
 
 #include <cassert>
+#include <cstdlib>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <ranges>
 #include <unordered_map>
 
 namespace decay::runtime {
@@ -149,6 +152,30 @@ std::optional<fs::path> findGpt2(std::span<const fs::path> folders) {
       if (fs::is_regular_file(folder / name, ignored))
         return folder / name;
   return std::nullopt;
+}
+
+Result<Tokenizer> loadInstalledGpt2() {
+  if (const char *named = std::getenv("DECAY_GPT2"))
+    return loadGpt2(named);
+  std::vector<fs::path> folders;
+  std::error_code failure;
+  fs::path program = fs::read_symlink("/proc/self/exe", failure).parent_path();
+  if (!failure)
+    folders = {program, program.parent_path() / "wheels" / "bin"};
+  for (const char *variable : {"TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"})
+    if (const char *cache = std::getenv(variable))
+      folders.emplace_back(cache);
+  fs::path temporary = fs::temp_directory_path(failure);
+  if (!failure)
+    folders.push_back(temporary / "data-gym-cache");
+  if (std::optional<fs::path> file = findGpt2(folders))
+    return loadGpt2(*file);
+  return Status::user(fmt::format(
+      "GPT-2's vocabulary is not on this machine (looked into {}). The Python "
+      "package mlx-whisper carries it (pip download --no-deps mlx-whisper; the "
+      "wheel is a zip file with mlx_whisper/assets/gpt2.tiktoken), tiktoken "
+      "fetches it; set DECAY_GPT2 to the file",
+      fmt::join(folders | std::views::transform(&fs::path::native), ", ")));
 }
 
 } // namespace decay::runtime

@@ -29,6 +29,11 @@ Result<Tokenizer> loadGpt2(const std::filesystem::path &file);
 std::optional<std::filesystem::path>
 findGpt2(std::span<const std::filesystem::path> folders);
 
+/// The vocabulary that is installed here: the file that the environment
+/// variable DECAY_GPT2 names, or the first in the program's folder, the build's
+/// wheels and tiktoken's cache. User error that says how to come by one.
+Result<Tokenizer> loadInstalledGpt2();
+
 } // namespace decay::runtime
 
 #endif // DECAY_RUNTIME_TOKENIZER_GPT2_H

@@ -27,6 +27,23 @@ class Commands(support.DecayTest):
         self.assertTrue([line for line in log if "sample" in line])
         self.assertTrue(support.lines(self.model / "timing.jsonl")[-1]["tokens_per_second"] > 0)
 
+    def test_data_of_json_lines(self):
+        source = self.folder / "web.jsonl"
+        source.write_text("".join(json.dumps({"text": f"page {n} says \u00e9", "id": n}) + "\n" for n in range(200)))
+        out = self.folder / "web"
+        result = json.loads(self.check_run(["data", source, "-o", out, "--tokenizer", self.data, "--json"]))
+        self.assertEqual(sum(split["documents"] for split in result["splits"].values()), 200)
+        self.assertEqual(result["vocabulary"], 300)
+        self.assertEqual((out / "tokenizer.json").read_bytes(), (self.data / "tokenizer.json").read_bytes())
+        bad = self.folder / "bad.jsonl"
+        bad.write_text('{"text": "a"}\n{"body": "b"}\n')
+        command = ["data", "-o", out, "--validation=0", "--test=0"]
+        self.refused([*command, bad], 1, "bad.jsonl line 2: 'text' is missing")
+        self.refused([*command, source, "--tokenizer", bad], 1, "not GPT-2's vocabulary")
+        self.refused([*command, source, "--tokenizer", self.data, "--vocabulary=400"], 1, "--vocabulary is for")
+        self.refused([*command, source, "--tokenizer", self.folder / "none"], 3, "none")
+        self.refused(["train", f"--training.dataset={out}", f"--job.dump_folder={self.folder}/r"], 3, "no dataset")
+
     def test_eval(self):
         result = json.loads(self.check_run(["eval", self.model, "--json"]))
         self.assertEqual(result["step"], 60)
