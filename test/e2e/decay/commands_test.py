@@ -25,7 +25,23 @@ class Commands(support.DecayTest):
         self.assertLess(losses[-1], losses[0] - 1)
         self.assertTrue([line for line in log if "validation_bits_per_byte" in line])
         self.assertTrue([line for line in log if "sample" in line])
-        self.assertTrue(support.lines(self.model / "timing.jsonl")[-1]["tokens_per_second"] > 0)
+        timing = support.lines(self.model / "timing.jsonl")[-1]
+        self.assertGreater(timing["tokens_per_second"], 0)
+        self.assertGreater(timing["memory_bytes"], 0)
+        self.assertEqual(timing["seconds_left"], 0)
+        self.assertNotIn("mfu", timing)
+
+    def test_the_log_has_rates_and_curves(self):
+        run = self.folder / "curves"
+        command = self.train_command(run, "--metrics.tensorboard=true", "--metrics.peak_tflops=0.1", steps=4)
+        code, out, err = self.run_decay(command)
+        self.assertEqual(code, 0, err)
+        for text in ("step 4/4  loss ", "gradient norm", "tok/s  MFU ", " GiB  0 s left"):
+            self.assertIn(text, err)
+        timing = support.lines(run / "timing.jsonl")
+        self.assertEqual([line["step"] for line in timing], [1, 2, 3, 4])
+        self.assertTrue(all(line["mfu"] > 0 for line in timing))
+        self.assertEqual(len(list((run / "tensorboard").glob("events.out.tfevents.*"))), 1)
 
     def test_data_of_json_lines(self):
         source = self.folder / "web.jsonl"
