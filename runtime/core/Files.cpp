@@ -2,6 +2,7 @@
 
 #include "runtime/core/Files.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <fcntl.h>
@@ -178,6 +179,16 @@ Result<MappedFile> MappedFile::open(const fs::path &path) {
   mapped.memory = static_cast<const std::byte *>(memory);
   mapped.length = size;
   return mapped;
+}
+
+void MappedFile::prefetch(size_t first, size_t count) const {
+  auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t start = first / page * page;
+  // Advice that is not taken costs time, nothing else.
+  if (memory && first < length)
+    (void)madvise(const_cast<std::byte *>(memory) + start,
+                  std::min(count, length - first) + first - start,
+                  MADV_WILLNEED);
 }
 
 } // namespace decay::runtime

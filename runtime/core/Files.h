@@ -69,6 +69,9 @@ public:
   static Result<MappedFile> open(const std::filesystem::path &path);
   std::span<const std::byte> bytes() const { return {memory, length}; }
 
+  /// Asks the system to have these bytes in memory soon; does not wait.
+  void prefetch(size_t first, size_t count) const;
+
 private:
   const std::byte *memory = nullptr;
   size_t length = 0;

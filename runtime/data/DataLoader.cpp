@@ -65,6 +65,9 @@ void DataLoader::next(std::span<int32_t> inputs, std::span<int32_t> targets) {
     std::copy_n(window.begin(), T, inputs.begin() + b * T);
     std::copy_n(window.begin() + 1, T, targets.begin() + b * T);
   }
+  // The next batch comes from the disk while this one is worked on.
+  for (int64_t b = 0; b < B; ++b)
+    tokens->prefetch(windowAt(handedOut + b) * T, T + 1);
 }
 
 } // namespace decay::runtime

@@ -2,6 +2,8 @@
 
 #include "runtime/data/TokenShard.h"
 
+#include "runtime/core/Parallel.h"
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -46,6 +48,11 @@ std::span<const uint16_t> TokenShard::tokens() const {
   return {reinterpret_cast<const uint16_t *>(bytes.data()), bytes.size() / 2};
 }
 
+void TokenShard::prefetch(size_t first, size_t count) const {
+  file.prefetch(sizeof(Header) + first * sizeof(uint16_t),
+                count * sizeof(uint16_t));
+}
+
 Status writeShard(const std::filesystem::path &path,
                   std::span<const uint16_t> tokens) {
   assert(tokens.size() <= INT32_MAX);
@@ -62,22 +69,43 @@ void TokenSequence::add(std::span<const uint16_t> tokens) {
   total += static_cast<int64_t>(tokens.size());
 }
 
+/// User error for a token that is not below `vocabularySize`.
+static Status checkTokens(const std::filesystem::path &path,
+                          std::span<const uint16_t> tokens,
+                          int64_t vocabularySize) {
+  // Without the place, which only a damaged shard needs, this is a maximum over
+  // vectors, as fast as the memory.
+  uint16_t largest = 0;
+  for (uint16_t token : tokens)
+    largest = std::max(largest, token);
+  if (largest < vocabularySize)
+    return {};
+  auto beyond = std::ranges::find_if(
+      tokens, [&](uint16_t token) { return token >= vocabularySize; });
+  return Status::user(fmt::format(
+      "{}: token {} at place {} does not exist in a vocabulary of {}; the "
+      "shard was made with another tokenizer, or is damaged",
+      path.string(), *beyond, beyond - tokens.begin(), vocabularySize));
+}
+
 Result<TokenSequence>
 TokenSequence::open(std::span<const std::filesystem::path> shards,
                     int64_t vocabularySize) {
   TokenSequence sequence;
   for (const std::filesystem::path &path : shards) {
     DECAY_ASSIGN_OR_RETURN(TokenShard shard, TokenShard::open(path));
-    std::span<const uint16_t> tokens = shard.tokens();
-    auto largest = std::ranges::max_element(tokens);
-    if (largest != tokens.end() && *largest >= vocabularySize)
-      return Status::user(fmt::format(
-          "{}: token {} does not exist in a vocabulary of {}; the shard was "
-          "made with another tokenizer",
-          path.string(), *largest, vocabularySize));
     sequence.files.push_back(std::move(shard));
-    sequence.add(tokens);
+    sequence.add(sequence.files.back().tokens());
   }
+  // All tokens are read once, so that none beyond the vocabulary is met in the
+  // middle of a run; afterwards they are in the page cache.
+  std::vector<Status> found(shards.size());
+  inParallel(shards.size(), threadCount(), [&](size_t index, size_t) {
+    found[index] = checkTokens(shards[index], sequence.parts[index].tokens,
+                               vocabularySize);
+  });
+  for (Status &status : found)
+    DECAY_RETURN_IF_ERROR(std::move(status));
   return sequence;
 }
 
@@ -86,6 +114,24 @@ TokenSequence TokenSequence::of(std::vector<uint16_t> tokens) {
   sequence.own = std::move(tokens);
   sequence.add(sequence.own);
   return sequence;
+}
+
+void TokenSequence::prefetch(int64_t first, int64_t count) const {
+  assert(first >= 0 && first + count <= total);
+  if (files.empty())
+    return;
+  auto index = static_cast<size_t>(
+      std::ranges::upper_bound(parts, first, {}, &Part::first) - parts.begin() -
+      1);
+  for (; count > 0 && index < parts.size(); ++index) {
+    const Part &part = parts[index];
+    auto from = static_cast<size_t>(first - part.first);
+    size_t here =
+        std::min(static_cast<size_t>(count), part.tokens.size() - from);
+    files[index].prefetch(from, here);
+    first += static_cast<int64_t>(here);
+    count -= static_cast<int64_t>(here);
+  }
 }
 
 void TokenSequence::read(int64_t first, std::span<int32_t> out) const {

@@ -25,6 +25,9 @@ public:
 
   std::span<const uint16_t> tokens() const;
 
+  /// Asks the system to have these tokens in memory soon; does not wait.
+  void prefetch(size_t first, size_t count) const;
+
 private:
   MappedFile file;
 };
@@ -40,8 +43,8 @@ public:
   TokenSequence(TokenSequence &&) = default;
   TokenSequence &operator=(TokenSequence &&) = default;
 
-  /// User error when a token is not below `vocabularySize`: the shards were
-  /// made with another tokenizer.
+  /// User error when a token is not below `vocabularySize`, with file and
+  /// place: the shards were made with another tokenizer.
   static Result<TokenSequence>
   open(std::span<const std::filesystem::path> shards, int64_t vocabularySize);
 
@@ -52,6 +55,10 @@ public:
 
   /// Tokens [first, first + out.size()), which must exist.
   void read(int64_t first, std::span<int32_t> out) const;
+
+  /// Asks the system to have tokens [first, first + count) in memory soon; does
+  /// not wait.
+  void prefetch(int64_t first, int64_t count) const;
 
 private:
   struct Part {

@@ -56,6 +56,10 @@ public:
   /// In which activations are held, and the weights of matrix products.
   virtual NumberType activationType() const { return NumberType::F32; }
 
+  /// 10^12 operations a second of dense products in the activations' type, by
+  /// the maker's data sheet; 0: not known.
+  virtual double peakTeraflops() const { return 0; }
+
   virtual ChunkLimits chunkLimits() const { return {}; }
 
   /// Whether the host reads and writes this device's memory as its own.

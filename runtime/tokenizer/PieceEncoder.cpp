@@ -2,56 +2,55 @@
 
 #include "runtime/tokenizer/PieceEncoder.h"
 
+#include <algorithm>
+#include <cstring>
 #include <queue>
 
 namespace decay::runtime {
 namespace {
 constexpr size_t shortPiece = 32; ///< bytes: quadratic is faster up to here
-constexpr size_t mostRemembered = 1 << 16;
+constexpr Token none = PairTable::none;
 
-Token byteToken(char byte) { return static_cast<uint8_t>(byte); }
-} // namespace
+/// Larger than any token: what a pair that does not merge is worth.
+constexpr uint32_t never = static_cast<uint32_t>(none);
 
-void PieceEncoder::append(std::string_view piece, std::vector<Token> &out) {
-  if (piece.size() > shortPiece)
-    return encodeLong(piece, out);
-  if (piece.size() == 1)
-    return out.push_back(byteToken(piece[0]));
-  auto found = known.find(piece);
-  if (found != known.end()) {
-    out.insert(out.end(), found->second.begin(), found->second.end());
-    return;
-  }
-  encodeShort(piece, out);
-  if (known.size() < mostRemembered)
-    known.emplace(piece, work);
-}
-
-void PieceEncoder::encodeShort(std::string_view piece,
-                               std::vector<Token> &out) {
-  work.clear();
-  for (char byte : piece)
-    work.push_back(byteToken(byte));
-  while (work.size() > 1) {
-    size_t place = 0;
-    Token best = none;
-    for (size_t i = 0; i + 1 < work.size(); ++i) {
-      Token token = mergeOf(work[i], work[i + 1]);
-      if (token != none && (best == none || token < best))
-        best = token, place = i;
-    }
-    if (best == none)
+void mergeShort(const MergeRules &rules, std::string_view piece,
+                std::vector<Token> &out) {
+  std::array<Token, shortPiece> tokens;
+  std::array<uint32_t, shortPiece> results; ///< of a token and the one after it
+  size_t count = piece.size();
+  auto look = [&](size_t i) {
+    results[i] =
+        i + 1 < count
+            ? static_cast<uint32_t>(rules.pairs.find(tokens[i], tokens[i + 1]))
+            : never;
+  };
+  for (size_t i = 0; i < count; ++i)
+    tokens[i] = rules.tokenOfByte[static_cast<uint8_t>(piece[i])];
+  for (size_t i = 0; i < count; ++i)
+    look(i);
+  while (true) {
+    auto *best = std::min_element(results.data(), results.data() + count);
+    if (*best == never)
       break;
-    work[place] = best;
-    work.erase(work.begin() + static_cast<int64_t>(place) + 1);
+    auto place = static_cast<size_t>(best - results.data());
+    tokens[place] = static_cast<Token>(*best);
+    --count;
+    for (size_t i = place + 1; i < count; ++i) {
+      tokens[i] = tokens[i + 1];
+      results[i] = results[i + 1];
+    }
+    look(place);
+    if (place > 0)
+      look(place - 1);
   }
-  out.insert(out.end(), work.begin(), work.end());
+  out.insert(out.end(), tokens.data(), tokens.data() + count);
 }
 
 // A doubly linked list of tokens and a heap of pairs that may be merged; an
 // entry of the heap whose tokens have changed since is passed over.
-void PieceEncoder::encodeLong(std::string_view piece,
-                              std::vector<Token> &out) const {
+void mergeLong(const MergeRules &rules, std::string_view piece,
+               std::vector<Token> &out) {
   struct Node {
     Token token;
     int64_t previous, next;
@@ -74,11 +73,13 @@ void PieceEncoder::encodeLong(std::string_view piece,
     if (place < 0 || node(place).next >= count)
       return;
     Token left = node(place).token, right = node(node(place).next).token;
-    if (Token token = mergeOf(left, right); token != none)
+    if (Token token = rules.pairs.find(left, right); token != none)
       heap.push({token, place, left, right});
   };
   for (int64_t i = 0; i < count; ++i)
-    node(i) = {byteToken(piece[static_cast<size_t>(i)]), i - 1, i + 1};
+    node(i) = {
+        rules.tokenOfByte[static_cast<uint8_t>(piece[static_cast<size_t>(i)])],
+        i - 1, i + 1};
   for (int64_t i = 0; i < count; ++i)
     offer(i);
   while (!heap.empty()) {
@@ -99,6 +100,38 @@ void PieceEncoder::encodeLong(std::string_view piece,
   }
   for (int64_t i = 0; i < count; i = node(i).next)
     out.push_back(node(i).token);
+}
+
+} // namespace
+
+void PieceEncoder::merge(const MergeRules &rules, std::string_view piece,
+                         std::vector<Token> &out) {
+  if (piece.size() > shortPiece)
+    mergeLong(rules, piece, out);
+  else
+    mergeShort(rules, piece, out);
+}
+
+void PieceEncoder::append(std::string_view piece, std::vector<Token> &out) {
+  Remembered wanted;
+  if (piece.size() >= sizeof(wanted.key))
+    return merge(*rules, piece, out);
+  std::memcpy(wanted.key.data(), piece.data(), piece.size());
+  wanted.key[1] |= static_cast<uint64_t>(piece.size()) << 56;
+  uint64_t mixed = wanted.key[0] * 0x9e3779b97f4a7c15 ^
+                   (wanted.key[1] ^ wanted.key[0] >> 32) * 0xc2b2ae3d27d4eb4f;
+  Remembered &slot = known[mixed >> (64 - rememberedBits)];
+  if (slot.key == wanted.key) {
+    out.insert(out.end(), slot.tokens.data(), slot.tokens.data() + slot.count);
+    return;
+  }
+  size_t before = out.size();
+  merge(*rules, piece, out);
+  wanted.count = static_cast<uint16_t>(out.size() - before);
+  if (wanted.count > wanted.tokens.size())
+    return;
+  std::copy(out.end() - wanted.count, out.end(), wanted.tokens.begin());
+  slot = wanted;
 }
 
 } // namespace decay::runtime

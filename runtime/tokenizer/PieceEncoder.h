@@ -2,11 +2,11 @@
 #ifndef DECAY_RUNTIME_TOKENIZER_PIECEENCODER_H
 #define DECAY_RUNTIME_TOKENIZER_PIECEENCODER_H
 
-#include "runtime/tokenizer/Tokenizer.h"
+#include "runtime/tokenizer/PairTable.h"
 
+#include <array>
 #include <cstdint>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace decay::runtime {
@@ -15,34 +15,41 @@ namespace decay::runtime {
 /// tokens can exhaust the memory.
 inline constexpr size_t longestToken = 1024;
 
-inline uint64_t pairKey(Token left, Token right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 |
-         static_cast<uint32_t>(right);
-}
+/// All that decides how a piece is encoded.
+struct MergeRules {
+  std::array<Token, 256> tokenOfByte;
+  PairTable pairs;
+};
 
 /// Merges, always the earliest found pair first and of equal ones the leftmost,
-/// until no pair is left. Remembers short pieces, which texts repeat.
+/// until no pair is left. Remembers short pieces, which texts repeat: one
+/// encoder serves one thread, for as many texts as it likes.
 class PieceEncoder {
 public:
-  /// `merged` gives the token that a pair becomes; must outlive the encoder.
-  explicit PieceEncoder(const std::unordered_map<uint64_t, Token> &merged)
-      : merged(merged) {}
+  /// `rules` must outlive the encoder, and not change.
+  explicit PieceEncoder(const MergeRules &rules)
+      : rules(&rules), known(size_t{1} << rememberedBits) {}
 
-  /// Appends the tokens of `piece`, which must outlive the encoder.
+  /// Appends the tokens of a piece.
   void append(std::string_view piece, std::vector<Token> &out);
 
-private:
-  static constexpr Token none = -1;
-  Token mergeOf(Token left, Token right) const {
-    auto found = merged.find(pairKey(left, right));
-    return found == merged.end() ? none : found->second;
-  }
-  void encodeShort(std::string_view piece, std::vector<Token> &out);
-  void encodeLong(std::string_view piece, std::vector<Token> &out) const;
+  /// The same without memory.
+  static void merge(const MergeRules &rules, std::string_view piece,
+                    std::vector<Token> &out);
 
-  const std::unordered_map<uint64_t, Token> &merged;
-  std::unordered_map<std::string_view, std::vector<Token>> known;
-  std::vector<Token> work;
+private:
+  static constexpr int rememberedBits = 14;
+
+  /// A piece of at most 15 bytes, its length in the last one; of all pieces
+  /// with one hash the latest is remembered.
+  struct Remembered {
+    std::array<uint64_t, 2> key{};
+    std::array<uint16_t, 7> tokens;
+    uint16_t count;
+  };
+
+  const MergeRules *rules;
+  std::vector<Remembered> known;
 };
 
 } // namespace decay::runtime

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <memory>
 
 namespace decay::runtime {
 namespace {
@@ -23,7 +24,7 @@ constexpr ClassRange ranges[] = {
 #undef Space
 };
 
-constexpr CharacterClass lookUp(uint32_t code) {
+CharacterClass lookUp(uint32_t code) {
   const ClassRange *found =
       std::ranges::lower_bound(ranges, code, std::less(), &ClassRange::last);
   return found != std::end(ranges) && found->first <= code
@@ -31,12 +32,20 @@ constexpr CharacterClass lookUp(uint32_t code) {
              : CharacterClass::Other;
 }
 
-constexpr auto asciiClasses = [] {
-  std::array<CharacterClass, 128> classes{};
-  for (uint32_t code = 0; code < classes.size(); ++code)
-    classes[code] = lookUp(code);
-  return classes;
-}();
+constexpr uint32_t endOfAscii = 0x80, endOfBasicPlane = 0x10000;
+using BasicPlane = std::array<CharacterClass, endOfBasicPlane>;
+
+/// The classes of nearly every character in use, made once.
+const BasicPlane &basicPlane() {
+  static const auto classes = [] {
+    auto plane = std::make_unique<BasicPlane>();
+    for (auto [first, last, kind] : ranges)
+      for (uint32_t code = first; code <= last && code < plane->size(); ++code)
+        (*plane)[code] = kind;
+    return plane;
+  }();
+  return *classes;
+}
 
 struct CodePoint {
   uint32_t code;
@@ -71,17 +80,21 @@ constexpr std::string_view contractions[] = {"'s", "'t",  "'re", "'ve",
 } // namespace
 
 CharacterClass classOf(uint32_t code) {
-  return code < asciiClasses.size() ? asciiClasses[code] : lookUp(code);
+  return code < endOfBasicPlane ? basicPlane()[code] : lookUp(code);
 }
+
+PreTokenizer::PreTokenizer(std::string_view text)
+    : text(text), basic(basicPlane().data()) {}
 
 PreTokenizer::Character PreTokenizer::at(size_t offset) const {
   auto first = static_cast<uint8_t>(text[offset]);
-  if (first < asciiClasses.size())
-    return {asciiClasses[first], 1};
+  if (first < endOfAscii)
+    return {basic[first], 1};
   CodePoint point = decodeSequence(text.substr(offset, 4));
   if (point.bytes == 0)
     return {CharacterClass::Other, 1};
-  return {lookUp(point.code), point.bytes};
+  return {point.code < endOfBasicPlane ? basic[point.code] : lookUp(point.code),
+          point.bytes};
 }
 
 size_t PreTokenizer::endOfRun(size_t offset, CharacterClass kind) const {
@@ -124,6 +137,16 @@ std::string_view PreTokenizer::next() {
   position =
       kind == CharacterClass::Space ? endOfSpaces(start) : endOfRun(word, kind);
   return text.substr(start, position - start);
+}
+
+size_t placeToCut(std::string_view text, size_t least) {
+  for (size_t place = std::max<size_t>(least, 1);
+       (place = text.find('\n', place)) != std::string_view::npos; ++place) {
+    auto before = static_cast<uint8_t>(text[place - 1]);
+    if (before < endOfAscii && classOf(before) != CharacterClass::Space)
+      return place;
+  }
+  return text.size();
 }
 
 } // namespace decay::runtime

@@ -25,7 +25,7 @@ CharacterClass classOf(uint32_t codePoint);
 /// Cuts a text piece by piece; together the pieces are the text.
 class PreTokenizer {
 public:
-  explicit PreTokenizer(std::string_view text) : text(text) {}
+  explicit PreTokenizer(std::string_view text);
 
   /// The next piece; empty at the end.
   std::string_view next();
@@ -40,8 +40,14 @@ private:
   size_t endOfSpaces(size_t offset) const;
 
   std::string_view text;
+  const CharacterClass *basic; ///< by code point, below 65,536
   size_t position = 0;
 };
+
+/// The first place from `least` on at which a text may be cut in two that are
+/// encoded apart, with the same tokens as the whole: a line's end after what is
+/// no white space. The text's size when there is none.
+size_t placeToCut(std::string_view text, size_t least);
 
 } // namespace decay::runtime
 

@@ -5,11 +5,11 @@
 #include "runtime/core/Files.h"
 #include "runtime/core/Json.h"
 #include "runtime/core/Sha256.h"
-#include "runtime/tokenizer/PieceEncoder.h"
 #include "runtime/tokenizer/PreTokenizer.h"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 namespace decay::runtime {
 namespace {
@@ -26,20 +26,25 @@ std::string inQuotes(std::string_view bytes) {
 }
 } // namespace
 
-Tokenizer::Tokenizer(std::vector<Merge> merges) : mergeList(std::move(merges)) {
+Tokenizer::Tokenizer(std::vector<Merge> merges, const ByteOrder &order)
+    : mergeList(std::move(merges)), bytes(order),
+      rules{{}, PairTable(mergeList.size())} {
   spellings.reserve(static_cast<size_t>(vocabularySize()));
-  for (int byte = 0; byte < firstMerge; ++byte)
+  for (uint8_t byte : bytes) {
+    rules.tokenOfByte[byte] = static_cast<Token>(spellings.size());
     spellings.emplace_back(1, static_cast<char>(byte));
+  }
   for (const Merge &merge : mergeList) {
-    merged.emplace(pairKey(merge.left, merge.right),
-                   static_cast<Token>(spellings.size()));
+    rules.pairs.insert(merge.left, merge.right,
+                       static_cast<Token>(spellings.size()));
     spellings.push_back(spellings[static_cast<size_t>(merge.left)] +
                         spellings[static_cast<size_t>(merge.right)]);
   }
   spellings.emplace_back();
 }
 
-Result<Tokenizer> Tokenizer::create(std::vector<Merge> merges) {
+Result<Tokenizer> Tokenizer::create(std::vector<Merge> merges,
+                                    const ByteOrder &bytes) {
   constexpr size_t mostMerges = mostTokens - firstMerge - 1;
   if (merges.size() > mostMerges)
     return Status::user(fmt::format("{} merges, at most {} are allowed",
@@ -63,18 +68,40 @@ Result<Tokenizer> Tokenizer::create(std::vector<Merge> merges) {
       return Status::user(fmt::format("merge {}: a token of more than {} bytes",
                                       i, longestToken));
   }
-  return Tokenizer(std::move(merges));
+  return Tokenizer(std::move(merges), bytes);
 }
 
 std::string Tokenizer::serialize() const {
   Json list = Json::array();
   for (const Merge &merge : mergeList)
     list.push_back({merge.left, merge.right});
-  return Json{{"format", formatName},
-              {"version", formatNumber},
-              {"merges", std::move(list)}}
-             .dump() +
-         "\n";
+  Json json = {{"format", formatName},
+               {"version", formatNumber},
+               {"merges", std::move(list)}};
+  if (bytes != countingBytes)
+    json["bytes"] = bytes;
+  return json.dump() + "\n";
+}
+
+/// The order of the bytes, if the file gives one.
+static Result<ByteOrder> parseBytes(const Json &json, std::string_view name) {
+  if (!json.contains("bytes"))
+    return countingBytes;
+  const Json &list = json["bytes"];
+  ByteOrder order{};
+  std::array<bool, order.size()> seen{};
+  bool good = list.is_array() && list.size() == order.size();
+  for (size_t i = 0; good && i < order.size(); ++i) {
+    good = list[i].is_number_unsigned() &&
+           list[i].get<uint64_t>() < order.size() &&
+           !std::exchange(seen[list[i].get<size_t>()], true);
+    if (good)
+      order[i] = list[i].get<uint8_t>();
+  }
+  if (!good)
+    return Status::user(fmt::format(
+        "{}: 'bytes': expected the numbers 0 to 255, each once", name));
+  return order;
 }
 
 Result<Tokenizer> Tokenizer::parse(std::string_view text,
@@ -101,7 +128,8 @@ Result<Tokenizer> Tokenizer::parse(std::string_view text,
           "{}: merge {}: expected two token numbers", name, merges.size()));
     merges.push_back({pair[0].get<Token>(), pair[1].get<Token>()});
   }
-  Result<Tokenizer> created = create(std::move(merges));
+  DECAY_ASSIGN_OR_RETURN(ByteOrder bytes, parseBytes(json, name));
+  Result<Tokenizer> created = create(std::move(merges), bytes);
   if (!created.ok())
     return std::move(created).status().within(name);
   return created;
@@ -119,12 +147,17 @@ Status Tokenizer::save(const std::filesystem::path &path) const {
 std::vector<Token> Tokenizer::encode(std::string_view text) const {
   std::vector<Token> tokens;
   tokens.reserve(text.size() / 3);
-  PieceEncoder encoder(merged);
+  PieceEncoder encoder(rules);
+  encode(text, encoder, tokens);
+  return tokens;
+}
+
+void Tokenizer::encode(std::string_view text, PieceEncoder &encoder,
+                       std::vector<Token> &out) {
   PreTokenizer pieces(text);
   for (std::string_view piece = pieces.next(); !piece.empty();
        piece = pieces.next())
-    encoder.append(piece, tokens);
-  return tokens;
+    encoder.append(piece, out);
 }
 
 std::string_view Tokenizer::bytesOf(Token token) const {

@@ -4,7 +4,7 @@
 // (PreTokenizer.h); inside a piece, neighbouring tokens are merged in the order
 // in which the trainer found the pairs. Token numbers:
 //
-//   0 .. 255                       the bytes
+//   0 .. 255                       the bytes, in the tokenizer's order
 //   256 .. 256 + merges - 1        the pairs, in order
 //   vocabularySize() - 1           end of text, which no text encodes to
 //
@@ -15,18 +15,17 @@
 #define DECAY_RUNTIME_TOKENIZER_TOKENIZER_H
 
 #include "runtime/core/Status.h"
+#include "runtime/tokenizer/PieceEncoder.h"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace decay::runtime {
-
-using Token = int32_t;
 
 /// Two tokens that become one.
 struct Merge {
@@ -34,17 +33,30 @@ struct Merge {
   bool operator==(const Merge &) const = default;
 };
 
+/// Which byte each of the first 256 tokens spells.
+using ByteOrder = std::array<uint8_t, 256>;
+
+/// Token b spells the byte b.
+constexpr ByteOrder countingBytes = [] {
+  ByteOrder order{};
+  for (size_t byte = 0; byte < order.size(); ++byte)
+    order[byte] = static_cast<uint8_t>(byte);
+  return order;
+}();
+
 class Tokenizer {
 public:
   static constexpr Token firstMerge = 256;
   static constexpr int64_t mostTokens = 65536; ///< shards hold 16 bits
 
   /// Only bytes and the end of text: 257 tokens.
-  Tokenizer() : Tokenizer(std::vector<Merge>()) {}
+  Tokenizer() : Tokenizer(std::vector<Merge>(), countingBytes) {}
 
   /// User error when a merge names a token that does not come before it, or
-  /// one that stands there twice, or there are too many.
-  static Result<Tokenizer> create(std::vector<Merge> merges);
+  /// one that stands there twice, or there are too many. `bytes` has each byte
+  /// once.
+  static Result<Tokenizer> create(std::vector<Merge> merges,
+                                  const ByteOrder &bytes = countingBytes);
 
   /// The JSON that `serialize` writes; user error with `name` and what is
   /// wrong otherwise.
@@ -62,6 +74,12 @@ public:
   /// Time grows as n log n with the longest piece.
   std::vector<Token> encode(std::string_view text) const;
 
+  /// Appends the tokens of `text`; the encoder, made of mergeRules(), remembers
+  /// pieces from text to text.
+  static void encode(std::string_view text, PieceEncoder &encoder,
+                     std::vector<Token> &out);
+  const MergeRules &mergeRules() const { return rules; }
+
   /// The bytes of one token; "" for the end of text.
   std::string_view bytesOf(Token token) const;
 
@@ -72,11 +90,12 @@ public:
   std::string hash() const;
 
 private:
-  explicit Tokenizer(std::vector<Merge> merges);
+  Tokenizer(std::vector<Merge> merges, const ByteOrder &bytes);
 
   std::vector<Merge> mergeList;
-  std::vector<std::string> spellings;         ///< by token
-  std::unordered_map<uint64_t, Token> merged; ///< pair of tokens -> token
+  ByteOrder bytes;
+  std::vector<std::string> spellings; ///< by token
+  MergeRules rules;
 };
 
 struct TokenizerTraining {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <queue>
+#include <unordered_map>
 
 namespace decay::runtime {
 namespace {

@@ -1,9 +1,11 @@
-"""Writes UnicodeClasses.inc: the letters, numbers and white space of Python's Unicode version.
+"""Writes UnicodeClasses.inc: the letters, numbers and white space of the Unicode version that tiktoken knows.
 
+    pip install unicodedata2==16.0.0
     python3 generate_unicode.py > UnicodeClasses.inc
 """
 import sys
-import unicodedata
+
+import unicodedata2 as unicodedata
 
 # The property White_Space; str.isspace() also takes four control characters.
 SPACES = {*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}

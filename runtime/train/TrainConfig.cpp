@@ -71,7 +71,7 @@ const Setting settings[] = {
     {"model.initialization", &C::initialisation, 0, 0, Resume::Fixed,
      "published or huggingface"},
     {"training.dataset", &C::dataset, 0, 0, Resume::Free,
-     "folder made by `decay prepare`"},
+     "folder made by `decay prepare`, or of published shards"},
     {"training.batch_size", &C::batch, 1, 65536, Resume::Fixed,
      "sequences in one pass"},
     {"training.seq_len", &C::sequence, 1, 1 << 20, Resume::Fixed,
@@ -94,6 +94,8 @@ const Setting settings[] = {
     {"optimizer.eps", &C::epsilon, tiny, 1, Resume::Fixed, "added to the root"},
     {"optimizer.weight_decay", &C::weightDecay, 0, 10, Resume::Fixed,
      "decoupled"},
+    {"optimizer.weight_decay_on_design", &C::designWeightDecay, 0, 0,
+     Resume::Fixed, "also on the design's own parameters"},
     {"lr_scheduler.type", &C::schedule, 0, 0, Resume::Fixed,
      "wsd, or wsd_published"},
     {"lr_scheduler.warmup_steps", &C::warmup, 0, many, Resume::Fixed,
@@ -115,6 +117,10 @@ const Setting settings[] = {
      "how samples begin"},
     {"metrics.log_freq", &C::logInterval, 1, many, Resume::Fixed,
      "steps between log lines"},
+    {"metrics.peak_tflops", &C::peakTeraflops, 0, 1e9, Resume::Free,
+     "for MFU; 0: the device's, if it is known"},
+    {"metrics.tensorboard", &C::tensorboard, 0, 0, Resume::Free,
+     "event files in RUN/tensorboard"},
 };
 
 struct Reader {

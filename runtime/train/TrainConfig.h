@@ -49,6 +49,7 @@ struct TrainConfig {
 
   double rate = 3e-4, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8,
          weightDecay = 0.1;
+  bool designWeightDecay = true;
   std::string schedule = "wsd";
   int64_t warmup = 100;
   double rateFloor = 0.1;
@@ -58,6 +59,8 @@ struct TrainConfig {
   int64_t sampleInterval = 0, sampleTokens = 64;
   std::string samplePrompt = "The ";
   int64_t logInterval = 10;
+  double peakTeraflops = 0; ///< 0: what the device says
+  bool tensorboard = false;
 
   /// Reads every setting. User errors with their place: unknown names, wrong
   /// types, values out of range, settings that contradict each other.

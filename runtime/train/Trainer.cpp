@@ -5,21 +5,13 @@
 #include "runtime/eval/Perplexity.h"
 #include "runtime/optim/Clipping.h"
 
-#include <chrono>
 #include <cmath>
 #include <fmt/format.h>
 
 namespace decay::runtime {
 
-static double now() {
-  return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 Result<TrainOutcome> Trainer::run() {
-  clockAtLog = now();
-  stepAtLog = stepsDone;
+  metrics->resume();
   TrainOutcome outcome;
   while (stepsDone < config.steps) {
     if (output.stopRequested()) {
@@ -60,7 +52,9 @@ Status Trainer::accumulateGradients(double &loss) {
                              network->parameters().blockFloats());
   const float scale = static_cast<float>(1.0 / double(tokensPerStep()));
   for (int64_t pass = 0; pass < config.accumulation; ++pass) {
+    double before = metrics->now();
     loader->next(tokens, targets);
+    metrics->waited(metrics->now() - before);
     ForwardCall call;
     call.tokens = tokens.data();
     call.B = config.batch, call.T = config.sequence;
@@ -109,17 +103,10 @@ Status Trainer::report(double loss, double norm, double rate) {
                {"loss", loss},          {"grad_norm", norm},
                {"learning_rate", rate}, {"skipped", skipped}};
   DECAY_RETURN_IF_ERROR(log->write(line.dump()));
-  double clock = now();
-  double seconds = clock - clockAtLog;
-  double rateOfTokens =
-      double((stepsDone - stepAtLog) * tokensPerStep()) / seconds;
-  clockAtLog = clock;
-  stepAtLog = stepsDone;
-  return timing->write(Json{
-      {"step", stepsDone},
-      {"seconds", seconds},
-      {"tokens_per_second",
-       rateOfTokens}}.dump());
+  DECAY_ASSIGN_OR_RETURN(std::string text,
+                         metrics->log({stepsDone, loss, norm, rate, skipped}));
+  output.say(text);
+  return {};
 }
 
 Status Trainer::afterStep() {
@@ -127,15 +114,15 @@ Status Trainer::afterStep() {
   auto due = [&](int64_t interval) {
     return interval > 0 && (stepsDone % interval == 0 || last);
   };
-  double before = now();
+  // The rate in the log is that of training alone.
+  metrics->pause();
   if (due(config.validationInterval))
     DECAY_RETURN_IF_ERROR(validate().within("validation"));
   if (due(config.sampleInterval))
     DECAY_RETURN_IF_ERROR(sample().within("sample"));
   if (due(config.checkpointInterval))
     DECAY_RETURN_IF_ERROR(save());
-  // The rate in the log is that of training alone.
-  clockAtLog += now() - before;
+  metrics->resume();
   return {};
 }
 
@@ -155,6 +142,8 @@ Status Trainer::validate() {
       {"validation_loss", loss},
       {"validation_bits_per_byte",
        score.bitsPerByte()}}.dump()));
+  DECAY_RETURN_IF_ERROR(
+      metrics->logValidation(stepsDone, loss, score.bitsPerByte()));
   output.say(fmt::format("step {}: validation loss {:.4f}, perplexity {:.2f}, "
                          "{:.4f} bits per byte",
                          stepsDone, loss, score.perplexity(),

@@ -15,6 +15,7 @@
 #include "runtime/nn/models/LanguageModel.h"
 #include "runtime/optim/AdamW.h"
 #include "runtime/optim/Schedule.h"
+#include "runtime/train/Metrics.h"
 #include "runtime/train/RunFolder.h"
 #include "runtime/train/TrainConfig.h"
 
@@ -85,6 +86,7 @@ private:
   Status start();
   Status resume(const Checkpoint &checkpoint);
   Status openLogs(int64_t keep);
+  Status openMetrics();
   Status update();
   Status accumulateGradients(double &loss);
   Status skipUpdate(double loss, double norm);
@@ -104,14 +106,13 @@ private:
   WsdSchedule schedule;
   Arena moments;
   Arena::Region firstMoments, secondMoments;
-  std::optional<RunLog> log, timing;
+  std::optional<RunLog> log;
+  std::optional<Metrics> metrics;
   std::vector<int32_t> tokens, targets;
 
   int64_t stepsDone = 0, skipped = 0, skippedInRow = 0;
   int64_t savedStep = -1;
   double lastLoss = 0;
-  double clockAtLog = 0;
-  int64_t stepAtLog = 0;
 };
 
 } // namespace decay::runtime

@@ -79,10 +79,13 @@ Status Trainer::planOptimizer() {
   output.say(network->plan().report() + moments.report());
   DECAY_RETURN_IF_ERROR(moments.allocate(parts.backend.device));
   std::vector<Parameter> list;
-  for (const ParameterInfo &info : table.infos())
+  for (const ParameterInfo &info : table.infos()) {
     list.push_back(trainedParameter(*network, info,
                                     moments.floats(firstMoments),
                                     moments.floats(secondMoments)));
+    if (info.fill == Fill::Design && !config.designWeightDecay)
+      list.back().weightDecay = false;
+  }
   AdamWOptions options;
   options.beta1 = config.beta1, options.beta2 = config.beta2;
   options.epsilon = config.epsilon, options.weightDecay = config.weightDecay;
@@ -100,10 +103,25 @@ Status Trainer::openLogs(int64_t keep) {
   DECAY_ASSIGN_OR_RETURN(RunLog lines,
                          RunLog::open(parts.run.path() / "train.jsonl", keep));
   log.emplace(std::move(lines));
-  DECAY_ASSIGN_OR_RETURN(RunLog times,
-                         RunLog::open(parts.run.path() / "timing.jsonl",
-                                      keep == 0 ? 0 : RunLog::keepAll));
-  timing.emplace(std::move(times));
+  return openMetrics();
+}
+
+Status Trainer::openMetrics() {
+  MetricsOptions options;
+  options.folder = parts.run.path();
+  options.resumed = stepsDone > 0;
+  options.tensorboard = config.tensorboard;
+  options.step = stepsDone, options.steps = config.steps;
+  options.tokensPerStep = tokensPerStep();
+  const ModelConfig &model = network->config();
+  options.countedParameters =
+      network->parameters().count() - model.vocabulary * model.width;
+  options.peakTeraflops = config.peakTeraflops > 0
+                              ? config.peakTeraflops
+                              : parts.backend.device.peakTeraflops();
+  options.memoryBytes = network->plannedBytes() + moments.bytes();
+  DECAY_ASSIGN_OR_RETURN(Metrics opened, Metrics::open(std::move(options)));
+  metrics.emplace(std::move(opened));
   return {};
 }
 

@@ -121,6 +121,24 @@ std::string CudaDevice::card() const {
   return name;
 }
 
+double peakTeraflopsOf(std::string_view card) {
+  // The first name that fits.
+  constexpr struct {
+    std::string_view name;
+    double teraflops;
+  } cards[] = {{"H100 PCIe", 756}, {"H100 NVL", 835}, {"H100", 989},
+               {"H200 NVL", 835},  {"H200", 989},     {"GH200", 989},
+               {"H800 PCIe", 756}, {"H800", 989}};
+  for (auto [name, teraflops] : cards)
+    if (card.find(name) != std::string_view::npos)
+      return teraflops;
+  return 0;
+}
+
+double CudaDevice::peakTeraflops() const {
+  return activations == NumberType::BF16 ? peakTeraflopsOf(card()) : 0;
+}
+
 std::string CudaDevice::driverVersion() const {
   if (std::string text = managedDriverVersion(); !text.empty())
     return text;

@@ -26,6 +26,7 @@ public:
   std::string_view target() const override { return "cuda"; }
   NumberType activationType() const override { return activations; }
   void setActivationType(NumberType type) { activations = type; }
+  double peakTeraflops() const override;
   ChunkLimits chunkLimits() const override { return {int64_t{1} << 29, 8192}; }
   bool isHostMemory() const override { return false; }
   void *allocate(size_t bytes) override;
@@ -82,6 +83,10 @@ private:
   std::vector<void *> codes;
   Status failure; ///< the first; nothing after it counts
 };
+
+/// Of dense products in bf16, by NVIDIA's data sheets; 0 for cards that are not
+/// listed.
+double peakTeraflopsOf(std::string_view card);
 
 } // namespace decay::runtime
 

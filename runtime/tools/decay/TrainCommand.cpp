@@ -63,7 +63,7 @@ Result<TrainConfig> readConfig(const TrainOptions &options,
   return TrainConfig::read(config);
 }
 
-/// Progress on a terminal, lines elsewhere.
+/// Lines, and on a terminal how far it is between them.
 class Screen {
 public:
   Screen(const TrainConfig &config, bool quiet) : quiet(quiet) {
@@ -72,7 +72,7 @@ public:
     options.unit = "tok";
     options.total =
         config.steps * config.batch * config.sequence * config.accumulation;
-    options.terminal = isatty(STDERR_FILENO);
+    options.terminal = isatty(STDERR_FILENO) == 1;
     progress.emplace(
         options, [](std::string_view text) { fmt::print(stderr, "{}", text); });
   }
@@ -86,15 +86,13 @@ public:
       progress->clear();
       fmt::print(stderr, "{}{}", line, line.ends_with('\n') ? "" : "\n");
     };
-    out.progress = [this](int64_t tokens, std::string_view note) {
-      progress->update(tokens, note);
-    };
+    if (isatty(STDERR_FILENO) == 1)
+      out.progress = [this](int64_t tokens, std::string_view note) {
+        progress->update(tokens, note);
+      };
     return out;
   }
-  void finish() {
-    if (!quiet)
-      progress->finish();
-  }
+  void finish() { progress->clear(); }
 
 private:
   bool quiet;
@@ -177,6 +175,10 @@ void addTrainCommand(CLI::App &app, Action &action) {
                   "--section.key=value; `decay train --settings`\n"
                   "lists them. A run that was stopped, or killed, goes on with "
                   "the same command.\n"
+                  "The log says tokens/s, and where the device's peak is known "
+                  "(or given: --metrics.peak_tflops)\n"
+                  "MFU = 6 x parameters without the input embedding x tokens/s "
+                  "/ peak.\n"
                   "  decay train examples/small.toml --design=mamba2 "
                   "--job.dump_folder=runs/mamba2\n"
                   "  decay train examples/small.toml --design=simple_decay "

@@ -10,6 +10,7 @@ using namespace decay::runtime;
 static constexpr const char *examples =
     R"(Examples, from text to a model that speaks:
   decay prepare books/ -o data                  tokenizer and token files of a folder of .txt
+  decay data web.jsonl -o data --tokenizer=gpt2 GPT-2 tokens of JSONL
   decay train --design=simple_decay --training.dataset=data --job.dump_folder=run
   decay eval run                                perplexity and bits per byte of the test files
   decay generate run "Once upon a time"         text, one token at a time

@@ -25,7 +25,40 @@ class Commands(support.DecayTest):
         self.assertLess(losses[-1], losses[0] - 1)
         self.assertTrue([line for line in log if "validation_bits_per_byte" in line])
         self.assertTrue([line for line in log if "sample" in line])
-        self.assertTrue(support.lines(self.model / "timing.jsonl")[-1]["tokens_per_second"] > 0)
+        timing = support.lines(self.model / "timing.jsonl")[-1]
+        self.assertGreater(timing["tokens_per_second"], 0)
+        self.assertGreater(timing["memory_bytes"], 0)
+        self.assertEqual(timing["seconds_left"], 0)
+        self.assertNotIn("mfu", timing)
+
+    def test_the_log_has_rates_and_curves(self):
+        run = self.folder / "curves"
+        command = self.train_command(run, "--metrics.tensorboard=true", "--metrics.peak_tflops=0.1", steps=4)
+        code, out, err = self.run_decay(command)
+        self.assertEqual(code, 0, err)
+        for text in ("step 4/4  loss ", "gradient norm", "tok/s  MFU ", " GiB  0 s left"):
+            self.assertIn(text, err)
+        timing = support.lines(run / "timing.jsonl")
+        self.assertEqual([line["step"] for line in timing], [1, 2, 3, 4])
+        self.assertTrue(all(line["mfu"] > 0 for line in timing))
+        self.assertEqual(len(list((run / "tensorboard").glob("events.out.tfevents.*"))), 1)
+
+    def test_data_of_json_lines(self):
+        source = self.folder / "web.jsonl"
+        source.write_text("".join(json.dumps({"text": f"page {n} says \u00e9", "id": n}) + "\n" for n in range(200)))
+        out = self.folder / "web"
+        result = json.loads(self.check_run(["data", source, "-o", out, "--tokenizer", self.data, "--json"]))
+        self.assertEqual(sum(split["documents"] for split in result["splits"].values()), 200)
+        self.assertEqual(result["vocabulary"], 300)
+        self.assertEqual((out / "tokenizer.json").read_bytes(), (self.data / "tokenizer.json").read_bytes())
+        bad = self.folder / "bad.jsonl"
+        bad.write_text('{"text": "a"}\n{"body": "b"}\n')
+        command = ["data", "-o", out, "--validation=0", "--test=0"]
+        self.refused([*command, bad], 1, "bad.jsonl line 2: 'text' is missing")
+        self.refused([*command, source, "--tokenizer", bad], 1, "not GPT-2's vocabulary")
+        self.refused([*command, source, "--tokenizer", self.data, "--vocabulary=400"], 1, "--vocabulary is for")
+        self.refused([*command, source, "--tokenizer", self.folder / "none"], 3, "none")
+        self.refused(["train", f"--training.dataset={out}", f"--job.dump_folder={self.folder}/r"], 3, "no dataset")
 
     def test_eval(self):
         result = json.loads(self.check_run(["eval", self.model, "--json"]))

@@ -36,11 +36,36 @@ protected:
     auto files = chooseSplits({text()}, options);
     if (!files.ok())
       return std::move(files).status();
-    return prepareDataset(*files, data(), options, [](std::string_view) {});
+    return prepareDataset(*files, data(), options, std::nullopt, {});
+  }
+
+  std::string preparationRefused(DatasetOptions options) const {
+    Status status = prepare(options);
+    EXPECT_EQ(status.code(), StatusCode::User);
+    EXPECT_FALSE(fs::exists(data() / "dataset.json"));
+    return status.message();
+  }
+  std::map<fs::path, std::string> content() const {
+    std::map<fs::path, std::string> files;
+    for (const auto &entry : fs::directory_iterator(data()))
+      files[entry.path()] = *readFile(entry.path());
+    return files;
   }
 
   TemporaryFolder temporary;
 };
+
+/// Lines of JSON whose texts are "document 0 ...", "document 1 ...", ...
+std::string jsonLines(int count) {
+  std::string lines;
+  for (int i = 0; i < count; ++i) {
+    lines += R"({"id": )" + std::to_string(i) + R"(, "text": "document )" +
+             std::to_string(i) + R"( \u00e9\nend"})" + "\r\n";
+    if (i % 10 == 0)
+      lines += " \n";
+  }
+  return lines;
+}
 
 std::string decoded(const Dataset &dataset, Split split) {
   const TokenSequence &tokens = dataset.tokens.of(split);
@@ -87,13 +112,88 @@ TEST_F(DatasetTest, EverySplitComesBackExactly) {
 TEST_F(DatasetTest, SameTextGivesTheSameBytes) {
   writeBooks(9);
   ASSERT_TRUE(prepare().ok());
-  std::map<fs::path, std::string> before;
-  for (const auto &entry : fs::directory_iterator(data()))
-    before[entry.path()] = *readFile(entry.path());
+  std::map<fs::path, std::string> before = content();
   EXPECT_EQ(before.size(), 5u);
   ASSERT_TRUE(prepare().ok());
-  for (const auto &[path, bytes] : before)
-    EXPECT_EQ(*readFile(path), bytes) << path;
+  EXPECT_EQ(content(), before);
+}
+
+// Texts of several parts and many documents; shards of an older dataset go.
+TEST_F(DatasetTest, AnyNumberOfThreadsGivesTheSameBytes) {
+  std::string large;
+  for (int i = 0; i < 200'000; ++i)
+    large += "line " + std::to_string(i) + " of many\n";
+  write("train/large.txt", large);
+  write("train/lines.jsonl", jsonLines(500));
+  write("validation/a", "a");
+  write("test/lines.jsonl", jsonLines(3));
+  ASSERT_TRUE(prepare({.vocabularySize = 300, .shardTokens = 5000}).ok());
+  EXPECT_TRUE(fs::exists(data() / "train-002.bin"));
+  ASSERT_TRUE(prepare({.vocabularySize = 300, .threads = 1}).ok());
+  std::map<fs::path, std::string> before = content();
+  EXPECT_EQ(before.size(), 5u);
+  ASSERT_TRUE(prepare({.vocabularySize = 300, .threads = 3}).ok());
+  EXPECT_EQ(content(), before);
+}
+
+TEST_F(DatasetTest, DocumentsOfJsonLinesAreSplitByTheSeed) {
+  write("lines.jsonl", jsonLines(400));
+  ASSERT_TRUE(prepare().ok());
+  auto dataset = Dataset::open(data());
+  ASSERT_TRUE(dataset.ok()) << dataset.status().message();
+  std::multiset<std::string> found;
+  for (Split split : allSplits) {
+    std::string text = decoded(*dataset, split);
+    const SplitSummary &summary = dataset->summary.of(split);
+    EXPECT_EQ(summary.bytes, static_cast<int64_t>(text.size()));
+    EXPECT_GT(summary.documents, 5);
+    for (size_t end; !text.empty(); text.erase(0, end)) {
+      end = text.find("end") + 3;
+      found.insert(text.substr(0, end));
+    }
+  }
+  EXPECT_EQ(found.size(), 400u);
+  for (int i = 0; i < 400; ++i)
+    EXPECT_TRUE(
+        found.contains("document " + std::to_string(i) + " \u00e9\nend"));
+  EXPECT_EQ(preparationRefused({.testShare = 1e-9, .vocabularySize = 300}),
+            "no document fell to 'test'; give more documents, a larger share "
+            "or 0");
+}
+
+TEST_F(DatasetTest, DamagedJsonLinesAreLocated) {
+  const std::pair<const char *, const char *> rows[] = {
+      {"{\"text\": \"a\"}\n{\"text\": \"b}\n", " line 2:1:13: error: "},
+      {"{\"text\": \"a\"}\n\n[]\n", " line 3: expected an object"},
+      {"{\"txt\": \"a\"}", " line 1: 'text' is missing"},
+      {"{\"text\": 3}", " line 1: 'text': expected a string, found 3"},
+      {"{\"text\": \"\xff\"}", " line 1:1:"}};
+  for (auto [lines, expected] : rows) {
+    write("lines.jsonl", lines);
+    std::string message = preparationRefused(
+        {.validationShare = 0, .testShare = 0, .vocabularySize = 300});
+    EXPECT_EQ(message.find((text() / "lines.jsonl").string() + expected), 0u)
+        << message;
+  }
+}
+
+TEST_F(DatasetTest, ATokenizerMayBeGiven) {
+  writeBooks(6);
+  auto files = chooseSplits({text()}, {});
+  ASSERT_TRUE(prepareDataset(*files, data(), {}, Tokenizer(), {}).ok());
+  auto dataset = Dataset::open(data());
+  ASSERT_TRUE(dataset.ok()) << dataset.status().message();
+  EXPECT_EQ(dataset->tokenizer.vocabularySize(), 257);
+  EXPECT_EQ(decoded(*dataset, Split::Test), joined(files->of(Split::Test)));
+}
+
+TEST_F(DatasetTest, PackedFilesAreRefused) {
+  writeBooks(5);
+  write("web.jsonl.zst", "?");
+  Status status = chooseSplits({text()}, {}).status();
+  EXPECT_EQ(status.code(), StatusCode::User);
+  EXPECT_NE(status.message().find("web.jsonl.zst: packed; turn it into"),
+            std::string::npos);
 }
 
 TEST_F(DatasetTest, SplitIsByFileAndFromTheSeed) {
@@ -190,9 +290,64 @@ TEST_F(DatasetTest, JsonOfOtherShapesIsRefused) {
         "{\"train\": {\"bytes\": 1, \"tokens\": 1, \"files\": 1}}",
         "{\"train\": {\"bytes\": 1, \"tokens\": 1, \"shards\": {\"a\": 1}}}",
         "{\"train\": {\"bytes\": 1, \"tokens\": 1, \"shards\": [\"..\"]}}"}) {
-    std::string json = "{\"format\": 1, \"tokenizer\": \"" + hash +
+    std::string json = "{\"format\": 2, \"tokenizer\": \"" + hash +
                        "\", \"splits\": " + splits + "}";
     ASSERT_TRUE(writeFileAtomic(data() / "dataset.json", json).ok());
     EXPECT_FALSE(Dataset::open(data()).ok()) << splits;
   }
+}
+
+TEST_F(DatasetTest, AFolderWithoutDatasetSaysWhatIsMissing) {
+  writeBooks(6);
+  ASSERT_TRUE(prepare().ok());
+  fs::remove(data() / "dataset.json");
+  Status status = Dataset::open(data()).status();
+  EXPECT_EQ(status.code(), StatusCode::World);
+  EXPECT_NE(status.message().find("neither a dataset.json"), std::string::npos);
+}
+
+namespace {
+/// Names and splits as those of FineWeb-Edu's published shards.
+class PublishedShards : public DatasetTest {
+protected:
+  void SetUp() override {
+    fs::create_directories(data());
+    setenv("DECAY_GPT2", DECAY_WHEELS "/gpt2.tiktoken", 1);
+    if (!fs::exists(DECAY_WHEELS "/gpt2.tiktoken"))
+      GTEST_SKIP() << "no GPT-2 vocabulary in " << DECAY_WHEELS
+                   << "; test/support/setup.sh test puts it there";
+  }
+  void TearDown() override { unsetenv("DECAY_GPT2"); }
+  void shard(const char *name, std::vector<uint16_t> tokens) const {
+    ASSERT_TRUE(writeShard(data() / name, tokens).ok());
+  }
+};
+} // namespace
+
+TEST_F(PublishedShards, LoadAsTheyAre) {
+  shard("edu_fineweb_train_000002.bin", {995});
+  shard("edu_fineweb_train_000001.bin", {50256, 31373});
+  shard("edu_fineweb_val_000000.bin", {50256, 995});
+  auto dataset = Dataset::open(data());
+  ASSERT_TRUE(dataset.ok()) << dataset.status().message();
+  EXPECT_EQ(decoded(*dataset, Split::Train), "hello world");
+  EXPECT_EQ(decoded(*dataset, Split::Validation), " world");
+  EXPECT_EQ(dataset->tokens.of(Split::Test).size(), 0);
+  EXPECT_EQ(dataset->summary.of(Split::Train).tokens, 3);
+}
+
+TEST_F(PublishedShards, DamageIsNamedWithItsPlace) {
+  shard("fineweb_train_000001.bin", {1, 2, 50257, 50300});
+  Status status = Dataset::open(data()).status();
+  EXPECT_EQ(status.code(), StatusCode::User);
+  EXPECT_NE(status.message().find(
+                "fineweb_train_000001.bin: token 50257 at place 2 does not "
+                "exist in a vocabulary of 50257"),
+            std::string::npos);
+  fs::resize_file(data() / "fineweb_train_000001.bin", 1029);
+  EXPECT_NE(Dataset::open(data()).status().message().find("it was cut off"),
+            std::string::npos);
+  setenv("DECAY_GPT2", "/nowhere/gpt2.tiktoken", 1);
+  EXPECT_NE(Dataset::open(data()).status().message().find("/nowhere/gpt2"),
+            std::string::npos);
 }

@@ -3,6 +3,7 @@
 #include "runtime/tokenizer/PreTokenizer.h"
 
 #include <gtest/gtest.h>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -75,4 +76,24 @@ TEST(PreTokenizer, InvalidUtf8IsOther) {
     EXPECT_EQ(cut("a" + std::string(bad) + "b"),
               (Pieces{"a", std::string(bad), "b"}));
   EXPECT_EQ(cut(std::string("a\0b", 3)), (Pieces{"a", std::string(1, 0), "b"}));
+}
+
+TEST(PreTokenizer, NothingChangesWhereATextMayBeCut) {
+  EXPECT_EQ(placeToCut("ab\ncd\nef", 0), 2u);
+  EXPECT_EQ(placeToCut("ab\ncd\nef", 3), 5u);
+  EXPECT_EQ(placeToCut("\nab \n\n\u00a0\ncd", 0), 11u);
+  EXPECT_EQ(placeToCut("", 0), 0u);
+  EXPECT_EQ(placeToCut("ab", 7), 2u);
+  std::mt19937 random(8);
+  for (int trial = 0; trial < 500; ++trial) {
+    std::string text;
+    for (int i = 0; i < 40; ++i)
+      text += std::vector<std::string>{
+          "a", "'s", " ", "\n", "\t", "1", "\u00a0", "!", "\xff"}[random() % 9];
+    size_t place = placeToCut(text, random() % 20);
+    Pieces parts = cut(text.substr(0, place));
+    Pieces rest = cut(text.substr(place));
+    parts.insert(parts.end(), rest.begin(), rest.end());
+    EXPECT_EQ(cut(text), parts) << text;
+  }
 }

@@ -6,6 +6,7 @@
 #include "runtime/tokenizer/PreTokenizer.h"
 #include "test/unit/runtime/TemporaryFolder.h"
 
+#include <algorithm>
 #include <ctime>
 #include <gtest/gtest.h>
 #include <random>
@@ -125,6 +126,27 @@ TEST(Tokenizer, WorstCasesTakeUnderASecond) {
   EXPECT_LT(secondsToEncode(tokenizer, joiners), 1);
 }
 
+TEST(Tokenizer, BytesMayHaveAnyOrder) {
+  ByteOrder order = countingBytes;
+  std::ranges::reverse(order);
+  Tokenizer tokenizer = *Tokenizer::create({{255 - 'h', 255 - 'e'}}, order);
+  std::vector<Token> expected = {256, 255 - 'y'};
+  EXPECT_EQ(tokenizer.encode("hey"), expected);
+  EXPECT_EQ(*tokenizer.decode(expected), "hey");
+  auto parsed = Tokenizer::parse(tokenizer.serialize(), "t.json");
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  EXPECT_EQ(parsed->encode("hey"), expected);
+  EXPECT_NE(tokenizer.hash(),
+            Tokenizer::create({{255 - 'h', 255 - 'e'}})->hash());
+  order[0] = order[1];
+  std::string twice =
+      R"({"format":"decay.bpe","version":1,"merges":[],"bytes":[)";
+  for (uint8_t byte : order)
+    twice += std::to_string(byte) + ",";
+  twice.back() = ']';
+  EXPECT_FALSE(Tokenizer::parse(twice + "}", "t.json").ok());
+}
+
 TEST(Tokenizer, FileRoundTrip) {
   TemporaryFolder folder;
   Tokenizer tokenizer = small();
@@ -161,6 +183,8 @@ TEST(Tokenizer, RefusesDamagedFiles) {
        "merge 1: [1, 2] stands there already"},
       {R"({"format":"decay.bpe","version":1,"merges":[[1,65536]]})",
        "expected two token numbers"},
+      {R"({"format":"decay.bpe","version":1,"merges":[],"bytes":[0,1]})",
+       "'bytes': expected the numbers 0 to 255, each once"},
   };
   for (const Row &row : rows) {
     auto parsed = Tokenizer::parse(row.text, "t.json");

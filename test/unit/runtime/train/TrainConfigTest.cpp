@@ -1,6 +1,10 @@
 //===- TrainConfigTest.cpp - Settings, their errors, resuming --*- C++ -*-===//
 #include "runtime/train/TrainConfig.h"
 
+#include "runtime/core/Files.h"
+#include "runtime/optim/Schedule.h"
+
+#include <filesystem>
 #include <gtest/gtest.h>
 
 using namespace decay::runtime;
@@ -98,6 +102,50 @@ TEST(TrainConfig, modelSizesFollowThePaper) {
   EXPECT_EQ(model->vocabulary, 50432);
   EXPECT_EQ(model->gluWidth, 2048);
   EXPECT_EQ(model->gateRank, 64);
+}
+
+// Totals as the paper names its models, of vector simple_decay.
+TEST(TrainConfig, thePapersConfigurationsHaveThePapersSizes) {
+  struct Row {
+    const char *file;
+    double millions;
+  };
+  for (auto [file, millions] : {Row{"30m", 30.4},
+                                {"160m", 164.8},
+                                {"410m", 418.0},
+                                {"1450m", 1452.5}}) {
+    auto text = readFile(std::filesystem::path(DECAY_SOURCE) / "examples" /
+                         "paper" / (std::string(file) + ".toml"));
+    ASSERT_TRUE(text.ok()) << text.status().message();
+    auto config = read(*text, {"job.dump_folder=run", "training.dataset=data"});
+    ASSERT_TRUE(config.ok()) << config.status().message();
+    EXPECT_EQ(config->batch * config->accumulation * config->sequence, 524288);
+    EXPECT_EQ(config->width / config->heads, 64);
+    auto schedule = WsdSchedule::published(config->steps, config->warmup,
+                                           config->rateFloor);
+    ASSERT_TRUE(schedule.ok());
+    EXPECT_EQ(schedule->decaySteps, 976);
+    auto model = config->model(50257);
+    ASSERT_TRUE(model.ok());
+    EXPECT_EQ(model->vocabulary, 50432);
+    const double D = double(model->width), M = double(model->gluWidth);
+    double mixer = 4 * D * D + 4 * D * double(model->gateRank);
+    double layer = mixer + 3 * D * M + 4 * D;
+    double total =
+        double(model->layers) * layer + 2 * double(model->vocabulary) * D + D;
+    EXPECT_NEAR(total / 1e6, millions, 0.05) << file;
+  }
+}
+
+TEST(TrainConfig, whatOnlyMeasuresMayChangeOnResume) {
+  auto first = read(required);
+  auto other =
+      read(required, {"metrics.peak_tflops=989.5", "metrics.tensorboard=true"});
+  auto decayed = read(required, {"optimizer.weight_decay_on_design=false"});
+  ASSERT_TRUE(first.ok() && other.ok() && decayed.ok());
+  EXPECT_EQ(first->canonical(), other->canonical());
+  EXPECT_NE(first->canonical(), decayed->canonical());
+  expectRefused(required, "metrics.peak_tflops", {"metrics.peak_tflops=-1"});
 }
 
 TEST(TrainConfig, helpNamesEverySetting) {

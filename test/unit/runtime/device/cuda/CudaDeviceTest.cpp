@@ -34,6 +34,14 @@ TEST(CudaDevice, SaysWhatItIs) {
   EXPECT_EQ(missing.status().message(), "there is no GPU 1, expected 0 to 0");
 }
 
+TEST(CudaDevice, PeakIsThatOfTheCard) {
+  EXPECT_EQ(peakTeraflopsOf("NVIDIA H100 80GB HBM3"), 989);
+  EXPECT_EQ(peakTeraflopsOf("NVIDIA H100 PCIe"), 756);
+  EXPECT_EQ(peakTeraflopsOf("NVIDIA H200"), 989);
+  EXPECT_EQ(peakTeraflopsOf("fake GPU"), 0);
+  EXPECT_EQ(makeDevice()->peakTeraflops(), 0);
+}
+
 TEST(CudaDevice, GivesBackWhatItTakes) {
   {
     auto device = makeDevice();
