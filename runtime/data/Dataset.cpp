@@ -18,12 +18,16 @@ Result<SplitSummary> readSummary(const Json &json, const std::string &name) {
   SplitSummary summary;
   DECAY_ASSIGN_OR_RETURN(summary.bytes, jsonInteger(json, "bytes", name, 0));
   DECAY_ASSIGN_OR_RETURN(summary.tokens, jsonInteger(json, "tokens", name, 0));
-  DECAY_ASSIGN_OR_RETURN(summary.documents,
-                         jsonInteger(json, "documents", name, 0));
   DECAY_ASSIGN_OR_RETURN(Json files, jsonArray(json, "files", name));
   for (const Json &file : files)
     if (file.is_string())
       summary.files.push_back(file.get<std::string>());
+  // Where only files were documents, their number was not written.
+  summary.documents = static_cast<int64_t>(summary.files.size());
+  if (json.contains("documents")) {
+    DECAY_ASSIGN_OR_RETURN(summary.documents,
+                           jsonInteger(json, "documents", name, 0));
+  }
   return summary;
 }
 

@@ -8,7 +8,7 @@ namespace decay::runtime {
 
 inline constexpr const char *tokenizerName = "tokenizer.json";
 inline constexpr const char *datasetName = "dataset.json";
-inline constexpr int64_t datasetFormat = 2;
+inline constexpr int64_t datasetFormat = 1;
 
 } // namespace decay::runtime
 

@@ -290,11 +290,23 @@ TEST_F(DatasetTest, JsonOfOtherShapesIsRefused) {
         "{\"train\": {\"bytes\": 1, \"tokens\": 1, \"files\": 1}}",
         "{\"train\": {\"bytes\": 1, \"tokens\": 1, \"shards\": {\"a\": 1}}}",
         "{\"train\": {\"bytes\": 1, \"tokens\": 1, \"shards\": [\"..\"]}}"}) {
-    std::string json = "{\"format\": 2, \"tokenizer\": \"" + hash +
+    std::string json = "{\"format\": 1, \"tokenizer\": \"" + hash +
                        "\", \"splits\": " + splits + "}";
     ASSERT_TRUE(writeFileAtomic(data() / "dataset.json", json).ok());
     EXPECT_FALSE(Dataset::open(data()).ok()) << splits;
   }
+}
+
+TEST_F(DatasetTest, DocumentsAreFilesWhereTheirNumberIsMissing) {
+  writeBooks(6);
+  ASSERT_TRUE(prepare().ok());
+  std::string json = *readFile(data() / "dataset.json");
+  for (size_t at; (at = json.find("\"documents\"")) != std::string::npos;)
+    json.erase(at, json.find('\n', at) - at);
+  ASSERT_TRUE(writeFileAtomic(data() / "dataset.json", json).ok());
+  auto dataset = Dataset::open(data());
+  ASSERT_TRUE(dataset.ok()) << dataset.status().message();
+  EXPECT_EQ(dataset->summary.of(Split::Train).documents, 4);
 }
 
 TEST_F(DatasetTest, AFolderWithoutDatasetSaysWhatIsMissing) {
