@@ -19,8 +19,8 @@ AXES = ("granularity", "sharing", "position", "compat")
 ENTRIES = ("forward", "backward", "step")
 PLAIN = {"granularity": "vector", "sharing": "off", "position": "none", "compat": "published"}
 WITH_POSITIONS = [("hgrn2", "vector"), ("simple_decay", "scalar")]
-# Bytes that a thread may store to and load from local memory, in a kernel of thousands of instructions; and where scans and
-# rotations need all tokens of a group at once.
+# Bytes that a thread may store to and load from local memory, in a kernel of thousands of instructions; and where all tokens
+# of a group are needed at once: by scans, by rotations, and by the sum over channels of the gradient of tpe's one λ.
 MOST_SPILLS, MOST_SPILLS_OF_GROUPS = 1024, 5120
 WITH_SCANS = ("lightnet", "lssp")
 
@@ -83,7 +83,7 @@ def kernels(report):
 
 
 def faults(rows, design, settings):
-    by_groups = design in WITH_SCANS or settings["position"] in ("rope", "lrpe_cosine")
+    by_groups = design in (*WITH_SCANS, "tpe") or settings["position"] in ("rope", "lrpe_cosine")
     most = MOST_SPILLS_OF_GROUPS if by_groups else MOST_SPILLS
     wanted = [f"decay_{entry}_{D}_{D}" for entry in ENTRIES for D in (64, 128)
               if D == 64 or settings["position"] != "lrpe_cosine"]
