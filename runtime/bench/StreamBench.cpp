@@ -5,8 +5,6 @@
 #include "runtime/bench/StreamCall.h"
 
 #include <charconv>
-#include <chrono>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 namespace decay::runtime {
@@ -251,9 +249,7 @@ Result<StreamBenchReport> benchOnStream(const StreamBenchOptions &options,
   report.card = device.card();
   report.driver = device.driverVersion();
   report.commit = builtCommit();
-  report.date = fmt::format("{:%Y-%m-%d}",
-                            fmt::gmtime(std::chrono::system_clock::to_time_t(
-                                std::chrono::system_clock::now())));
+  report.date = today();
   DECAY_ASSIGN_OR_RETURN(report.copyGigabytes, copyRate(device));
   DECAY_ASSIGN_OR_RETURN(RandomTensors random, RandomTensors::create(device));
   for (const std::string &path : options.packages)

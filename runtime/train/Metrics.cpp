@@ -59,8 +59,9 @@ Metrics::Speed Metrics::measure(int64_t step) {
     speed.waitingShare = waiting / trained;
   }
   if (options.peakTeraflops > 0)
-    speed.mfu = 6 * static_cast<double>(options.countedParameters) *
-                speed.tokensPerSecond / (options.peakTeraflops * 1e12);
+    speed.mfu =
+        modelFlopsUtilisation(options.countedParameters, speed.tokensPerSecond,
+                              options.peakTeraflops);
   auto toCome =
       static_cast<double>((options.steps - step) * options.tokensPerStep);
   if (speed.tokensPerSecond > 0)

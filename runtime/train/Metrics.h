@@ -23,6 +23,14 @@
 
 namespace decay::runtime {
 
+/// MFU, in [0, 1]; `countedParameters` are those without the input embedding.
+inline double modelFlopsUtilisation(int64_t countedParameters,
+                                    double tokensPerSecond,
+                                    double peakTeraflops) {
+  return 6 * static_cast<double>(countedParameters) * tokensPerSecond /
+         (peakTeraflops * 1e12);
+}
+
 /// What a step came to.
 struct StepRecord {
   int64_t step = 0;

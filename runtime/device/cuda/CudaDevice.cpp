@@ -3,10 +3,10 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
 #include "runtime/core/Arena.h"
+#include "runtime/core/Parallel.h"
 #include "runtime/device/Devices.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cassert>
 #include <fmt/format.h>
 #include <thread>
@@ -174,15 +174,10 @@ void CudaDevice::release(void *memory) {
 void CudaDevice::parallelFor(
     int64_t count,
     const std::function<void(int64_t index, int64_t worker)> &task) {
-  std::atomic<int64_t> next = 0;
-  auto work = [&](int64_t worker) {
-    for (int64_t index = next++; index < count; index = next++)
-      task(index, worker);
-  };
-  std::vector<std::jthread> helpers;
-  for (int64_t worker = 1; worker < std::min(threads, count); ++worker)
-    helpers.emplace_back(work, worker);
-  work(0);
+  inParallel(static_cast<size_t>(count), static_cast<size_t>(threads),
+             [&](size_t index, size_t worker) {
+               task(static_cast<int64_t>(index), static_cast<int64_t>(worker));
+             });
 }
 
 Status CudaDevice::prepareProducts() {

@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
@@ -32,23 +31,22 @@ struct TrainOptions {
   TrainConfig config;
   std::string model; ///< one of publishedModels, or empty
   int64_t vocabulary = 4096, repeats = 10;
-  double peakTflops = 0;
+  double peakTeraflops = 0; ///< 0: what the device says
   bool json = false;
 };
 
-/// The sizes of the paper (arXiv 2509.05282), trained on sequences of 2048.
+/// The sizes of examples/paper (arXiv 2509.05282, and one that is quick),
+/// trained on sequences of 2048.
 struct PublishedModel {
   const char *name;
   int64_t width, layers, heads;
 };
-constexpr PublishedModel publishedModels[] = {
-    {"160m", 768, 12, 12}, {"410m", 1024, 24, 16}, {"1450m", 2048, 24, 32}};
+constexpr PublishedModel publishedModels[] = {{"30m", 256, 5, 4},
+                                              {"160m", 768, 12, 12},
+                                              {"410m", 1024, 24, 16},
+                                              {"1450m", 2048, 24, 32}};
 constexpr int64_t publishedVocabulary = 50432, publishedBatch = 16,
                   publishedSequence = 2048;
-
-std::string today() {
-  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
-}
 
 double secondsOf(const std::function<void()> &work) {
   auto begin = std::chrono::steady_clock::now();
@@ -142,8 +140,8 @@ private:
 
 struct TrainReport {
   int64_t parameters = 0;
-  double rate = 0; ///< tokens a second
-  double mfu = 0;  ///< 6 x parameters but the embedding x rate / peak
+  double rate = 0;                   ///< tokens a second
+  double peakTeraflops = 0, mfu = 0; ///< 0: not known
   size_t memory = 0;
   double loss = 0; ///< of the last step, nats of a token
   std::string device;
@@ -171,7 +169,7 @@ std::string asJson(const TrainOptions &options, const TrainReport &report) {
                 {"loss", median.loss},
                 {"backward", median.backward},
                 {"update", median.update}}}};
-  if (options.peakTflops > 0)
+  if (report.peakTeraflops > 0)
     row["mfu"] = report.mfu;
   return writeJson(row);
 }
@@ -179,9 +177,9 @@ std::string asJson(const TrainOptions &options, const TrainReport &report) {
 std::string asText(const TrainOptions &options, const TrainReport &report) {
   const TrainConfig &config = options.config;
   const StepTimes &median = report.median;
-  std::string share = options.peakTflops > 0
+  std::string share = report.peakTeraflops > 0
                           ? fmt::format(", MFU {:.1f} % of {:.0f} TFLOP/s",
-                                        100 * report.mfu, options.peakTflops)
+                                        100 * report.mfu, report.peakTeraflops)
                           : "";
   return fmt::format(
       "{}, {} parameters, {} x {} tokens, {}\n"
@@ -226,8 +224,13 @@ Result<std::string> benchTrain(const TrainOptions &options) {
   TrainReport report;
   report.parameters = model->parameters().count();
   report.rate = double(config.batch * config.sequence) / median.total();
-  int64_t multiplied = report.parameters - options.vocabulary * config.width;
-  report.mfu = 6 * double(multiplied) * report.rate / options.peakTflops / 1e12;
+  report.peakTeraflops = options.peakTeraflops > 0
+                             ? options.peakTeraflops
+                             : machine.device->peakTeraflops();
+  if (report.peakTeraflops > 0)
+    report.mfu = modelFlopsUtilisation(report.parameters -
+                                           sizes.vocabulary * sizes.width,
+                                       report.rate, report.peakTeraflops);
   report.memory = model->plannedBytes() + bench.momentBytes();
   report.loss = bench.loss();
   report.device = machine.device->describe();
@@ -286,15 +289,18 @@ CLI::App *addTrain(CLI::App &bench, TrainOptions &options) {
       ->check(CLI::Range(1, 100000));
   train->add_flag("--json", options.json, "Print the result as JSON");
   train
-      ->add_option("--peak-tflops", options.peakTflops,
-                   "What the device can do; for MFU = 6 x parameters without "
-                   "the input embedding x tokens/s / this")
+      ->add_option("--peak-tflops", options.peakTeraflops,
+                   "For MFU = 6 x parameters without the input embedding x "
+                   "tokens/s / this; the default: what the device says")
       ->check(CLI::PositiveNumber);
+  std::vector<std::string> names;
+  for (const PublishedModel &model : publishedModels)
+    names.emplace_back(model.name);
   train
       ->add_option("--model", options.model,
-                   "A size of the paper, with batches of 16 x 2048 tokens and "
-                   "a vocabulary of 50432, unless told")
-      ->check(CLI::IsMember({"160m", "410m", "1450m"}));
+                   "A size of examples/paper, with batches of 16 x 2048 "
+                   "tokens and a vocabulary of 50432, unless told")
+      ->check(CLI::IsMember(names));
   train->callback([train, &options] { takeModel(*train, options); });
   return train;
 }

@@ -2,7 +2,6 @@
 #include "runtime/tools/decay/Commands.h"
 #include "runtime/tools/decay/Session.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 
 using namespace decay::runtime;
@@ -28,13 +27,5 @@ int main(int argc, char **argv) {
   addEvalCommand(app, action);
   addGenerateCommand(app, action);
   addBenchCommand(app, action);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(StatusCode::User);
-  }
-  Status status = action();
-  if (!status.ok())
-    fmt::print(stderr, "decay-runtime: {}\n", status.message());
-  return static_cast<int>(status.code());
+  return runProgram(app, action, argc, argv);
 }

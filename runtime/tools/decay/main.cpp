@@ -2,9 +2,6 @@
 //-*-===//
 #include "runtime/tools/decay/Commands.h"
 
-#include <cstdio>
-#include <fmt/format.h>
-
 using namespace decay::runtime;
 
 static constexpr const char *examples =
@@ -33,14 +30,5 @@ int main(int argc, char **argv) {
   addInspectCommand(app, action);
   addCompareCommand(app, action);
   addBenchCommand(app, action);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError &error) {
-    // 0 for --help; every other mistake on the command line is the user's.
-    return app.exit(error) == 0 ? 0 : static_cast<int>(StatusCode::User);
-  }
-  Status status = action();
-  if (!status.ok())
-    fmt::print(stderr, "decay: {}\n", status.message());
-  return static_cast<int>(status.code());
+  return runProgram(app, action, argc, argv);
 }

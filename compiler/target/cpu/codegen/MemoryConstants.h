@@ -8,9 +8,10 @@ class Function;
 
 namespace decay::cpu {
 
-/// Makes arithmetic on vectors read equal-element constants as whole vectors,
-/// each where it is used. The back end then makes the load part of the
-/// instruction that uses it; a constant of one element would take an
+/// Makes arithmetic on vectors in inner loops read equal-element constants as
+/// whole vectors: some before the loop, for as many registers as there are to
+/// spare, the others where they are used. The back end then makes the load part
+/// of the instruction that uses it; a constant of one element would take an
 /// instruction and a register to spread. For processors whose instructions
 /// cannot spread an operand themselves, and after all optimisations, which
 /// would undo it.

@@ -13,8 +13,8 @@ using Index = long long;
 
 /// Threads of a block that goes through an array, and of one that takes a row.
 constexpr int blockThreads = 256, rowThreads = 128, classThreads = 512;
-/// A sum over rows runs in blocks of so many, one thread a column; sums of few
-/// rows take sumLanes threads a column, sumColumns columns a block.
+/// A sum over rows runs in blocks of so many, one thread a column or a few;
+/// sums of few rows take sumLanes threads a column, sumColumns columns a block.
 constexpr int rowsPerSum = 64, columnThreads = 128;
 constexpr int sumColumns = 32, sumLanes = 32;
 /// Rows that one warp holds: pieces of 16 bytes for each lane; a block has
