@@ -178,7 +178,7 @@ std::string asText(const TrainOptions &options, const TrainReport &report) {
   const TrainConfig &config = options.config;
   const StepTimes &median = report.median;
   std::string share = report.peakTeraflops > 0
-                          ? fmt::format(", MFU {:.1f} % of {:.0f} TFLOP/s",
+                          ? fmt::format(", MFU {:.1f} % of {:g} TFLOP/s",
                                         100 * report.mfu, report.peakTeraflops)
                           : "";
   return fmt::format(
