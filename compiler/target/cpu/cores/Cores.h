@@ -41,6 +41,9 @@ namespace decay::cpu {
 
 /// The most tokens of one call.
 inline constexpr int64_t chunkTokens = 64;
+/// Tokens whose λ's are multiplied, the first with the second and so on, before
+/// the state is: the first of a call begin the first block.
+inline constexpr int64_t coreBlockTokens = 8;
 
 enum class Direction { forward, state, backward };
 enum class Schedule { recurrent, tree };

@@ -8,11 +8,12 @@
 #ifndef DECAY_COMPILER_TARGET_CPU_CORES_TILES_H
 #define DECAY_COMPILER_TARGET_CPU_CORES_TILES_H
 
+#include "compiler/target/cpu/cores/Cores.h"
 #include "compiler/target/cpu/cores/Emitter.h"
 
 namespace decay::cpu {
 
-inline constexpr int64_t blockTokens = 8;
+inline constexpr int64_t blockTokens = coreBlockTokens;
 /// Pairs (i, j), j <= i, of a block, at i (i + 1) / 2 + j.
 inline constexpr int64_t blockPairs = blockTokens * (blockTokens + 1) / 2;
 /// Floats that hold the pairs, whole vectors.

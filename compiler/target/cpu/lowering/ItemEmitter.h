@@ -64,6 +64,9 @@ private:
   void emitColumns(chunk::PointwiseOp op);
   void clearPadding(const Buffer &buffer);
 
+  // Spread.cpp
+  void emitSpread(chunk::SpreadOp op);
+
   // Tokens.cpp
   /// sum + term, and what this loses: a running sum of thousands of tokens that
   /// makes up for what the token before lost forgets none of its roundings.
@@ -72,7 +75,6 @@ private:
   void emitScanGradient(chunk::ScanGradientOp op);
   void emitAccumulate(chunk::AccumulateOp op);
   void emitSum(chunk::SumOp op);
-  void emitSpread(chunk::SpreadOp op);
   void emitRepeatPair(chunk::RepeatPairOp op);
   void emitCheckRange(chunk::CheckRangeOp op);
   /// body(offset, type): for each column of a row, in vectors where there are

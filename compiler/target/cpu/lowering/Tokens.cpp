@@ -202,41 +202,6 @@ void ItemEmitter::emitSum(chunk::SumOp op) {
     clearPadding(to);
 }
 
-void ItemEmitter::emitSpread(chunk::SpreadOp op) {
-  Buffer lambda = buffer(op.getLambda()), to = buffer(op.getResult());
-  Buffer complement = buffer(op.getComplement());
-  namespace arith = mlir::arith;
-  forColumns(to, [&](Value column, mlir::Type type) {
-    Value one = code.constant(type, 1);
-    Value exact = code.load(type, code.at(complement.data, column));
-    Value plain = code.load(type, code.at(lambda.data, column));
-    Value isSmall =
-        arith::CmpFOp::create(builder, code.place, arith::CmpFPredicate::OLT,
-                              plain, code.constant(type, 0.5));
-    code.reduce(code.integer(sizes.C), code.integer(1), code.zero(type),
-                [&](Value token, Value owed) -> Value {
-                  // In [1/2, 1] what `rounded` lacks of 1 is exact.
-                  Value wanted = apply("add", {exact, owed});
-                  Value rounded =
-                      apply("min", {apply("sub", {one, wanted}), one});
-                  Value offset =
-                      code.add(code.mul(token, to.layout.stride), column);
-                  code.store(code.choose(isSmall, plain, rounded),
-                             code.at(to.data, offset));
-                  return apply("sub", {wanted, apply("sub", {one, rounded})});
-                });
-  });
-  if (to.layout.hasColumns)
-    code.loop(code.integer(sizes.C), [&](Value row) {
-      Value start = code.mul(row, to.layout.stride);
-      code.loop(to.layout.columns, to.layout.stride, code.integer(1),
-                [&](Value column) {
-                  code.store(code.number(0),
-                             code.at(to.data, code.add(start, column)));
-                });
-    });
-}
-
 void ItemEmitter::emitRepeatPair(chunk::RepeatPairOp op) {
   Buffer from = buffer(op.getOperand()), to = buffer(op.getResult());
   code.loop(rowsInUse(from), [&](Value row) {
