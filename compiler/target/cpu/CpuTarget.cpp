@@ -99,7 +99,10 @@ public:
       return mlir::StringAttr::get(module.getContext(), name);
     };
     module->setAttr(onlyVariant, text(wanted.empty() ? fits->name : wanted));
-    if (!wanted.empty() && wanted != fits->name)
+    const Variant *asked = llvm::find_if(
+        variants, [&](const Variant &each) { return wanted == each.name; });
+    // A narrower one runs here as it is.
+    if (asked != std::end(variants) && asked->lanes > fits->lanes)
       module->setAttr(standInVariant, text(fits->name));
   }
 

@@ -9,9 +9,10 @@ def ApproximateMath : Pass<"approximate-math", "mlir::ModuleOp"> {
   let summary = "Replace math functions on f32 by polynomials that vectorise";
   let description = [{
     exp, log, tanh, ... on scalars and vectors alike become arithmetic, so that no
-    math library is called and all lanes stay busy.
+    math library is called and all lanes stay busy. exp of vectors of eight f32
+    asks for AVX2.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::vector::VectorDialect"];
 }
 

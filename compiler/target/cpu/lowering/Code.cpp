@@ -115,10 +115,9 @@ void Code::storePart(Value value, Value pointer, Value count) {
 }
 
 void Code::prefetch(Value pointer, bool write) {
-  // Into the second level: the first is full of the chunk at work.
-  constexpr int32_t secondLevel = 2, data = 1;
-  mlir::LLVM::Prefetch::create(builder, place, pointer, write, secondLevel,
-                               data);
+  constexpr int32_t data = 1;
+  mlir::LLVM::Prefetch::create(builder, place, pointer, write,
+                               variant.waitingLevel, data);
 }
 
 Value Code::splat(Value number) {

@@ -102,6 +102,80 @@ ItemEmitter::Rows ItemEmitter::rowsInPlace(chunk::ReadOp op) {
   return rowsOf(operand, buffer(op.getResult()), data);
 }
 
+bool ItemEmitter::copiesRows(mlir::Operation &op) {
+  auto isRow = [](chunk::TileType type) {
+    return type.has(Axis::Token) &&
+           type.has(Axis::Channel) != type.has(Axis::Value);
+  };
+  if (auto read = mlir::dyn_cast<chunk::ReadOp>(op))
+    return isRow(read.getResult().getType()) && !isReadInPlace(read) &&
+           !infoOf(kernel, read.getOperand()).optional;
+  auto write = mlir::dyn_cast<chunk::WriteOp>(op);
+  if (!write || !isRow(write.getTile().getType()))
+    return false;
+  OperandInfo info = infoOf(kernel, write.getOperand());
+  return !info.optional && !info.reduce;
+}
+
+void ItemEmitter::chooseWhoAsks(mlir::Block &body) {
+  llvm::SmallVector<mlir::Operation *> copies;
+  for (mlir::Operation &op : body)
+    if (copiesRows(op))
+      copies.push_back(&op);
+  llvm::ArrayRef<mlir::Operation *> left = copies;
+  for (auto loop : body.getOps<chunk::PointwiseOp>()) {
+    bool readsRows = llvm::any_of(loop.getInputs(), [&](Value input) {
+      auto read = input.getDefiningOp<chunk::ReadOp>();
+      return read && isReadInPlace(read);
+    });
+    if (left.empty() || !readsRows)
+      continue;
+    asksFor[loop] = left.front();
+    askedBy[left.front()] = loop;
+    left = left.drop_front();
+  }
+}
+
+std::pair<ItemEmitter::Rows, Value>
+ItemEmitter::rowsOfCopy(mlir::Operation *op) {
+  auto read = mlir::dyn_cast<chunk::ReadOp>(op);
+  auto write = mlir::dyn_cast<chunk::WriteOp>(op);
+  int64_t operand = read ? read.getOperand() : write.getOperand();
+  Buffer tile = buffer(read ? read.getResult() : write.getTile());
+  Value data = code.load(code.pointerType(),
+                         code.bytesAt(operands, operand * operandBytes));
+  return {rowsOf(operand, tile, data), tile.layout.columns};
+}
+
+ItemEmitter::Ahead ItemEmitter::aheadOf(mlir::Operation *op, const Rows &rows,
+                                        const Buffer &tile, Value whole) {
+  if (!nextChunk || !tile.type.has(Axis::Token))
+    return {{}, whole};
+  Value distance = distanceToNext(rows, tile.layout.columns);
+  mlir::Operation *loop = askedBy.lookup(op);
+  if (!loop)
+    return {distance, code.integer(0)};
+  return {distance,
+          code.smaller(whole, buffer(loop->getResult(0)).layout.stride)};
+}
+
+void ItemEmitter::copyRow(Value from, Value to, Value whole, const Ahead &ahead,
+                          bool write) {
+  Value lanes = code.integer(variant.lanes);
+  auto copyVector = [&](Value column) {
+    code.store(code.load(code.vectorType(), code.at(from, column)),
+               code.at(to, column));
+  };
+  code.loop(code.integer(0), ahead.firstColumn, lanes, copyVector);
+  if (!ahead.distance)
+    return;
+  code.loop(ahead.firstColumn, whole, lanes, [&](Value column) {
+    copyVector(column);
+    Value there = code.at(write ? to : from, column);
+    code.prefetch(code.at(there, ahead.distance), write);
+  });
+}
+
 void ItemEmitter::emitRead(chunk::ReadOp op) {
   Buffer tile = buffer(op.getResult());
   int64_t operand = op.getOperand();
@@ -122,9 +196,7 @@ void ItemEmitter::emitRead(chunk::ReadOp op) {
     Value lanes = code.integer(variant.lanes);
     Value whole = code.mul(code.divide(tile.layout.columns, lanes), lanes);
     bool isInPlace = isReadInPlace(op);
-    bool asksAhead = nextChunk && tile.type.has(Axis::Token);
-    Value ahead =
-        asksAhead ? distanceToNext(rows, tile.layout.columns) : Value();
+    Ahead ahead = aheadOf(op, rows, tile, whole);
     if (isInPlace) // only what lies behind the last whole vector is copied
       count = code.choose(code.less(whole, tile.layout.stride), count,
                           code.integer(0));
@@ -132,12 +204,7 @@ void ItemEmitter::emitRead(chunk::ReadOp op) {
       Value from = code.at(rows.data, code.mul(row, rows.stride));
       Value to = code.at(tile.data, code.mul(row, tile.layout.stride));
       if (!isInPlace)
-        code.loop(code.integer(0), whole, lanes, [&](Value column) {
-          code.store(code.load(code.vectorType(), code.at(from, column)),
-                     code.at(to, column));
-          if (asksAhead)
-            code.prefetch(code.at(code.at(from, column), ahead), false);
-        });
+        copyRow(from, to, whole, ahead, /*write=*/false);
       code.loop(whole, tile.layout.stride, lanes, [&](Value column) {
         Value left = code.sub(tile.layout.columns, column);
         code.store(code.loadPart(code.at(from, column), left),
@@ -159,9 +226,7 @@ void ItemEmitter::emitWrite(chunk::WriteOp op) {
   auto writeRows = [&](Rows rows) {
     Value whole = code.mul(code.divide(tile.layout.columns, lanes), lanes);
     Value left = code.sub(tile.layout.columns, whole);
-    bool asksAhead = nextChunk && tile.type.has(Axis::Token);
-    Value ahead =
-        asksAhead ? distanceToNext(rows, tile.layout.columns) : Value();
+    Ahead ahead = aheadOf(op, rows, tile, whole);
     code.loop(state ? sizes.W : rowsInUse(tile), [&](Value row) {
       Value to = code.at(rows.data, code.mul(row, rows.stride));
       Value from = code.at(tile.data, code.mul(row, tile.layout.stride));
@@ -169,12 +234,7 @@ void ItemEmitter::emitWrite(chunk::WriteOp op) {
         code.store(code.load(code.f32(), from), to);
         return;
       }
-      code.loop(code.integer(0), whole, lanes, [&](Value column) {
-        code.store(code.load(code.vectorType(), code.at(from, column)),
-                   code.at(to, column));
-        if (asksAhead)
-          code.prefetch(code.at(code.at(to, column), ahead), true);
-      });
+      copyRow(from, to, whole, ahead, /*write=*/true);
       code.when(code.less(code.integer(0), left), [&] {
         code.storePart(code.load(code.vectorType(), code.at(from, whole)),
                        code.at(to, whole), left);

@@ -151,6 +151,7 @@ void ItemEmitter::emitSweep(chunk::SweepOp op) {
                   ? code.sub(code.integer(0), code.integer(sizes.C))
                   : code.integer(sizes.C);
   Value lastHead = code.sub(heads, code.integer(1));
+  chooseWhoAsks(body);
   code.loop(sizes.chunks, [&](Value index) {
     chunkIndex = op.getDescending() ? code.sub(last, index) : index;
     chunkStart = code.mul(chunkIndex, code.integer(sizes.C));

@@ -49,6 +49,21 @@ private:
   /// Whether the loops that use the rows read them where the caller has them.
   bool isReadInPlace(chunk::ReadOp op);
   Rows rowsInPlace(chunk::ReadOp op);
+  /// Chooses, for each copy of rows in a sweep's body, a loop that asks for the
+  /// rows which come next: copying alone is too quick for memory to follow.
+  void chooseWhoAsks(mlir::Block &body);
+  bool copiesRows(mlir::Operation &op);
+  /// Where such an operation's rows are, and how many numbers a row has.
+  std::pair<Rows, Value> rowsOfCopy(mlir::Operation *op);
+  /// What a copy asks for itself: from that column on, so much behind.
+  struct Ahead {
+    Value distance; ///< null for nothing
+    Value firstColumn;
+  };
+  Ahead aheadOf(mlir::Operation *op, const Rows &rows, const Buffer &tile,
+                Value whole);
+  void copyRow(Value from, Value to, Value whole, const Ahead &ahead,
+               bool write);
   void emitWrite(chunk::WriteOp op);
   void emitSave(chunk::SaveOp op);
   void fill(const Buffer &buffer);
@@ -122,6 +137,8 @@ private:
   /// Tokens from this chunk to the one that the sweep takes next; whether the
   /// head at hand is the item's last, behind which that chunk comes.
   Value nextChunk, isLastHead;
+  /// The loops which ask for the rows of a copy, and the other way round.
+  llvm::DenseMap<mlir::Operation *, mlir::Operation *> asksFor, askedBy;
   unsigned loopFunctions = 0;
   llvm::StringRef rotationKind;
 };

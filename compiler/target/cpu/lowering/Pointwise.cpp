@@ -41,20 +41,26 @@ static void cloneElement(mlir::OpBuilder &builder, mlir::Operation &op,
     result.setType(mlir::VectorType::get(vector.getShape(), result.getType()));
 }
 
-/// Clones the region's operations on the numbers or vectors given; returns what
-/// it yields.
-static llvm::SmallVector<Value> cloneBody(mlir::OpBuilder &builder,
-                                          chunk::PointwiseOp op,
-                                          mlir::ValueRange inputs,
-                                          mlir::VectorType vector) {
-  mlir::IRMapping numbers;
+/// Clones the region's operations on each list of numbers or vectors, side by
+/// side: what waits in one goes on in the other. Returns what it yields of
+/// each.
+static llvm::SmallVector<llvm::SmallVector<Value>>
+cloneBody(mlir::OpBuilder &builder, chunk::PointwiseOp op,
+          llvm::ArrayRef<llvm::SmallVector<Value>> inputs,
+          mlir::VectorType vector) {
   mlir::Block &body = op.getBody().front();
-  numbers.map(body.getArguments(), inputs);
+  llvm::SmallVector<mlir::IRMapping> numbers(inputs.size());
+  for (auto [own, given] : llvm::zip(numbers, inputs))
+    own.map(body.getArguments(), given);
   for (mlir::Operation &inner : body.without_terminator())
-    cloneElement(builder, inner, numbers, vector);
-  return llvm::map_to_vector(
-      body.getTerminator()->getOperands(),
-      [&](Value value) { return numbers.lookupOrDefault(value); });
+    for (mlir::IRMapping &own : numbers)
+      cloneElement(builder, inner, own, vector);
+  llvm::SmallVector<llvm::SmallVector<Value>> made;
+  for (mlir::IRMapping &own : numbers)
+    made.push_back(llvm::map_to_vector(
+        body.getTerminator()->getOperands(),
+        [&](Value value) { return own.lookupOrDefault(value); }));
+  return made;
 }
 
 /// Of results without columns: the numbers of `lanes` rows, or of one.
@@ -71,19 +77,24 @@ void ItemEmitter::emitElements(chunk::PointwiseOp op, Value row, bool vectors) {
     if (vectors && !tile.layout.hasRows)
       inputs.back() = code.splat(inputs.back());
   }
-  auto made = cloneBody(builder, op, inputs, vector);
+  auto made = cloneBody(builder, op, {inputs}, vector).front();
   for (auto [result, value] : llvm::zip(op.getResults(), made))
     code.store(value, code.at(buffer(result).data, row));
 }
 
 namespace {
 
-/// An input as a loop over rows and columns sees it, among the arguments of the
-/// function that the loop is.
+/// Rows in the caller's memory, among the arguments of the function that a loop
+/// over rows and columns is.
+struct CallerRows {
+  Value data, stride;
+  Value ahead; ///< from there to what comes next
+};
+
+/// An input as such a loop sees it.
 struct LoopInput {
-  Value tile, tileStride; ///< the stride is 0 where all rows are one
-  Value rows, rowStride;  ///< the caller's; null where the tile holds all
-  Value ahead;            ///< from there to what comes next
+  Value tile, tileStride;         ///< the stride is 0 where all rows are one
+  std::optional<CallerRows> rows; ///< where the tile does not hold all
   bool hasColumns;
 };
 
@@ -94,6 +105,10 @@ struct LoopArguments {
     Value first = left.front();
     left = left.drop_front();
     return first;
+  }
+  CallerRows nextRows() {
+    Value data = next(), stride = next();
+    return {data, stride, next()};
   }
 };
 
@@ -108,33 +123,45 @@ static Value loadColumn(Code &code, const LoopInput &input, Value row,
     return code.splat(code.load(code.f32(), at));
   at = code.at(at, column);
   if (input.rows) {
-    Value there = code.at(input.rows, code.mul(row, input.rowStride));
-    there = code.at(there, column);
-    code.prefetch(code.at(there, input.ahead), false);
-    at = code.choose(code.less(column, whole), there, at);
+    Value there = code.at(input.rows->data, code.mul(row, input.rows->stride));
+    at = code.choose(code.less(column, whole), code.at(there, column), at);
   }
   return code.load(code.vectorType(), at);
 }
 
-/// The loop is a function of its own: its constants need all registers.
+static void askAhead(Code &code, const CallerRows &rows, Value row,
+                     Value column, bool write) {
+  Value there = code.at(rows.data, code.mul(row, rows.stride));
+  code.prefetch(code.at(code.at(there, column), rows.ahead), write);
+}
+
+/// The loop is a function of its own: its constants need all registers. A turn
+/// is a line of the cache.
 void ItemEmitter::emitColumns(chunk::PointwiseOp op) {
   Buffer first = buffer(op.getResult(0));
   Value zero = code.integer(0), lanes = code.integer(variant.lanes);
   llvm::SmallVector<Value> given;
+  auto giveRows = [&](const Rows &rows, Value columns) {
+    llvm::append_range(given, mlir::ValueRange{rows.data, rows.stride,
+                                               distanceToNext(rows, columns)});
+  };
   llvm::SmallVector<LoopInput> inputs;
   for (Value input : op.getInputs()) {
     Buffer tile = buffer(input);
     auto read = input.getDefiningOp<chunk::ReadOp>();
     bool isInPlace = read && isReadInPlace(read);
-    inputs.push_back({{}, {}, {}, {}, {}, tile.layout.hasColumns});
+    inputs.push_back({{}, {}, {}, tile.layout.hasColumns});
     given.push_back(tile.data);
     given.push_back(tile.layout.hasRows ? tile.layout.stride : zero);
-    Rows rows = isInPlace ? rowsInPlace(read) : Rows{tile.data, zero};
-    inputs.back().rows = isInPlace ? rows.data : Value();
-    given.push_back(rows.data);
-    given.push_back(rows.stride);
-    given.push_back(isInPlace ? distanceToNext(rows, tile.layout.columns)
-                              : zero);
+    if (isInPlace) {
+      inputs.back().rows.emplace();
+      giveRows(rowsInPlace(read), tile.layout.columns);
+    }
+  }
+  mlir::Operation *copied = asksFor.lookup(op);
+  if (copied) {
+    auto [rows, columns] = rowsOfCopy(copied);
+    giveRows(rows, columns);
   }
   for (Value result : op.getResults())
     given.push_back(buffer(result).data);
@@ -159,28 +186,40 @@ void ItemEmitter::emitColumns(chunk::PointwiseOp op) {
   for (LoopInput &input : inputs) {
     input.tile = arguments.next();
     input.tileStride = arguments.next();
-    Value rows = arguments.next();
-    input.rowStride = arguments.next();
-    input.ahead = arguments.next();
     if (input.rows)
-      input.rows = rows;
+      input.rows = arguments.nextRows();
   }
+  std::optional<CallerRows> others;
+  if (copied)
+    others = arguments.nextRows();
   llvm::SmallVector<Value> results;
   for (size_t i = 0; i < op.getNumResults(); ++i)
     results.push_back(arguments.next());
   Value rowCount = arguments.next(), stride = arguments.next(),
         whole = arguments.next();
+  auto emitLine = [&](Value row, Value column) {
+    for (const LoopInput &input : inputs)
+      if (input.rows)
+        askAhead(code, *input.rows, row, column, /*write=*/false);
+    if (others)
+      askAhead(code, *others, row, column, mlir::isa<chunk::WriteOp>(copied));
+    llvm::SmallVector<llvm::SmallVector<Value>> loaded;
+    llvm::SmallVector<Value> offsets;
+    for (int64_t lane = 0; lane < rowPadding; lane += variant.lanes) {
+      Value own = code.add(column, code.integer(lane));
+      offsets.push_back(code.add(code.mul(row, stride), own));
+      loaded.emplace_back();
+      for (const LoopInput &input : inputs)
+        loaded.back().push_back(loadColumn(code, input, row, own, whole));
+    }
+    auto made = cloneBody(builder, op, loaded, code.vectorType());
+    for (auto [offset, values] : llvm::zip(offsets, made))
+      for (auto [result, value] : llvm::zip(results, values))
+        code.store(value, code.at(result, offset));
+  };
   code.loop(rowCount, [&](Value row) {
-    code.loop(code.integer(0), stride, code.integer(variant.lanes),
-              [&](Value column) {
-                llvm::SmallVector<Value> loaded;
-                for (const LoopInput &input : inputs)
-                  loaded.push_back(loadColumn(code, input, row, column, whole));
-                auto made = cloneBody(builder, op, loaded, code.vectorType());
-                Value offset = code.add(code.mul(row, stride), column);
-                for (auto [result, value] : llvm::zip(results, made))
-                  code.store(value, code.at(result, offset));
-              });
+    code.loop(code.integer(0), stride, code.integer(rowPadding),
+              [&](Value column) { emitLine(row, column); });
   });
   mlir::func::ReturnOp::create(builder, code.place);
 }

@@ -1,9 +1,9 @@
 //===- ApproximateMathTest.cpp - The polynomials against libm in double ---===//
 //
-// Each function is compiled as a kernel compiles it, for vectors of 16, and run
-// over its whole range: rounding error in units of the result's last place,
-// and special values. Results and operands below 1.2e-38 are outside: exp is 0
-// there.
+// Each function is compiled as a kernel compiles it, for vectors of 16 and,
+// where that is another form, of 8, and run over its whole range: rounding
+// error in units of the result's last place, and special values. Results and
+// operands below 1.2e-38 are outside: exp is 0 there.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cpu/codegen/Codegen.h"
@@ -29,11 +29,16 @@ struct Case {
   double (*truth)(double);
   float low, high; ///< the range that is scanned
   double ulps;     ///< allowed error in units of the result's last place
+  int lanes = 16;
 };
 
 constexpr Case cases[] = {
     {"exp", std::exp, -86.6f, 88.7f, 4},
     {"exp", std::exp, -1.0f, 1.0f, 2},
+    {"exp", std::exp, -86.6f, 88.7f, 7, 8},
+    {"exp", std::exp, -10.0f, 10.0f, 3, 8},
+    {"exp", std::exp, -1.0f, 1.0f, 2.5, 8},
+    {"exp", std::exp, -1e-2f, 0.0f, 1, 8},
     {"log", std::log, 1.2e-38f, 1e38f, 2},
     {"log", std::log, 0.5f, 2.0f, 2},
     {"log1p", std::log1p, -0.9999f, 100.0f, 3},
@@ -57,13 +62,22 @@ constexpr const char *sigmoid = R"(
   %y = arith.divf %top, %sum : vector<16xf32>
 )";
 
+/// Vectors of 16 in the text become those of `lanes`.
+std::string withLanes(std::string text, int lanes) {
+  const std::string sixteen = "vector<16x";
+  for (size_t at = 0; (at = text.find(sixteen, at)) != std::string::npos; ++at)
+    text.replace(at, sixteen.size(), "vector<" + std::to_string(lanes) + "x");
+  return text;
+}
+
 class Compiled {
 public:
-  explicit Compiled(const std::string &function)
-      : Compiled(function,
-                 "  %y = math." + function + " %x : vector<16xf32>\n") {}
+  explicit Compiled(const std::string &function, int lanes = 16)
+      : Compiled(function, "  %y = math." + function + " %x : vector<16xf32>\n",
+                 lanes) {}
   /// `body` makes %y of %x.
-  Compiled(const std::string &function, const std::string &body) {
+  Compiled(const std::string &function, const std::string &body, int lanes)
+      : lanes(lanes) {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     mlir::DialectRegistry registry;
@@ -77,7 +91,8 @@ public:
         "  llvm.store %y, %p {alignment = 4 : i64} : vector<16xf32>, "
         "!llvm.ptr\n"
         "  return\n}\n";
-    module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+    module = mlir::parseSourceString<mlir::ModuleOp>(withLanes(text, lanes),
+                                                     &context);
     mlir::PassManager passes(&context);
     addLlvmDialectPasses(passes);
     if (mlir::failed(passes.run(*module)))
@@ -90,8 +105,8 @@ public:
   }
 
   void operator()(float (&values)[16]) {
-    float *pointer = values;
-    ASSERT_FALSE(engine->invoke("run", pointer));
+    for (float *pointer = values; pointer < values + 16; pointer += lanes)
+      ASSERT_FALSE(engine->invoke("run", pointer));
   }
 
   float operator()(float value) {
@@ -102,6 +117,7 @@ public:
   }
 
 private:
+  int lanes;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::unique_ptr<mlir::ExecutionEngine> engine;
@@ -116,7 +132,7 @@ class ApproximateMath : public testing::TestWithParam<Case> {};
 
 TEST_P(ApproximateMath, StaysWithinItsError) {
   const Case &tested = GetParam();
-  Compiled compiled(tested.function);
+  Compiled compiled(tested.function, tested.lanes);
   constexpr int blocks = 20000;
   double worst = 0, at = 0;
   for (int block = 0; block < blocks; ++block) {
@@ -144,8 +160,10 @@ TEST_P(ApproximateMath, StaysWithinItsError) {
 INSTANTIATE_TEST_SUITE_P(All, ApproximateMath, testing::ValuesIn(cases));
 
 // A product of thousands of λ's near 1 adds up what each is off by.
-TEST(ApproximateMath, SigmoidsNearOneErrToNoSide) {
-  Compiled compiled("sigmoid", sigmoid);
+class Sigmoids : public testing::TestWithParam<int> {};
+
+TEST_P(Sigmoids, NearOneErrToNoSide) {
+  Compiled compiled("sigmoid", sigmoid, GetParam());
   constexpr int blocks = 20000;
   double sum = 0;
   for (int block = 0; block < blocks; ++block) {
@@ -163,6 +181,8 @@ TEST(ApproximateMath, SigmoidsNearOneErrToNoSide) {
   EXPECT_EQ(compiled(0), 0.5f);
   EXPECT_TRUE(std::isnan(compiled(nan)));
 }
+
+INSTANTIATE_TEST_SUITE_P(Lanes, Sigmoids, testing::Values(8, 16));
 
 struct Special {
   const char *function;
@@ -197,15 +217,16 @@ constexpr Special specials[] = {
 };
 
 TEST(ApproximateMath, SpecialValues) {
-  for (const Special &special : specials) {
-    float output = Compiled(special.function)(special.input);
-    if (std::isnan(special.output))
-      EXPECT_TRUE(std::isnan(output))
-          << special.function << "(" << special.input << ") = " << output;
-    else
-      EXPECT_EQ(output, special.output)
-          << special.function << "(" << special.input << ")";
-  }
+  for (int lanes : {8, 16})
+    for (const Special &special : specials) {
+      float output = Compiled(special.function, lanes)(special.input);
+      if (std::isnan(special.output))
+        EXPECT_TRUE(std::isnan(output))
+            << special.function << "(" << special.input << ") = " << output;
+      else
+        EXPECT_EQ(output, special.output)
+            << special.function << "(" << special.input << ")";
+    }
 }
 
 } // namespace
