@@ -143,6 +143,15 @@ Status Peers::failure() const {
   return lost;
 }
 
+Status Peers::causeOf(Status status) {
+  if (size() == 1 || status.code() != StatusCode::World)
+    return status;
+  constexpr auto moment = std::chrono::seconds(1);
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, moment, [&] { return !lost.ok(); });
+  return lost.ok() ? status : lost;
+}
+
 void Peers::watch(std::function<void()> interrupt,
                   std::function<Status()> inspect) {
   std::lock_guard lock(watching);

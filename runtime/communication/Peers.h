@@ -66,6 +66,10 @@ public:
   /// Why nothing more will come: a rank is lost; success as long as all is
   /// well.
   Status failure() const;
+  /// What this rank's failure comes from: a lost rank, if one is known or
+  /// becomes known within a second, as a device may feel it first; else
+  /// `status` itself.
+  Status causeOf(Status status);
   /// `interrupt` is called, once and in another thread, when a rank is lost: it
   /// ends what this process may wait for. `inspect` is called as often as a
   /// sign of life is due; what it finds wrong is a failure of this rank.

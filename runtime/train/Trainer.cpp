@@ -21,11 +21,12 @@ Result<TrainOutcome> Trainer::run() {
       outcome.end = TrainEnd::Stopped;
       break;
     }
-    DECAY_RETURN_IF_ERROR(update().within(fmt::format("step {}", stepsDone)));
-    DECAY_RETURN_IF_ERROR(afterStep());
+    DECAY_RETURN_IF_ERROR(parts.peers.causeOf(update()).within(
+        fmt::format("step {}", stepsDone)));
+    DECAY_RETURN_IF_ERROR(parts.peers.causeOf(afterStep()));
   }
   if (savedStep != stepsDone)
-    DECAY_RETURN_IF_ERROR(save());
+    DECAY_RETURN_IF_ERROR(parts.peers.causeOf(save()));
   outcome.step = stepsDone;
   outcome.lastLoss = lastLoss;
   outcome.skipped = skipped;
@@ -37,11 +38,7 @@ Status Trainer::update() {
   DECAY_RETURN_IF_ERROR(accumulateGradients(ownLoss));
   double squares =
       gradientSquares(parts.backend.kernels, optimizer->parameters());
-  Status faults = network->readFaults();
-  // What the device complains of may be but the end of a sum that a lost rank
-  // never made.
-  DECAY_RETURN_IF_ERROR(parts.peers.failure());
-  DECAY_RETURN_IF_ERROR(faults);
+  DECAY_RETURN_IF_ERROR(network->readFaults());
   const double mine[] = {ownLoss, squares, output.stopRequested() ? 1.0 : 0.0};
   DECAY_ASSIGN_OR_RETURN(auto each, parts.peers.gather(mine));
   double loss = 0, sum = 0;

@@ -26,7 +26,7 @@ import sysconfig
 import tempfile
 import time
 
-from gpu_training import DESIGN, ROOT, TINY, log_of, steps_of
+from gpu_training import DESIGN, ROOT, TINY
 
 SIZES = {"160m": (768, 12, 12), "410m": (1024, 24, 16), "1450m": (2048, 24, 32)}
 SEQUENCE, VOCABULARY = 2048, 50432
@@ -78,23 +78,29 @@ class Run:
         self.logs[rank].seek(0)
         return self.logs[rank].read()
 
-    def await_steps(self, count):
-        """Lines of the first `count` updates; what was said, if they do not come."""
-        end = time.monotonic() + LIMIT
-        path = self.folder / "train.jsonl"
-        while not path.exists() or path.read_text(encoding="utf-8").count('"loss"') < count:
-            if any(process.poll() is not None for process in self.processes) or time.monotonic() > end:
-                raise RuntimeError(f"{self.folder.name}: no step {count}\n" + "".join(map(self.said, range(self.gpus))))
-            time.sleep(0.05)
-        return steps_of(self.folder)[:count]
+    def rows(self, file="train.jsonl", key="loss"):
+        """Whole lines of a log that have the key: the run may be writing the next one."""
+        path = self.folder / file
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        return [row for row in map(json.loads, lines) if key in row]
 
-    def await_step(self, step):
-        self.await_steps(1)
+    def saved(self):
+        return max((int(path.name.split("-")[1]) for path in self.folder.glob("step-*")), default=0)
+
+    def until(self, reached, what):
+        """What was said, if it is not reached while all processes run."""
         end = time.monotonic() + LIMIT
-        while not any(int(path.name.split("-")[1]) >= step for path in self.folder.glob("step-*")):
-            if time.monotonic() > end:
-                raise RuntimeError(f"{self.folder.name}: no checkpoint of step {step}")
+        while not reached():
+            if any(process.poll() is not None for process in self.processes) or time.monotonic() > end:
+                raise RuntimeError(f"{self.folder.name}: no {what}\n" + "".join(map(self.said, range(self.gpus))))
             time.sleep(0.02)
+
+    def await_updates(self, count):
+        self.until(lambda: len(self.rows()) >= count, f"step {count}")
+        return self.rows()[:count]
+
+    def await_checkpoint(self, step):
+        self.until(lambda: self.saved() >= step, f"checkpoint of step {step}")
 
     def finish(self):
         codes = []
@@ -113,11 +119,9 @@ class Run:
 
 def tokens_per_second(run, steps=16, warm=4):
     """The median of single steps, without the first ones."""
-    run.await_steps(steps)
-    rows = [json.loads(line) for line in (run.folder / "timing.jsonl").read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if "tokens_per_second" in row][warm:steps]
-    return {key: statistics.median(row[key] for row in rows) for key in rows[0]
-            if isinstance(rows[0][key], (int, float)) and all(isinstance(row.get(key), (int, float)) for row in rows)}
+    run.await_updates(steps)
+    rows = run.rows("timing.jsonl", "tokens_per_second")[warm:steps]
+    return {key: statistics.median(row[key] for row in rows) for key in ("tokens_per_second", "mfu", "memory_bytes") if key in rows[0]}
 
 
 def speed(options, machine):
@@ -130,7 +134,8 @@ def speed(options, machine):
                 found = tokens_per_second(run)
             rates[gpus] = found["tokens_per_second"]
             row = machine | {"model": size, "design": DESIGN, "gpus": gpus, "batch": options.batch, "sequence": SEQUENCE,
-                             "tokens_per_s": rates[gpus], "mfu": found.get("mfu"), "ratio": rates[gpus] / rates[1]}
+                             "tokens_per_s": rates[gpus], "mfu": found.get("mfu"), "memory_gb": found["memory_bytes"] / 1e9,
+                             "ratio": rates[gpus] / rates[1]}
             write_row(options, row)
             print(f"{size}: {gpus} GPU{'s' * (gpus > 1)}, batch {options.batch} each: {rates[gpus]:.0f} tokens/s, "
                   f"{rates[gpus] / rates[1]:.3f} x one, MFU {100 * (found.get('mfu') or 0):.1f} %", flush=True)
@@ -144,7 +149,7 @@ def loss(options, machine):
     settings, found = model_settings("160m") | {"lr_scheduler.warmup_steps": 5}, {}
     for gpus in (1, options.gpus):
         with Run(options, f"loss-{gpus}", gpus, settings | {"training.batch_size": 16 // gpus}) as run:
-            found[gpus] = run.await_steps(12)
+            found[gpus] = run.await_updates(12)
     print(f"{'step':>5}{'one GPU':>12}{'several':>12}{'norm':>12}{'several':>12}")
     for one, several in zip(found[1], found[options.gpus]):
         print(f"{one['step']:>5}{one['loss']:>12.6f}{several['loss']:>12.6f}{one['grad_norm']:>12.6f}{several['grad_norm']:>12.6f}")
@@ -164,7 +169,7 @@ def bits(options, machine):
         with Run(options, f"bits-{name}", options.gpus, tiny(options)) as run:
             digests.append(run.finish().digest(steps))
     with Run(options, "bits-killed", options.gpus, tiny(options)) as run:
-        run.await_step(20)
+        run.await_checkpoint(20)
     with Run(options, "bits-killed", options.gpus, tiny(options), keep=True) as run:
         digests.append(run.finish().digest(steps))
     same = digests[1] == digests[0], digests[2] == digests[0]
@@ -177,7 +182,7 @@ def lost(options, machine):
     for number, word in ((signal.SIGKILL, "killed"), (signal.SIGSTOP, "stopped")):
         settings = tiny(options, training__steps=1 << 20, checkpoint__interval=20)
         with Run(options, f"lost-{word}", options.gpus, settings) as run:
-            run.await_step(20)
+            run.await_checkpoint(20)
             victim = options.gpus - 1
             os.kill(run.processes[victim].pid, number)
             begin = time.monotonic()
@@ -193,20 +198,14 @@ def lost(options, machine):
         write_row(options, machine | {"check": word, "gpus": options.gpus, "seconds": round(seconds, 1), "codes": codes, "message": message})
         good &= verdict(f"rank {victim} {word}: the others stop after {seconds:.1f} s with code {codes}: {message}",
                         named and seconds <= MOST_SECONDS and set(codes) == {3})
-        saved = max(int(path.name.split("-")[1]) for path in run.folder.glob("step-*"))
+        saved = run.saved()
         with Run(options, f"lost-{word}", 1, settings | {"training.batch_size": TINY["training.batch_size"]}, keep=True) as run:
-            end = time.monotonic() + LIMIT
-            while max((row["step"] for row in log_of(run.folder) if "loss" in row), default=0) < saved + 20:
-                if run.processes[0].poll() is not None or time.monotonic() > end:
-                    break
-                time.sleep(0.05)
+            run.until(lambda: f"going on at step {saved} " in run.said(0) and len(run.rows()) >= saved + 20, "step of one rank")
             run.processes[0].send_signal(signal.SIGTERM)
-            code = run.processes[0].wait(LIMIT)
-            steps = [row["step"] for row in steps_of(run.folder)]
-            text = run.said(0)
-        healthy = code == 0 and f"going on at step {saved} " in text and steps == list(range(1, steps[-1] + 1)) \
-            and all(math.isfinite(row["loss"]) for row in steps_of(run.folder))
-        good &= verdict(f"one rank goes on from step {saved} to {steps[-1]}", healthy)
+            code, rows = run.processes[0].wait(LIMIT), run.rows()
+        healthy = code == 0 and [row["step"] for row in rows] == list(range(1, len(rows) + 1)) \
+            and all(math.isfinite(row["loss"]) for row in rows)
+        good &= verdict(f"one rank goes on from step {saved} to {len(rows)}", healthy)
     return good
 
 

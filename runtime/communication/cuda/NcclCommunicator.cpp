@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstring>
 #include <fmt/format.h>
+#include <utility>
 
 namespace decay::runtime {
 
@@ -120,10 +121,7 @@ private:
     Status known = peers.failure();
     if (!with || !known.ok())
       return known.ok() ? Status::world("the ranks have parted") : known;
-    Status status = nccl.check(call(with), "a sum over all ranks");
-    // Whose fault it is the peers know better.
-    known = status.ok() ? Status() : peers.failure();
-    return known.ok() ? status : known;
+    return nccl.check(call(with), "a sum over all ranks");
   }
 
   void abort() {
@@ -138,9 +136,12 @@ private:
     if (!with)
       return {};
     int found = 0;
-    DECAY_RETURN_IF_ERROR(
-        nccl.check(nccl.asyncError(with, &found), "a sum over all ranks"));
-    return nccl.check(found == inProgress ? 0 : found, "a sum over all ranks");
+    Status status =
+        nccl.check(nccl.asyncError(with, &found), "a sum over all ranks");
+    if (status.ok() && found != inProgress)
+      status = nccl.check(found, "a sum over all ranks");
+    // The first time the peers may be about to say which rank it was.
+    return std::exchange(suspicious, !status.ok()) ? status : Status();
   }
 
   const CudaDriver &driver;
@@ -149,6 +150,7 @@ private:
   Peers &peers;
   void *context = nullptr, *queue = nullptr, *begun = nullptr, *done = nullptr;
   std::atomic<void *> communicator = nullptr;
+  bool suspicious = false;
 };
 } // namespace
 

@@ -80,6 +80,22 @@ TEST(Peers, WhoGoesWithoutAWordIsNamedByAll) {
     });
 }
 
+TEST(Peers, AFailureHasItsCauseInALostRank) {
+  together(2, [](Peers &peers) {
+    if (peers.rank() == 1)
+      return;
+    expectMentions(peers.causeOf(Status::world("the device says no")),
+                   "rank 1 (process ");
+    // A wrong flag stays one.
+    EXPECT_EQ(peers.causeOf(Status::user("a wrong flag")).message(),
+              "a wrong flag");
+    EXPECT_TRUE(peers.causeOf({}).ok());
+  });
+  auto alone = Peers::connect({}, {});
+  EXPECT_EQ((*alone)->causeOf(Status::world("no memory")).message(),
+            "no memory");
+}
+
 TEST(Peers, ALossInterruptsAndFinallyResorts) {
   PeerOptions options = quickOptions();
   std::atomic<int> resorted = 0;
