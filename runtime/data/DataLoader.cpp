@@ -38,15 +38,15 @@ int64_t permuted(int64_t index, int64_t count, const Philox &random) {
 
 Result<DataLoader> DataLoader::create(const TokenSequence &tokens, int64_t B,
                                       int64_t T, uint64_t seed,
-                                      WindowOrder order) {
-  assert(B > 0 && T > 0);
+                                      WindowOrder order, LoaderTurn turn) {
+  assert(B > 0 && T > 0 && turn.index < turn.count);
   int64_t windows = (tokens.size() - 1) / T;
   if (tokens.size() < T + 1)
     return Status::user(
         fmt::format("{} tokens are too few for one window of {}; use more text "
                     "or a shorter sequence length",
                     tokens.size(), T + 1));
-  return DataLoader(tokens, B, T, seed, order, windows);
+  return DataLoader(tokens, B, T, seed, order, turn, windows);
 }
 
 int64_t DataLoader::windowAt(int64_t position) const {
@@ -60,14 +60,16 @@ int64_t DataLoader::windowAt(int64_t position) const {
 void DataLoader::next(std::span<int32_t> inputs, std::span<int32_t> targets) {
   assert(static_cast<int64_t>(inputs.size()) == B * T &&
          inputs.size() == targets.size());
+  const int64_t first = handedOut + turn.index * B, together = turn.count * B;
   for (int64_t b = 0; b < B; ++b) {
-    tokens->read(windowAt(handedOut++) * T, window);
+    tokens->read(windowAt(first + b) * T, window);
     std::copy_n(window.begin(), T, inputs.begin() + b * T);
     std::copy_n(window.begin() + 1, T, targets.begin() + b * T);
   }
+  handedOut += together;
   // The next batch comes from the disk while this one is worked on.
   for (int64_t b = 0; b < B; ++b)
-    tokens->prefetch(windowAt(handedOut + b) * T, T + 1);
+    tokens->prefetch(windowAt(first + together + b) * T, T + 1);
 }
 
 } // namespace decay::runtime

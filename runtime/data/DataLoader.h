@@ -20,13 +20,20 @@ namespace decay::runtime {
 
 enum class WindowOrder { Shuffled, Sequential };
 
+/// Of several loaders that take turns, B windows each: all together hand out
+/// what one alone would.
+struct LoaderTurn {
+  int64_t index = 0, count = 1;
+};
+
 class DataLoader {
 public:
   /// `tokens` must outlive the loader. User error when it is shorter than one
   /// window.
   static Result<DataLoader> create(const TokenSequence &tokens, int64_t B,
                                    int64_t T, uint64_t seed,
-                                   WindowOrder order = WindowOrder::Shuffled);
+                                   WindowOrder order = WindowOrder::Shuffled,
+                                   LoaderTurn turn = {});
 
   /// The next B windows: inputs [B, T] are the first T tokens of each, targets
   /// [B, T] the last T. Goes on with the next epoch without end.
@@ -35,7 +42,8 @@ public:
   /// Windows in an epoch.
   int64_t windows() const { return windowCount; }
 
-  /// Windows handed out since the beginning: the whole state.
+  /// Windows handed out since the beginning, by all loaders that take turns:
+  /// the whole state.
   int64_t position() const { return handedOut; }
   void seek(int64_t position) { handedOut = position; }
 
@@ -44,14 +52,15 @@ public:
 
 private:
   DataLoader(const TokenSequence &tokens, int64_t B, int64_t T, uint64_t seed,
-             WindowOrder order, int64_t windowCount)
+             WindowOrder order, LoaderTurn turn, int64_t windowCount)
       : tokens(&tokens), B(B), T(T), windowCount(windowCount), seed(seed),
-        order(order), window(static_cast<size_t>(T) + 1) {}
+        order(order), turn(turn), window(static_cast<size_t>(T) + 1) {}
 
   const TokenSequence *tokens;
   int64_t B, T, windowCount;
   uint64_t seed;
   WindowOrder order;
+  LoaderTurn turn;
   int64_t handedOut = 0;
   std::vector<int32_t> window;
 };

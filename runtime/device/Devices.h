@@ -24,6 +24,9 @@ struct DeviceOptions {
   int64_t workers = 0; ///< threads; 0: one for each core this process may use
   /// Of activations and products, where the device leaves the choice.
   std::optional<NumberType> activationType = {};
+  /// Which of several alike, where a machine has several: a process's number
+  /// among those that share it.
+  int64_t ordinal = 0;
 };
 
 /// "" takes the default. User error for a name that is not in the table, world

@@ -8,12 +8,17 @@
 
 namespace decay::runtime {
 
-double gradientNorm(NativeKernels &kernels,
-                    std::span<const Parameter> parameters) {
+double gradientSquares(NativeKernels &kernels,
+                       std::span<const Parameter> parameters) {
   std::vector<FloatSpan> gradients;
   for (const Parameter &parameter : parameters)
     gradients.push_back({parameter.gradient, parameter.size});
-  return std::sqrt(kernels.sumOfSquares(gradients));
+  return kernels.sumOfSquares(gradients);
+}
+
+double gradientNorm(NativeKernels &kernels,
+                    std::span<const Parameter> parameters) {
+  return std::sqrt(gradientSquares(kernels, parameters));
 }
 
 double clippingFactor(double norm, double most) {
@@ -32,7 +37,9 @@ std::string firstNonFinite(Device &device,
       return {};
     for (size_t i = 0; i < gradient.size(); ++i)
       if (!std::isfinite(gradient[i]))
-        return fmt::format("{}[{}] = {}", parameter.name, i, gradient[i]);
+        return fmt::format("{}[{}] = {}", parameter.name,
+                           static_cast<size_t>(parameter.first) + i,
+                           gradient[i]);
   }
   return {};
 }

@@ -9,9 +9,13 @@
 
 namespace decay::runtime {
 
-/// sqrt of the sum of squares over every gradient, summed in float64 in a fixed
-/// order: the same bits for any number of workers. Finite if and only if every
-/// gradient is, so look at it before the update.
+/// The sum of squares over every gradient, in float64 in a fixed order: the
+/// same bits for any number of workers.
+double gradientSquares(NativeKernels &kernels,
+                       std::span<const Parameter> parameters);
+
+/// Its root. Finite if and only if every gradient is, so look at it before the
+/// update.
 double gradientNorm(NativeKernels &kernels,
                     std::span<const Parameter> parameters);
 

@@ -28,6 +28,12 @@ Result<RunFolder> RunFolder::open(const std::filesystem::path &path) {
                                   path.string()));
 }
 
+RunFolder RunFolder::beside(const std::filesystem::path &path) {
+  RunFolder run;
+  run.folder = path;
+  return run;
+}
+
 RunFolder::~RunFolder() {
   if (lock >= 0)
     close(lock);

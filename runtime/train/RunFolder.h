@@ -18,6 +18,9 @@ public:
   /// trains in it.
   static Result<RunFolder> open(const std::filesystem::path &path);
 
+  /// The same folder for the other ranks of a run, whose first holds it.
+  static RunFolder beside(const std::filesystem::path &path);
+
   RunFolder(RunFolder &&other) noexcept
       : folder(std::move(other.folder)), lock(std::exchange(other.lock, -1)) {}
   RunFolder &operator=(RunFolder &&other) noexcept {

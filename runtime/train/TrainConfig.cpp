@@ -4,6 +4,7 @@
 #include "runtime/nn/layers/Glu.h"
 #include "runtime/optim/Schedule.h"
 
+#include <cstdlib>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
@@ -40,6 +41,12 @@ const Setting settings[] = {
      "fp32 or bf16; empty: the device's own"},
     {"job.threads", &C::threads, 0, 1024, Resume::Free,
      "threads; 0: one for each core"},
+    {"job.communicator", &C::communicator, 0, 0, Resume::Free,
+     "of several ranks: nccl or loopback; empty: the device's"},
+    {"job.rank_timeout", &C::rankTimeout, 0.1, 1e6, Resume::Free,
+     "seconds of silence after which a rank is lost"},
+    {"job.start_timeout", &C::startTimeout, 0.1, 1e6, Resume::Free,
+     "seconds to wait for all ranks at the start"},
     {"model.design", &C::design, 0, 0, Resume::Fixed,
      "library design, or path to a .decay file"},
     {"model.granularity", &C::granularity, 0, 0, Resume::Fixed,
@@ -73,7 +80,7 @@ const Setting settings[] = {
     {"training.dataset", &C::dataset, 0, 0, Resume::Free,
      "folder made by `decay prepare`, or of published shards"},
     {"training.batch_size", &C::batch, 1, 65536, Resume::Fixed,
-     "sequences in one pass"},
+     "sequences in one pass of each rank"},
     {"training.seq_len", &C::sequence, 1, 1 << 20, Resume::Fixed,
      "tokens in a sequence"},
     {"training.gradient_accumulation_steps", &C::accumulation, 1, 65536,
@@ -282,10 +289,9 @@ std::string TrainConfig::canonical() const {
   return text;
 }
 
-std::string TrainConfig::difference(std::string_view before,
-                                    std::string_view now) {
-  std::map<std::string, std::string> old = linesOf(before),
-                                     current = linesOf(now);
+static std::string
+differenceOf(const std::map<std::string, std::string> &old,
+             const std::map<std::string, std::string> &current) {
   std::vector<std::string> changes;
   for (const auto &[key, value] : current)
     if (auto was = old.find(key); was == old.end() || was->second != value)
@@ -293,6 +299,35 @@ std::string TrainConfig::difference(std::string_view before,
           fmt::format("{} is {}, was {}", key, value,
                       was == old.end() ? "not set" : was->second));
   return fmt::format("{}", fmt::join(changes, "; "));
+}
+
+std::string TrainConfig::difference(std::string_view before,
+                                    std::string_view now) {
+  return differenceOf(linesOf(before), linesOf(now));
+}
+
+std::string TrainConfig::differenceOfRanks(std::string_view before,
+                                           int64_t ranksBefore,
+                                           std::string_view now,
+                                           int64_t ranksNow) {
+  std::map<std::string, std::string> sides[] = {linesOf(before), linesOf(now)};
+  int64_t sequences[] = {ranksBefore, ranksNow};
+  for (size_t side = 0; side < 2; ++side)
+    for (const char *key :
+         {"training.batch_size", "training.gradient_accumulation_steps"}) {
+      sequences[side] *= std::strtoll(sides[side][key].c_str(), nullptr, 10);
+      sides[side].erase(key);
+    }
+  std::string text = differenceOf(sides[0], sides[1]);
+  if (sequences[0] != sequences[1])
+    text += fmt::format(
+        "{}an update takes {} sequences with {} rank{}, took {} with {}: "
+        "choose "
+        "training.batch_size and training.gradient_accumulation_steps so that "
+        "their product times the ranks is {}",
+        text.empty() ? "" : "; ", sequences[1], ranksNow,
+        ranksNow == 1 ? "" : "s", sequences[0], ranksBefore, sequences[0]);
+  return text;
 }
 
 std::string TrainConfig::describe() {

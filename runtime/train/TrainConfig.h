@@ -19,10 +19,13 @@
 namespace decay::runtime {
 
 struct TrainConfig {
-  std::string runFolder; ///< where checkpoints, logs and samples go
-  std::string device;    ///< empty: the default
-  std::string precision; ///< of activations; empty: the device's
-  int64_t threads = 0;   ///< 0: one for each core
+  std::string runFolder;     ///< where checkpoints, logs and samples go
+  std::string device;        ///< empty: the default
+  std::string precision;     ///< of activations; empty: the device's
+  int64_t threads = 0;       ///< 0: one for each core
+  std::string communicator;  ///< of several ranks; empty: the device's
+  double rankTimeout = 30;   ///< seconds of silence after which a rank is lost
+  double startTimeout = 300; ///< seconds to wait for all ranks
 
   std::string design =
       "simple_decay"; ///< of the library, or a path to a .decay file
@@ -81,6 +84,13 @@ struct TrainConfig {
   /// What differs between two canonical texts, for people: "training.batch_size
   /// is 8, was 4".
   static std::string difference(std::string_view before, std::string_view now);
+
+  /// The same where only the number of ranks may differ: how an update's
+  /// sequences are divided is free, their number is not. Empty when nothing
+  /// differs.
+  static std::string differenceOfRanks(std::string_view before,
+                                       int64_t ranksBefore,
+                                       std::string_view now, int64_t ranksNow);
 
   /// A table of all settings with default and meaning, for --help.
   static std::string describe();

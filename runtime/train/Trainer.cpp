@@ -4,6 +4,7 @@
 #include "runtime/eval/Generator.h"
 #include "runtime/eval/Perplexity.h"
 #include "runtime/optim/Clipping.h"
+#include "runtime/train/Reduction.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -11,18 +12,21 @@
 namespace decay::runtime {
 
 Result<TrainOutcome> Trainer::run() {
-  metrics->resume();
+  if (metrics)
+    metrics->resume();
   TrainOutcome outcome;
   while (stepsDone < config.steps) {
-    if (output.stopRequested()) {
+    // Several ranks must stop after the same step.
+    if (alone() ? output.stopRequested() : stopAgreed) {
       outcome.end = TrainEnd::Stopped;
       break;
     }
-    DECAY_RETURN_IF_ERROR(update().within(fmt::format("step {}", stepsDone)));
-    DECAY_RETURN_IF_ERROR(afterStep());
+    DECAY_RETURN_IF_ERROR(parts.peers.causeOf(update()).within(
+        fmt::format("step {}", stepsDone)));
+    DECAY_RETURN_IF_ERROR(parts.peers.causeOf(afterStep()));
   }
   if (savedStep != stepsDone)
-    DECAY_RETURN_IF_ERROR(save());
+    DECAY_RETURN_IF_ERROR(parts.peers.causeOf(save()));
   outcome.step = stepsDone;
   outcome.lastLoss = lastLoss;
   outcome.skipped = skipped;
@@ -30,15 +34,26 @@ Result<TrainOutcome> Trainer::run() {
 }
 
 Status Trainer::update() {
-  double loss = 0;
-  DECAY_RETURN_IF_ERROR(accumulateGradients(loss));
-  double norm = gradientNorm(parts.backend.kernels, optimizer->parameters());
+  double ownLoss = 0;
+  DECAY_RETURN_IF_ERROR(accumulateGradients(ownLoss));
+  double squares =
+      gradientSquares(parts.backend.kernels, optimizer->parameters());
   DECAY_RETURN_IF_ERROR(network->readFaults());
+  const double mine[] = {ownLoss, squares, output.stopRequested() ? 1.0 : 0.0};
+  DECAY_ASSIGN_OR_RETURN(auto each, parts.peers.gather(mine));
+  double loss = 0, sum = 0;
+  for (const std::vector<double> &one : each) {
+    loss += one[0], sum += one[1];
+    stopAgreed |= one[2] != 0;
+  }
+  loss /= double(tokensPerStep());
+  const double norm = std::sqrt(sum);
   double rate = config.rate * schedule.factor(stepsDone);
   lastLoss = loss;
   if (std::isfinite(loss) && std::isfinite(norm)) {
     optimizer->step(parts.backend.kernels, rate,
                     clippingFactor(norm, config.maxNorm));
+    DECAY_RETURN_IF_ERROR(shareWeights());
     skippedInRow = 0;
   } else {
     DECAY_RETURN_IF_ERROR(skipUpdate(loss, norm));
@@ -48,27 +63,47 @@ Status Trainer::update() {
 }
 
 Status Trainer::accumulateGradients(double &loss) {
-  parts.backend.kernels.zero(network->gradients(),
-                             network->parameters().blockFloats());
+  parts.backend.kernels.zero(network->gradients(), network->blockFloats());
   const float scale = static_cast<float>(1.0 / double(tokensPerStep()));
   for (int64_t pass = 0; pass < config.accumulation; ++pass) {
-    double before = metrics->now();
+    double before = metrics ? metrics->now() : 0;
     loader->next(tokens, targets);
-    metrics->waited(metrics->now() - before);
+    if (metrics)
+      metrics->waited(metrics->now() - before);
     ForwardCall call;
     call.tokens = tokens.data();
     call.B = config.batch, call.T = config.sequence;
     DECAY_RETURN_IF_ERROR(network->forward(call));
     loss += network->loss(targets.data(), scale);
-    DECAY_RETURN_IF_ERROR(network->backward());
+    if (pass + 1 < config.accumulation) {
+      DECAY_RETURN_IF_ERROR(network->backward());
+      continue;
+    }
+    Reduction sums(parts.communicator, *shards, network->gradients());
+    DECAY_RETURN_IF_ERROR(network->backward(
+        [&](int64_t offset) { return sums.finalFrom(offset); }));
   }
-  loss /= double(tokensPerStep());
+  return {};
+}
+
+Status Trainer::shareWeights() {
+  if (alone())
+    return {};
+  for (const BlockRange &bucket : shards->buckets())
+    DECAY_RETURN_IF_ERROR(parts.communicator.allGather(
+        network->weights() + bucket.begin, bucket.count));
+  DECAY_RETURN_IF_ERROR(parts.communicator.join());
+  network->refreshWeights();
   return {};
 }
 
 Status Trainer::skipUpdate(double loss, double norm) {
-  std::string place =
-      firstNonFinite(parts.backend.device, optimizer->parameters());
+  DECAY_ASSIGN_OR_RETURN(std::vector<std::string> places,
+                         parts.peers.gather(firstNonFinite(
+                             parts.backend.device, optimizer->parameters())));
+  std::string place;
+  for (size_t rank = 0; rank < places.size() && place.empty(); ++rank)
+    place = places[rank];
   std::string what =
       fmt::format("loss {}, gradient norm {}{}{}", loss, norm,
                   place.empty() ? "" : ", first gradient ", place);
@@ -79,10 +114,11 @@ Status Trainer::skipUpdate(double loss, double norm) {
         what));
   ++skipped;
   ++skippedInRow;
-  DECAY_RETURN_IF_ERROR(log->write(Json{
-      {"step", stepsDone + 1},
-      {"skipped", skipped},
-      {"why", what}}.dump()));
+  if (log)
+    DECAY_RETURN_IF_ERROR(log->write(Json{
+        {"step", stepsDone + 1},
+        {"skipped", skipped},
+        {"why", what}}.dump()));
   output.say(fmt::format("step {}: update skipped: {}", stepsDone + 1, what));
   if (skippedInRow < config.mostSkipped)
     return {};
@@ -96,7 +132,8 @@ Status Trainer::report(double loss, double norm, double rate) {
   int64_t seen = stepsDone * tokensPerStep();
   output.progress(seen, fmt::format("step {}/{} loss {:.4f}", stepsDone,
                                     config.steps, loss));
-  if (stepsDone % config.logInterval != 0 && stepsDone != config.steps)
+  if (!log ||
+      (stepsDone % config.logInterval != 0 && stepsDone != config.steps))
     return {};
   // JSON knows no NaN: such a number becomes null.
   Json line = {{"step", stepsDone},     {"tokens", seen},
@@ -115,14 +152,17 @@ Status Trainer::afterStep() {
     return interval > 0 && (stepsDone % interval == 0 || last);
   };
   // The rate in the log is that of training alone.
-  metrics->pause();
-  if (due(config.validationInterval))
+  if (metrics)
+    metrics->pause();
+  const bool first = parts.peers.isFirst();
+  if (first && due(config.validationInterval))
     DECAY_RETURN_IF_ERROR(validate().within("validation"));
-  if (due(config.sampleInterval))
+  if (first && due(config.sampleInterval))
     DECAY_RETURN_IF_ERROR(sample().within("sample"));
   if (due(config.checkpointInterval))
     DECAY_RETURN_IF_ERROR(save());
-  metrics->resume();
+  if (metrics)
+    metrics->resume();
   return {};
 }
 

@@ -303,6 +303,22 @@ Result<std::unique_ptr<StreamDevice>> createCudaDevice() {
   return std::unique_ptr<StreamDevice>(std::move(device));
 }
 
+/// A launcher may show each process one GPU alone, its own.
+static Result<int> ordinalFor(int64_t wanted) {
+  DECAY_ASSIGN_OR_RETURN(const CudaDriver *driver, openCudaDriver());
+  int count = 0;
+  DECAY_RETURN_IF_ERROR(
+      driver->check(driver->deviceCount(&count), "cannot count the GPUs"));
+  if (count == 1)
+    return 0;
+  if (wanted >= count)
+    return Status::user(
+        fmt::format("process {} of this machine finds {} GPUs: start at most "
+                    "{} there, or correct LOCAL_RANK",
+                    wanted, count, count));
+  return static_cast<int>(wanted);
+}
+
 Result<std::unique_ptr<Device>>
 createCudaModelDevice(const DeviceOptions &options) {
   constexpr int64_t mostWorkers = 1024;
@@ -311,8 +327,10 @@ createCudaModelDevice(const DeviceOptions &options) {
                                     mostWorkers, options.workers));
   int64_t workers =
       options.workers ? options.workers : std::thread::hardware_concurrency();
-  DECAY_ASSIGN_OR_RETURN(std::unique_ptr<CudaDevice> device,
-                         CudaDevice::create(0, std::max<int64_t>(workers, 1)));
+  DECAY_ASSIGN_OR_RETURN(int ordinal, ordinalFor(options.ordinal));
+  DECAY_ASSIGN_OR_RETURN(
+      std::unique_ptr<CudaDevice> device,
+      CudaDevice::create(ordinal, std::max<int64_t>(workers, 1)));
   device->setActivationType(
       options.activationType.value_or(device->activationType()));
   DECAY_RETURN_IF_ERROR(device->prepareProducts());

@@ -26,9 +26,12 @@ struct CudaDriver {
   int (*retainContext)(void **context, int device);
   int (*releaseContext)(int device);
   int (*makeCurrent)(void *context);
+  int (*currentContext)(void **context);
   int (*createStream)(void **stream, unsigned flags);
+  int (*createUrgentStream)(void **stream, unsigned flags, int priority);
   int (*destroyStream)(void *stream);
   int (*synchronise)(void *stream);
+  int (*streamAwait)(void *stream, void *event, unsigned flags);
   int (*allocate)(uint64_t *address, size_t bytes);
   int (*release)(uint64_t address);
   int (*fill)(uint64_t to, unsigned char byte, size_t bytes, void *stream);

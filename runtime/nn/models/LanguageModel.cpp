@@ -204,8 +204,11 @@ std::span<const float> LanguageModel::tokenLosses() const {
   return {arena.floats(losses), static_cast<size_t>(B * T)};
 }
 
-Status LanguageModel::backward() {
+Status LanguageModel::backward(const GradientObserver &finished) {
   assert(shape.training && !carrying);
+  auto tell = [&](int64_t offset) {
+    return finished ? finished(offset) : Status();
+  };
   const int64_t rows = B * T;
   Numbers stream = numbers(dStream);
   backend.kernels.zero(stream, rows * settings.width);
@@ -213,15 +216,18 @@ Status LanguageModel::backward() {
       backend, rows, numbers(last), table.norm(weightView()),
       arena.floats(lastScale), numbers(dInput), stream, table.norm(gradients()),
       arena.floats(partials));
-  for (int64_t l = settings.layers - 1; l >= 0; --l)
+  DECAY_RETURN_IF_ERROR(tell(table.endOffset()));
+  for (int64_t l = settings.layers - 1; l >= 0; --l) {
     DECAY_RETURN_IF_ERROR(
         backwardLayer(l).within(fmt::format("layer {}, backward", l)));
+    DECAY_RETURN_IF_ERROR(tell(table.layerOffset(l)));
+  }
   if (tpe)
     DECAY_RETURN_IF_ERROR(backwardTpe().within("positional module, backward"));
   Embedding{settings.width}.backward(backend, rows, tokens,
                                      numbers(tpe ? dInput : dStream),
                                      table.embedding(gradients()).floats());
-  return {};
+  return tell(0);
 }
 
 Status LanguageModel::backwardLayer(int64_t layer) {

@@ -35,7 +35,14 @@ struct RunShape {
   bool training = false; ///< keep what backward needs, and room for gradients
   bool states = false;   ///< room to carry states from call to call
   bool lambda = false;   ///< room for the λ of one layer
+  /// Blocks have room for a multiple of so many floats, zeros at the end: parts
+  /// of ranks are equal.
+  int64_t blockMultiple = 1;
 };
+
+/// Told in a backward pass, last to first, from which float of the block on all
+/// gradients are final.
+using GradientObserver = std::function<Status(int64_t offset)>;
 
 /// One call: tokens [B, T] and how it relates to the call before.
 struct ForwardCall {
@@ -66,6 +73,8 @@ public:
 
   const ModelConfig &config() const { return settings; }
   const Parameters &parameters() const { return table; }
+  /// Floats that a block has room for.
+  int64_t blockFloats() const;
   /// In the device's memory, as all blocks; refreshWeights() after a change.
   float *weights() const { return arena.floats(weightBlock); }
   /// What matrix products read where the device's activation type is not fp32:
@@ -91,7 +100,7 @@ public:
   /// Each token's loss in the last loss() call.
   std::span<const float> tokenLosses() const;
   /// Adds to gradients(). After forward and loss on the same tokens.
-  Status backward();
+  Status backward(const GradientObserver &finished = {});
 
   /// Waits for the device. Errors: what went wrong in the calls before, where
   /// they only began.

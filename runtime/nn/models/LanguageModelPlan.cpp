@@ -44,15 +44,18 @@ LanguageModel::LanguageModel(Backend backend, const ModelConfig &config,
       table(config, kernels.design.manifest(), mixer,
             kernels.tpe ? &kernels.tpe->manifest() : nullptr) {}
 
+int64_t LanguageModel::blockFloats() const {
+  return (table.blockFloats() + shape.blockMultiple - 1) / shape.blockMultiple *
+         shape.blockMultiple;
+}
+
 void LanguageModel::planWeights() {
-  weightBlock = arena.planFloats("weights", "weights", table.blockFloats());
+  weightBlock = arena.planFloats("weights", "weights", blockFloats());
   if (copied())
-    copyBlock =
-        arena.planNumbers("weights", "rounded weights", table.blockFloats(),
-                          backend.device.activationType());
+    copyBlock = arena.planNumbers("weights", "rounded weights", blockFloats(),
+                                  backend.device.activationType());
   if (shape.training)
-    gradientBlock =
-        arena.planFloats("gradients", "gradients", table.blockFloats());
+    gradientBlock = arena.planFloats("gradients", "gradients", blockFloats());
 }
 
 void LanguageModel::planActivations() {

@@ -77,6 +77,13 @@ public:
   Numbers head(const BlockView &block) const {
     return matrix(block, headIndex);
   }
+  /// Where a layer's arrays begin in the block, and those after all layers: the
+  /// last to be used come last, so that their gradients are the first to be
+  /// done.
+  int64_t layerOffset(int64_t layer) const {
+    return list[layers[static_cast<size_t>(layer)].mixerNorm].offset;
+  }
+  int64_t endOffset() const { return list[normIndex].offset; }
   bool hasTpe() const { return tpePlaces.has_value(); }
 
 private:

@@ -10,15 +10,17 @@
 namespace decay::runtime {
 
 Result<Machine> Machine::create(int64_t threads, const std::string &device,
-                                std::optional<NumberType> activations) {
+                                std::optional<NumberType> activations,
+                                int64_t ordinal) {
   Machine machine;
   DeviceOptions options;
   options.workers = threads;
   options.activationType = activations;
-  std::string name = device.empty() ? deviceNames().front() : device;
-  DECAY_ASSIGN_OR_RETURN(machine.device, createDevice(name, options));
+  options.ordinal = ordinal;
+  machine.name = device.empty() ? deviceNames().front() : device;
+  DECAY_ASSIGN_OR_RETURN(machine.device, createDevice(machine.name, options));
   DECAY_ASSIGN_OR_RETURN(machine.kernels,
-                         createNativeKernels(name, *machine.device));
+                         createNativeKernels(machine.name, *machine.device));
   return machine;
 }
 

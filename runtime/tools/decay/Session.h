@@ -21,11 +21,14 @@ namespace decay::runtime {
 struct Machine {
   std::unique_ptr<Device> device;
   std::unique_ptr<NativeKernels> kernels;
+  std::string name; ///< of the device
   Backend backend() { return {*device, *kernels}; }
 
   /// `device` empty: the default; its own activation type unless one is given.
+  /// `ordinal`: which of several alike.
   static Result<Machine> create(int64_t threads, const std::string &device = {},
-                                std::optional<NumberType> activations = {});
+                                std::optional<NumberType> activations = {},
+                                int64_t ordinal = 0);
 };
 
 /// What is compiled: a library design or a file, and its settings in order. A

@@ -1,6 +1,7 @@
 //===- TrainCommand.cpp - decay train --------------------------*- C++ -*-===//
 #include "runtime/core/Files.h"
 #include "runtime/core/Progress.h"
+#include "runtime/core/Sha256.h"
 #include "runtime/core/Signals.h"
 #include "runtime/device/Devices.h"
 #include "runtime/tools/decay/Commands.h"
@@ -8,6 +9,7 @@
 #include "runtime/train/Trainer.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <memory>
 #include <unistd.h>
@@ -63,15 +65,38 @@ Result<TrainConfig> readConfig(const TrainOptions &options,
   return TrainConfig::read(config);
 }
 
+/// All ranks must train the same.
+Status compareSettings(Peers &peers, const TrainConfig &config) {
+  DECAY_ASSIGN_OR_RETURN(std::vector<std::string> all,
+                         peers.gather(sha256(config.canonical())));
+  for (size_t rank = 0; rank < all.size(); ++rank)
+    if (all[rank] != all.front())
+      return Status::user(fmt::format("rank {} was started with other settings "
+                                      "than rank 0: give all the same",
+                                      rank));
+  return {};
+}
+
+PeerOptions peerOptions(const TrainConfig &config, const RankPlace &place) {
+  PeerOptions options;
+  options.silence = config.rankTimeout;
+  options.patience = config.startTimeout;
+  options.lastResort = [rank = place.rank](const Status &status) {
+    fmt::print(stderr, "decay: rank {}: {}\n", rank, status.message());
+    std::_Exit(static_cast<int>(status.code()));
+  };
+  return options;
+}
+
 /// Lines, and on a terminal how far it is between them.
 class Screen {
 public:
-  Screen(const TrainConfig &config, bool quiet) : quiet(quiet) {
+  Screen(const TrainConfig &config, int64_t ranks, bool quiet) : quiet(quiet) {
     Progress::Options options;
     options.label = config.design;
     options.unit = "tok";
-    options.total =
-        config.steps * config.batch * config.sequence * config.accumulation;
+    options.total = config.steps * config.batch * config.sequence *
+                    config.accumulation * ranks;
     options.terminal = isatty(STDERR_FILENO) == 1;
     progress.emplace(
         options, [](std::string_view text) { fmt::print(stderr, "{}", text); });
@@ -99,6 +124,92 @@ private:
   std::optional<Progress> progress;
 };
 
+/// What a rank trains with.
+struct Workplace {
+  Dataset dataset;
+  RunFolder run;
+  Machine machine;
+  DesignRequest request;
+  Packages packages;
+};
+
+Result<Workplace> openWorkplace(const TrainConfig &config,
+                                const RankPlace &place) {
+  DECAY_ASSIGN_OR_RETURN(Dataset dataset, Dataset::open(config.dataset));
+  RunFolder run = RunFolder::beside(config.runFolder);
+  if (place.rank == 0) {
+    DECAY_ASSIGN_OR_RETURN(run, RunFolder::open(config.runFolder));
+  }
+  DECAY_ASSIGN_OR_RETURN(Machine machine,
+                         Machine::create(config.threads, config.device,
+                                         config.activationType(),
+                                         place.localRank));
+  DesignRequest request{
+      config.design, {}, std::string(machine.device->target())};
+  DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
+  DECAY_ASSIGN_OR_RETURN(Packages packages,
+                         compilePackages(request, run.path() / "packages"));
+  return Workplace{std::move(dataset), std::move(run), std::move(machine),
+                   std::move(request), std::move(packages)};
+}
+
+/// Rank 0 goes first: what it compiles the others find.
+Result<Workplace> openWorkplaces(const TrainConfig &config,
+                                 const RankPlace &place, Peers &peers) {
+  Result<Workplace> first = Status::user("not this rank's turn");
+  if (peers.isFirst())
+    first = openWorkplace(config, place);
+  DECAY_RETURN_IF_ERROR(
+      peers.agree(peers.isFirst() ? first.status() : Status()));
+  if (peers.isFirst()) {
+    DECAY_RETURN_IF_ERROR(peers.agree({}));
+    return first;
+  }
+  Result<Workplace> mine = openWorkplace(config, place);
+  DECAY_RETURN_IF_ERROR(peers.agree(mine.status()));
+  return mine;
+}
+
+Status trainAmong(Peers &peers, const RankPlace &place,
+                  const TrainConfig &config, const TrainOptions &options) {
+  DECAY_RETURN_IF_ERROR(compareSettings(peers, config));
+  DECAY_ASSIGN_OR_RETURN(Workplace work, openWorkplaces(config, place, peers));
+  Machine &machine = work.machine;
+  DECAY_ASSIGN_OR_RETURN(auto communicator,
+                         createCommunicator(config.communicator, machine.name,
+                                            *machine.device, peers));
+  const bool quiet = options.quiet || !peers.isFirst();
+  Screen screen(config, peers.size(), quiet);
+  TrainerOutput output = screen.output();
+  output.say(machine.device->describe());
+  if (peers.size() > 1)
+    output.say(communicator->describe());
+  catchStopSignals();
+  TrainerParts parts{machine.backend(),
+                     work.packages.kernels(),
+                     work.dataset,
+                     work.run,
+                     work.packages.record(work.request),
+                     peers,
+                     *communicator};
+  DECAY_ASSIGN_OR_RETURN(
+      auto trainer,
+      Trainer::create(config, std::move(parts), output, options.fallBack));
+  DECAY_ASSIGN_OR_RETURN(TrainOutcome outcome, trainer->run());
+  screen.finish();
+  bool stopped = outcome.end == TrainEnd::Stopped;
+  if (options.json && peers.isFirst())
+    fmt::print("{}", writeJson({{"run", config.runFolder},
+                                {"step", outcome.step},
+                                {"stopped", stopped},
+                                {"loss", outcome.lastLoss},
+                                {"skipped", outcome.skipped}}));
+  else if (!quiet)
+    fmt::print(stderr, "{} at step {}; the same command goes on from there\n",
+               stopped ? "stopped and saved" : "finished", outcome.step);
+  return {};
+}
+
 Status train(const TrainOptions &options,
              const std::vector<std::string> &overrides) {
   if (options.settings) {
@@ -107,39 +218,16 @@ Status train(const TrainOptions &options,
     return {};
   }
   DECAY_ASSIGN_OR_RETURN(TrainConfig config, readConfig(options, overrides));
-  DECAY_ASSIGN_OR_RETURN(Dataset dataset, Dataset::open(config.dataset));
-  DECAY_ASSIGN_OR_RETURN(RunFolder run, RunFolder::open(config.runFolder));
-  DECAY_ASSIGN_OR_RETURN(
-      Machine machine,
-      Machine::create(config.threads, config.device, config.activationType()));
-  DesignRequest request{
-      config.design, {}, std::string(machine.device->target())};
-  DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
-  DECAY_ASSIGN_OR_RETURN(Packages packages,
-                         compilePackages(request, run.path() / "packages"));
-
-  Screen screen(config, options.quiet);
-  TrainerOutput output = screen.output();
-  output.say(machine.device->describe());
-  catchStopSignals();
-  TrainerParts parts{machine.backend(), packages.kernels(), dataset, run,
-                     packages.record(request)};
-  DECAY_ASSIGN_OR_RETURN(
-      auto trainer,
-      Trainer::create(config, std::move(parts), output, options.fallBack));
-  DECAY_ASSIGN_OR_RETURN(TrainOutcome outcome, trainer->run());
-  screen.finish();
-  bool stopped = outcome.end == TrainEnd::Stopped;
-  if (options.json)
-    fmt::print("{}", writeJson({{"run", config.runFolder},
-                                {"step", outcome.step},
-                                {"stopped", stopped},
-                                {"loss", outcome.lastLoss},
-                                {"skipped", outcome.skipped}}));
-  else if (!options.quiet)
-    fmt::print(stderr, "{} at step {}; the same command goes on from there\n",
-               stopped ? "stopped and saved" : "finished", outcome.step);
-  return {};
+  DECAY_ASSIGN_OR_RETURN(RankPlace place, findRankPlace());
+  if (place.size == 1)
+    place = {};
+  std::string name = fmt::format("rank {}", place.rank);
+  auto peers = Peers::connect(place, peerOptions(config, place));
+  if (!peers.ok())
+    return std::move(peers).status().within(name);
+  Status status = trainAmong(**peers, place, config, options);
+  (*peers)->leave(status);
+  return place.size == 1 ? status : std::move(status).within(name);
 }
 
 } // namespace
@@ -171,18 +259,23 @@ void addTrainCommand(CLI::App &app, Action &action) {
   command->add_flag("-q,--quiet", options->quiet, "Say nothing but errors");
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->allow_extras();
-  command->footer("Settings come from the TOML file, then from "
-                  "--section.key=value; `decay train --settings`\n"
-                  "lists them. A run that was stopped, or killed, goes on with "
-                  "the same command.\n"
-                  "The log says tokens/s, and where the device's peak is known "
-                  "(or given: --metrics.peak_tflops)\n"
-                  "MFU = 6 x parameters without the input embedding x tokens/s "
-                  "/ peak.\n"
-                  "  decay train examples/small.toml --design=mamba2 "
-                  "--job.dump_folder=runs/mamba2\n"
-                  "  decay train examples/small.toml --design=simple_decay "
-                  "--set p=0.9 --training.steps=200");
+  command->footer(
+      "Settings come from the TOML file, then from "
+      "--section.key=value; `decay train --settings`\n"
+      "lists them. A run that was stopped, or killed, goes on with "
+      "the same command.\n"
+      "The log says tokens/s, and where the device's peak is known "
+      "(or given: --metrics.peak_tflops)\n"
+      "MFU = 6 x parameters without the input embedding x tokens/s "
+      "/ peak.\n"
+      "Several processes, a GPU each, train one model when torchrun, "
+      "mpirun or srun starts them,\n"
+      "or with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set; "
+      "each takes training.batch_size sequences.\n"
+      "  decay train examples/small.toml --design=mamba2 "
+      "--job.dump_folder=runs/mamba2\n"
+      "  decay train examples/small.toml --design=simple_decay "
+      "--set p=0.9 --training.steps=200");
   command->callback([command, options, &action] {
     std::vector<std::string> overrides = command->remaining();
     action = [options, overrides] { return train(*options, overrides); };

@@ -24,7 +24,8 @@ FORBIDDEN_INCLUDES = [
 TARGET_WORDS = [
     (r"\b(avx2|avx512\w*|AVX2|AVX512\w*|x86\w*)\b|\"cpu\"",
      ("compiler/target/cpu/", "runtime/device/cpu/", "runtime/kernels/native/cpu/")),
-    (r"\b(cuda|nvvm|ptx|nvgpu)\b", ("compiler/target/cuda/", "runtime/device/cuda/", "runtime/kernels/native/cuda/")),
+    (r"\b(cuda|nvvm|ptx|nvgpu)\b", ("compiler/target/cuda/", "runtime/device/cuda/", "runtime/kernels/native/cuda/",
+      "runtime/communication/cuda/")),
 ]
 
 MOST_LINES = 600

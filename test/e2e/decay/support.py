@@ -84,5 +84,10 @@ class DecayTest(unittest.TestCase):
             "train.jsonl": digest(pathlib.Path(run) / "train.jsonl")}
 
 
+def lines_of_steps(run):
+    """What a run's log says of its updates."""
+    return [line for line in lines(pathlib.Path(run) / "train.jsonl") if "loss" in line]
+
+
 def lines(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]

@@ -89,6 +89,27 @@ TEST(DataLoader, PositionIsTheWholeState) {
   }
 }
 
+TEST(DataLoader, ThoseThatTakeTurnsHandOutWhatOneWould) {
+  TokenSequence tokens = counting(1000);
+  constexpr size_t B = 2, T = 16;
+  for (int64_t count : {2, 3}) {
+    auto alone = DataLoader::create(tokens, B, T, 9);
+    std::vector<DataLoader> loaders;
+    for (int64_t index = 0; index < count; ++index) {
+      auto made = DataLoader::create(tokens, B, T, 9, WindowOrder::Shuffled,
+                                     {index, count});
+      ASSERT_TRUE(made.ok());
+      loaders.push_back(std::move(*made));
+    }
+    // Over the end of an epoch.
+    for (int turn = 0; turn < 40; ++turn)
+      for (DataLoader &loader : loaders)
+        ASSERT_EQ(next(loader, B * T), next(*alone, B * T));
+    for (DataLoader &loader : loaders)
+      EXPECT_EQ(loader.position(), alone->position());
+  }
+}
+
 TEST(DataLoader, TooFewTokens) {
   TokenSequence tokens = counting(8);
   EXPECT_TRUE(DataLoader::create(tokens, 1, 7, 0).ok());

@@ -96,6 +96,30 @@ TEST_F(Model, gradientsOfEveryParameter) {
   }
 }
 
+TEST_F(Model, gradientsAreFinalFromWhereTheObserverIsTold) {
+  Machine machine;
+  auto model = make(machine, {2, 5, true});
+  stir(*model);
+  std::vector<int32_t> tokens = drawTokens(10, 1), targets = drawTokens(10, 2);
+  forward(*model, {tokens.data(), 2, 5, false, {}});
+  model->loss(targets.data(), 0.5f);
+  std::vector<std::pair<int64_t, Values>> told;
+  const float *end = model->gradients() + model->blockFloats();
+  Status status = model->backward([&](int64_t offset) {
+    told.emplace_back(offset, Values(model->gradients() + offset, end));
+    return Status();
+  });
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_GE(told.size(), 3u);
+  for (size_t i = 1; i < told.size(); ++i)
+    EXPECT_LT(told[i].first, told[i - 1].first);
+  EXPECT_EQ(told.back().first, 0);
+  for (const auto &[offset, gradients] : told)
+    EXPECT_EQ(gradients, Values(model->gradients() + offset, end)) << offset;
+  status = model->backward([](int64_t) { return Status::world("lost"); });
+  EXPECT_EQ(status.message(), "lost");
+}
+
 TEST_F(Model, gradientsAddUpOverCalls) {
   Machine machine;
   auto model = make(machine, {2, 5, true});

@@ -93,6 +93,23 @@ TEST(TrainConfig, resumeMayChangeOnlyWhatDoesNotDecideBits) {
             "model.hidden_size is 512, was 256");
 }
 
+TEST(TrainConfig, anotherNumberOfRanksMayDivideTheSameSequences) {
+  auto one = read(required, {"training.batch_size=8"});
+  auto two = read(required, {"training.batch_size=2",
+                             "training.gradient_accumulation_steps=2"});
+  auto wider = read(required, {"training.batch_size=8", "optimizer.lr=0.5"});
+  ASSERT_TRUE(one.ok() && two.ok() && wider.ok());
+  std::string before = one->canonical(), now = two->canonical();
+  EXPECT_EQ(TrainConfig::differenceOfRanks(before, 1, now, 2), "");
+  EXPECT_EQ(TrainConfig::differenceOfRanks(before, 1, now, 3),
+            "an update takes 12 sequences with 3 ranks, took 8 with 1: choose "
+            "training.batch_size and training.gradient_accumulation_steps so "
+            "that their product times the ranks is 8");
+  EXPECT_EQ(TrainConfig::differenceOfRanks(before, 2, wider->canonical(), 1)
+                .substr(0, 64),
+            "optimizer.lr is 0.5, was 0.0003; an update takes 8 sequences wit");
+}
+
 TEST(TrainConfig, modelSizesFollowThePaper) {
   auto config = read(required, {"model.hidden_size=768", "model.num_heads=12",
                                 "model.pad_vocab_size_multiple_of=256"});
