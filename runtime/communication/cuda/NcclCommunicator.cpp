@@ -64,7 +64,8 @@ public:
                              static_cast<int>(peers.rank())),
                    "cannot meet the other ranks; NCCL_DEBUG=WARN says more");
     communicator = joined;
-    DECAY_RETURN_IF_ERROR(peers.agree(status));
+    // Without a wait for the others: they may never come back from this call.
+    DECAY_RETURN_IF_ERROR(status);
     peers.watch([this] { abort(); }, [this] { return inspect(); });
     return {};
   }

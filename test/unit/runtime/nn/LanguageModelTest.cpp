@@ -104,7 +104,7 @@ TEST_F(Model, gradientsAreFinalFromWhereTheObserverIsTold) {
   forward(*model, {tokens.data(), 2, 5, false, {}});
   model->loss(targets.data(), 0.5f);
   std::vector<std::pair<int64_t, Values>> told;
-  const float *end = model->gradients() + model->blockFloats();
+  float *end = model->gradients() + model->blockFloats();
   Status status = model->backward([&](int64_t offset) {
     told.emplace_back(offset, Values(model->gradients() + offset, end));
     return Status();
