@@ -91,7 +91,9 @@ void KernelEmitter::copyNext() {
 /// so that the same piece of eight rows lies in eight different places.
 Value KernelEmitter::rowOffset(Value row, Value piece, int64_t width) {
   Value mixed = code.bitXor(piece, code.bitAnd(row, 7));
-  return code.add(code.mul(row, width * bfloatBytes), code.shiftLeft(mixed, 4));
+  Value offset =
+      code.add(code.mul(row, width * bfloatBytes), code.shiftLeft(mixed, 4));
+  return stage ? code.add(offset, stage) : offset;
 }
 
 void KernelEmitter::emitRead(chunk::ReadOp op) {

@@ -396,8 +396,8 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
       code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
   tokens = code.sub(length, firstToken);
   code.waitCopies(0);
-  auto outer = std::tie(thread, lane, group, column, channel);
-  std::tuple<Value, Value, Value, Value, Value> kept = outer;
+  auto outer = std::tie(thread, lane, group, column, channel, stage);
+  std::tuple<Value, Value, Value, Value, Value, Value> kept = outer;
   beginChunk();
   fetchNumbers(nextToken);
   emitBlock(body);

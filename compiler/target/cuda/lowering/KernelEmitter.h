@@ -136,9 +136,9 @@ protected:
   void emitRead(chunk::ReadOp op);
   void emitWrite(chunk::WriteOp op);
   Values loadState(int64_t operand);
-  Values loadStateAt(Value data);
+  virtual Values loadStateAt(Value data);
   void storeState(const Values &state, int64_t operand);
-  void storeStateAt(const Values &state, Value data);
+  virtual void storeStateAt(const Values &state, Value data);
   Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
   // This warp's part of the state: rows by tiles, columns by tiles of eight.
   virtual Value stateRow(int64_t tileRow, int64_t half);
@@ -379,6 +379,8 @@ protected:
   Value keptColumns;        ///< this thread's part of `columnsPart`
   Value firstToken, tokens; ///< of the chunk at hand, and how many it has
   Value nextToken;          ///< of the chunk that comes after it
+  /// Bytes to the place of the chunk's rows, where there are two; else none.
+  Value stage;
   Value chunkIndex;
   bool hasGradient = false, keepsColumns = false;
   /// The tokens of the group that are being worked on, and the only column.

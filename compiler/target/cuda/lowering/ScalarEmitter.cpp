@@ -1,7 +1,6 @@
 //===- ScalarEmitter.cpp - The frame of a kernel with one λ per token -----===//
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
 
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace decay::cuda {
@@ -16,9 +15,13 @@ chunk::TileType typeOf(Value value) {
   return mlir::cast<chunk::TileType>(value.getType());
 }
 
+} // namespace
+
 bool hasRows(Value value) {
   return typeOf(value).has(Axis::Token) && typeOf(value).has(Axis::Channel);
 }
+
+namespace {
 
 /// The one operand over tokens and channels that a tile is made of, number by
 /// number; none if there is more to it.
@@ -38,7 +41,6 @@ chunk::ReadOp sourceOf(Value value) {
   return found;
 }
 
-/// What a result of a tile with rows follows from: reads and gradients.
 void findLeaves(Value value, llvm::SetVector<Value> &found) {
   auto op = value.getDefiningOp<chunk::PointwiseOp>();
   if (!op) {
@@ -59,11 +61,15 @@ void findLeaves(Value value, llvm::SetVector<Value> &found) {
   }
 }
 
+} // namespace
+
 llvm::SetVector<Value> leavesOf(Value value) {
   llvm::SetVector<Value> found;
   findLeaves(value, found);
   return found;
 }
+
+namespace {
 
 /// Whether a tile with rows has numbers of tiles with rows and of the whole
 /// item alone.
@@ -130,6 +136,9 @@ ScalarEmitter::ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
     : KernelEmitter(kernel, shape, builder) {
   tokensPerThread = 2;
   setRange(0, tokensPerThread);
+  isTurned = true;
+  kernel.walk([&](chunk::RecurrenceGradientOp) { isTurned = false; });
+  bandRows = shape.K / groupCount;
 }
 
 bool ScalarEmitter::serves(chunk::KernelOp kernel, const BlockShape &shape) {
@@ -143,9 +152,9 @@ bool ScalarEmitter::serves(chunk::KernelOp kernel, const BlockShape &shape) {
   return all;
 }
 
-/// As many as have a multiprocessor's 64 Ki registers, 128 a thread.
+/// As many as have a multiprocessor's 64 Ki registers.
 int32_t ScalarEmitter::blocksWanted(int64_t threads) {
-  return static_cast<int32_t>(512 / threads);
+  return static_cast<int32_t>(256 / shape.K);
 }
 
 Value ScalarEmitter::ownStart() { return code.shiftLeft(lane, 1); }
@@ -179,8 +188,13 @@ void ScalarEmitter::emitOperation(mlir::Operation &op) {
 
 void ScalarEmitter::planSweep(chunk::SweepOp op) {
   planStreams(op);
+  isStaged = !hasGradient;
+  if (isStaged) {
+    stageBytes = sharedBytes;
+    reserve(stageBytes);
+  }
   regions.zero = reserve(floatBytes);
-  places.state = reserve(shape.K * shape.V * bfloatBytes);
+  places.weights = reserve(scoreTiles * fragmentBytes);
   places.factors = reserve(levels * chunkTokens * floatBytes);
   places.before = reserve(chunkTokens * floatBytes);
   places.behind = reserve(chunkTokens * floatBytes);
@@ -208,15 +222,31 @@ void ScalarEmitter::synchronise() {
   lane = group = code.bitAnd(thread, warpLanes - 1);
 }
 
+/// Where chunks are staged, the place of the one before this is free now.
+void ScalarEmitter::beginChunk() {
+  synchronise();
+  if (!isStaged)
+    return;
+  copyAll();
+  stage = stageOf(firstToken);
+}
+
+/// Where the rows of the chunk that begins at a token lie.
+Value ScalarEmitter::stageOf(Value token) {
+  Value parity = code.bitAnd(code.shiftRight(token, 6), 1);
+  return code.mul(parity, stageBytes);
+}
+
 void ScalarEmitter::planGradient() {
-  constexpr int64_t tiles = groupCount * (groupCount + 1) / 2;
   int64_t rowBytes = chunkTokens * floatBytes;
   int64_t warps = blockThreads() / warpLanes;
-  places.weights = reserve(tiles * fragmentBytes);
-  places.weightGradients = reserve(tiles * fragmentBytes);
+  places.state = reserve(shape.K * shape.V * bfloatBytes);
+  places.weightGradients = reserve(scoreTiles * fragmentBytes);
   places.factorGradients = reserve((levels + 1) * rowBytes);
-  places.beforeGradients = reserve(warps / groupCount * rowBytes);
-  places.behindGradients = reserve(warps / groupCount * rowBytes);
+  places.beforeGradients = reserve(warps * rowBytes);
+  // Scores are weighed when these are written.
+  assert(warps <= levels);
+  places.behindGradients = places.factors;
   places.totalGradient = reserve(warps * floatBytes);
 }
 
@@ -224,6 +254,8 @@ void ScalarEmitter::planGradient() {
 void ScalarEmitter::copyAll() {
   Value exists =
       code.both(code.atLeast(nextToken, 0), code.less(nextToken, length));
+  if (isStaged)
+    stage = stageOf(nextToken);
   code.when(exists, [&] {
     for (const Stream &stream : streams)
       copyChunk(stream, nextToken);
@@ -233,14 +265,48 @@ void ScalarEmitter::copyAll() {
   code.commitCopies();
 }
 
-/// The state that was saved for a chunk.
+/// The state that was saved for a chunk: each lane copies its own words.
 void ScalarEmitter::copyState(int64_t slot, Value chunk) {
-  Value own = code.shiftLeft(thread, 4);
+  Value own = savedOffset();
   Value from = code.at(imagePlace(slot, chunk), own);
-  for (int64_t bytes = 0; bytes < shape.K * shape.V * bfloatBytes;
-       bytes += blockThreads() * 16)
-    code.copyAsync(code.shared(own, places.state + bytes), code.at(from, bytes),
-                   code.integer(16));
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+    for (int64_t step = 0; step < shape.V / 16; ++step) {
+      int64_t piece = savedPiece(tileRow, step);
+      code.copyAsync(code.shared(own, places.state + piece),
+                     code.at(from, piece), code.integer(16));
+    }
+}
+
+/// A band's pairs of bf16 numbers, 16 bytes of each lane after another.
+Value ScalarEmitter::savedOffset() {
+  return code.add(code.mul(warp, bandRows * shape.V * bfloatBytes),
+                  code.shiftLeft(lane, 4));
+}
+
+/// Of 16 rows and 16 columns.
+int64_t ScalarEmitter::savedPiece(int64_t tileRow, int64_t step) const {
+  return (tileRow * (stateTiles() / 2) + step) * warpLanes * 16;
+}
+
+void ScalarEmitter::saveState(const Values &state, int64_t slot) {
+  Value place = code.at(imagePlace(slot, chunkIndex), savedOffset());
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+    for (int64_t step = 0; step < shape.V / 16; ++step) {
+      const Value *eight = &state[(tileRow * stateTiles() + 2 * step) * 4];
+      Values words;
+      for (int64_t word = 0; word < 4; ++word)
+        words.push_back(code.pack(eight[2 * word], eight[2 * word + 1]));
+      code.store(pieceOf(words), code.at(place, savedPiece(tileRow, step)));
+    }
+}
+
+Values ScalarEmitter::loadWords(Value offset, int64_t constant) {
+  Value piece = code.loadShared(code.vector(4, code.i32()), offset, constant);
+  Values words;
+  for (int64_t word = 0; word < 4; ++word)
+    words.push_back(LLVM::ExtractElementOp::create(builder, code.place, piece,
+                                                   code.integer(word)));
+  return words;
 }
 
 void ScalarEmitter::emitScalarRead(chunk::ReadOp op) {
@@ -280,14 +346,44 @@ void ScalarEmitter::emitScalarWrite(chunk::WriteOp op) {
 }
 
 Value ScalarEmitter::stateRow(int64_t tileRow, int64_t half) {
-  int64_t rowWarps = shape.K / 32;
-  return code.add(code.mul(code.bitAnd(warp, rowWarps - 1), 32),
+  return code.add(code.mul(warp, bandRows),
                   code.add(code.shiftRight(lane, 2), tileRow * 16 + half * 8));
 }
 
-Value ScalarEmitter::firstStateColumn() {
-  int64_t rowWarps = shape.K / 32;
-  return code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles() * 8);
+/// The first of two numbers of a turned band, of neighbouring channels.
+Value ScalarEmitter::turnedPlace(Value data, int64_t tileRow, int64_t place,
+                                 int64_t half) {
+  Value channel = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1), place * 8);
+  Value element = code.add(code.mul(channel, shape.V), stateRow(tileRow, half));
+  return code.at(data, code.extend(code.mul(element, floatBytes)));
+}
+
+Values ScalarEmitter::loadStateAt(Value data) {
+  if (!isTurned)
+    return KernelEmitter::loadStateAt(data);
+  Values numbers;
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+    for (int64_t place = 0; place < stateTiles(); ++place)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value first = turnedPlace(data, tileRow, place, half);
+        numbers.push_back(code.load(code.f32(), first));
+        numbers.push_back(
+            code.load(code.f32(), code.at(first, shape.V * floatBytes)));
+      }
+  return numbers;
+}
+
+void ScalarEmitter::storeStateAt(const Values &state, Value data) {
+  if (!isTurned)
+    return KernelEmitter::storeStateAt(state, data);
+  int64_t next = 0;
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+    for (int64_t place = 0; place < stateTiles(); ++place)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value first = turnedPlace(data, tileRow, place, half);
+        code.store(state[next++], first);
+        code.store(state[next++], code.at(first, shape.V * floatBytes));
+      }
 }
 
 /// A number of a tile with rows, from those of the tiles that it is made of.
@@ -316,47 +412,6 @@ Value ScalarEmitter::imagePlace(int64_t slot, Value chunk) {
       code.mul(code.extend(item), code.wide(shape.K * shape.V * bfloatBytes)));
 }
 
-/// q's or k's gradient, and what is made of it number by number.
-void ScalarEmitter::storeGradient(const Sums &sums,
-                                  chunk::RecurrenceGradientOp op,
-                                  Value gradient) {
-  for (auto write : op->getBlock()->getOps<chunk::WriteOp>()) {
-    Value made = write.getTile();
-    if (!hasRows(made) || !leavesOf(made).contains(gradient))
-      continue;
-    auto change = [&](Value piece, Value row, Value column) -> Value {
-      llvm::DenseMap<Value, Value> pieces = {{gradient, piece}};
-      for (Value leaf : leavesOf(made))
-        if (auto read = leaf.getDefiningOp<chunk::ReadOp>()) {
-          int64_t operand = read.getOperand();
-          Value bytes =
-              code.add(code.mul(row, strideOf(operand)), code.extend(column));
-          pieces[leaf] = code.load(code.vector(4, code.i32()),
-                                   code.at(dataOf(operand), bytes));
-        }
-      for (int64_t word = 0; word < 4; ++word) {
-        auto number = [&](bool isHigh) {
-          return numberFrom(made, [&](Value leaf) -> Value {
-            // What the result does not depend on.
-            if (!pieces.count(leaf))
-              return code.number(0);
-            Value pair = LLVM::ExtractElementOp::create(
-                builder, code.place, pieces[leaf], code.integer(word));
-            return isHigh ? code.unpackHigh(pair) : code.unpackLow(pair);
-          });
-        };
-        Value low = number(false), high = number(true);
-        piece = LLVM::InsertElementOp::create(builder, code.place, piece,
-                                              code.pack(low, high),
-                                              code.integer(word));
-      }
-      return piece;
-    };
-    bool isPlain = made == gradient;
-    storeTokens(sums, write.getOperand(), isPlain ? Change() : Change(change));
-  }
-}
-
 /// Makes q or k of the operand, where it lies, eight numbers at a time; returns
 /// the place.
 int64_t ScalarEmitter::activate(Value made) {
@@ -365,6 +420,8 @@ int64_t ScalarEmitter::activate(Value made) {
   if (source.getResult() == made)
     return region;
   Value offset = code.shiftLeft(thread, 4);
+  if (stage)
+    offset = code.add(offset, stage);
   int64_t bytes = BlockShape::tileBytes(shape.K);
   for (int64_t from = 0; from < bytes; from += blockThreads() * 16) {
     Value words =

@@ -1,9 +1,8 @@
 //===- ScalarEmitter.h - One λ per token and head --------------*- C++ -*-===//
 //
 // With one λ for all channels a chunk is a matter of matrix products: q and k
-// stay where they were copied to, and products of λ meet fp32 sums. A block of
-// 2 K threads is small enough for two in a multiprocessor; one computes while
-// the other waits for its copies.
+// stay where they were copied to, and products of λ meet fp32 sums. A block is
+// small enough for two in a multiprocessor; one computes while the other waits.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_SCALAREMITTER_H
@@ -11,11 +10,13 @@
 
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
+#include "llvm/ADT/SetVector.h"
+
 namespace decay::cuda {
 
 /// In every warp a lane has two neighbouring tokens' numbers. Matrix products
-/// have two layouts: *tokens* are 16 rows, a warp has them for 64 columns; the
-/// *state* is 32 rows of a warp and half of the columns.
+/// have two layouts: *bands* of the state, and all tokens in as many columns
+/// (ScalarProducts.cpp).
 class ScalarEmitter final : public KernelEmitter {
 public:
   ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
@@ -25,12 +26,18 @@ public:
 
 private:
   using Fragments = llvm::SmallVector<Fragment>;
-  static constexpr int64_t levels = 6, outputTiles = 8;
+  static constexpr int64_t levels = 6;
+  /// Of A, 16 x 16: those on the diagonal and below it.
+  static constexpr int64_t scoreTiles = groupCount * (groupCount + 1) / 2;
   static constexpr int64_t fragmentBytes = 512; ///< 16 x 16, of all lanes
 
-  int64_t blockThreads() const override { return 2 * shape.K; }
-  int64_t stateTileRows() const override { return 2; }
-  int64_t stateTiles() const override { return shape.V / 16; }
+  int64_t blockThreads() const override {
+    return shape.V / (bandTiles() * 8) * warpLanes;
+  }
+  int64_t stateTileRows() const override { return bandTiles() / 2; }
+  int64_t stateTiles() const override { return shape.K / 8; }
+  /// Rows of a band, by eight.
+  int64_t bandTiles() const { return bandRows / 8; }
 
   // ScalarEmitter.cpp
   int32_t blocksWanted(int64_t threads) override;
@@ -38,7 +45,7 @@ private:
   void emitItem() override;
   void emitOperation(mlir::Operation &op) override;
   void planSweep(chunk::SweepOp op) override;
-  void beginChunk() override { synchronise(); }
+  void beginChunk() override;
   void sumPartial(Tile &partial) override;
   void planGradient();
   void synchronise();
@@ -47,13 +54,19 @@ private:
   void copyState(int64_t slot, Value chunk);
   void emitScalarRead(chunk::ReadOp op);
   void emitScalarWrite(chunk::WriteOp op);
+  Value stageOf(Value token);
+  Value savedOffset();
+  int64_t savedPiece(int64_t tileRow, int64_t step) const;
+  void saveState(const Values &state, int64_t slot);
+  Values loadWords(Value offset, int64_t constant);
   Value stateRow(int64_t tileRow, int64_t half) override;
-  Value firstStateColumn() override;
+  Value firstStateColumn() override { return code.integer(0); }
+  Values loadStateAt(Value data) override;
+  void storeStateAt(const Values &state, Value data) override;
+  Value turnedPlace(Value data, int64_t tileRow, int64_t place, int64_t half);
   using Leaf = llvm::function_ref<Value(Value)>;
   Value numberFrom(Value made, Leaf leaf);
   Value imagePlace(int64_t slot, Value chunk);
-  void storeGradient(const Sums &sums, chunk::RecurrenceGradientOp op,
-                     Value gradient);
   int64_t activate(Value made);
 
   // ScalarTree.cpp
@@ -67,66 +80,83 @@ private:
   // ScalarProducts.cpp
   static Fragment packed(Lanes &code, const std::array<Value, 4> &left,
                          const std::array<Value, 4> &right);
-  Value tokenGroup();
-  Value outputPiece();
   Value leftOffset(Value row, int64_t width);
+  Value rightOffset(Value row, int64_t width);
   Fragment loadLeft(Value offset, int64_t step, int64_t region);
-  void addProducts(const Fragment &a, Value firstPiece, Value row,
-                   int64_t region, Sums &sums);
-  void emitScalarRecurrence(chunk::RecurrenceOp op);
-  void emitScalarState(chunk::StateOp op);
-  Sums multiplyRowsOf(Value row, Value column, int64_t left, int64_t right,
-                      int64_t width);
-  Sums multiplyState(int64_t rows);
+  Sums multiplyStrip(Value row, Value column, int64_t left, int64_t right,
+                     int64_t width);
+  void overStrips(llvm::function_ref<void(Value row, Value column)> emit);
+  void forTiles(Value row, Value column,
+                llvm::function_ref<void(Value at, int64_t each)> emit);
+  Value weightPlace(Value row, Value column);
+  void storeWeights(const Sums &sums, Value tile, int64_t region);
+  Fragment loadWeights(int64_t row, int64_t column, int64_t region,
+                       bool transposed);
+  void addTo(Sums &sums, int64_t own, const Fragment &left,
+             const Values &right);
+  Sums multiplyBand(int64_t rows,
+                    llvm::function_ref<Values(int64_t step)> band);
+  Values bandOf(const Values &state, int64_t step);
+  Values loadRight(int64_t row, int64_t region);
+  void addWeighted(Sums &sums, int64_t weights, int64_t rows, bool transposed);
   void scaleRows(Sums &sums, int64_t region);
   Values advance(const Values &state, int64_t left, int64_t factors,
                  int64_t right);
-  void storeStateImage(const Values &state, int64_t region);
-  Value pieceOfQuad(const Fragments &fragments, int64_t half, int64_t four);
-  using Change =
-      llvm::function_ref<Value(Value piece, Value row, Value column)>;
-  void storeTokens(const Sums &sums, int64_t operand, Change change);
-  Value stateImageOffset();
-  void saveState(const Values &state, int64_t slot);
+  Value pieceOfQuad(Values words);
+  Value pieceOf(const Values &words);
+  struct TokenPlace {
+    Value token, column; ///< in the chunk; bytes in the row, i64
+  };
+  TokenPlace tokenPlace();
+  using Change = llvm::function_ref<Value(Value piece, int64_t index)>;
+  void storeTokens(const Sums &sums, int64_t own, const TokenPlace &at,
+                   Value data, Value stride, Change change);
+  void storeAll(const Sums &sums, Value output);
+  void emitScalarRecurrence(chunk::RecurrenceOp op);
+  void emitScalarState(chunk::StateOp op);
 
   // ScalarGradient.cpp
   void emitScalarGradient(chunk::RecurrenceGradientOp op);
-  Value weightPlace(Value row, Value column);
-  void storeWeights(const Sums &sums, Value tile, int64_t region);
-  Fragment loadWeights(Value tile, int64_t region, bool transposed);
   Value sumOfLanes(Value number, llvm::ArrayRef<int64_t> masks);
   void gatherApart(const Sums &products, Value row, Value column);
   void gatherDiagonal(const Sums &products, Value row);
   void emitWeights(Value row, Value column, int64_t output, bool needsLambda);
-  void emitAllWeights(int64_t output, bool needsLambda);
-  Sums multiplyByRows(int64_t rows);
   void storeRowProducts(const Sums &sums, int64_t rows, int64_t region);
-  Sums addWeighted(const Sums &sums, int64_t weights, int64_t rows,
-                   bool transposed);
-  void storeStateProduct(const Values &gradient);
+  Sums multiplySaved(int64_t output, const Values &gradient, bool needsLambda);
+  void storeImage(const Values &state);
+  using Pieces = llvm::DenseMap<Value, Values>;
+  Pieces fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
+                     const TokenPlace &at);
+  void storeGradient(chunk::RecurrenceGradientOp op, Value gradient,
+                     llvm::function_ref<Sums()> make);
   Values lambdaGradient(Value lambda);
 
   struct Places {
     int64_t queries = 0, keys = 0, values = 0; ///< bf16 rows
-    int64_t state = 0;                         ///< bf16 rows, one a channel
+    int64_t weights = 0;                       ///< A, its lower tiles
     int64_t factors = 0; ///< fp32 [6, 64]: to the boundary of each level
     int64_t before = 0;  ///< fp32 [64]: from the chunk's start
     int64_t behind = 0;  ///< fp32 [64]: to the chunk's end
     int64_t total = 0;   ///< fp32
     // Backward alone.
-    int64_t weights = 0;         ///< A, fragments of its lower tiles
+    int64_t state = 0;           ///< kept words of S, then dS: rows of channels
     int64_t weightGradients = 0; ///< dA ∘ D, likewise
     int64_t factorGradients = 0; ///< fp32 [7, 64]; the last two are level 32's
-    int64_t beforeGradients = 0; ///< fp32 [2, 64]: of 64 columns of k each
+    int64_t beforeGradients = 0; ///< fp32 [warps, 64]: of a warp's columns
     int64_t behindGradients = 0; ///< likewise
     int64_t totalGradient = 0;   ///< fp32, one a warp
   } places;
   std::optional<int64_t> restoredSlot; ///< of the states that a sweep gets
+  bool isTurned;                       ///< bands are columns of v
+  int64_t bandRows;                    ///< of the state, in a warp
+  bool isStaged = false;  ///< the next chunk is copied to another place
+  int64_t stageBytes = 0; ///< of all streams' tiles
 };
 
-/// Sums in a row, as loops and choices carry them.
-Values listOf(const Sums &sums);
-Sums sumsOf(mlir::ValueRange list);
+/// Whether a tile has tokens and channels.
+bool hasRows(Value value);
+/// What a result of a tile with rows follows from: reads and gradients.
+llvm::SetVector<Value> leavesOf(Value value);
 
 } // namespace decay::cuda
 

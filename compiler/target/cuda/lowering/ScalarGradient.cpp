@@ -8,31 +8,6 @@
 
 namespace decay::cuda {
 
-/// A lower-triangular tile's place: row r begins at r (r + 1) / 2.
-Value ScalarEmitter::weightPlace(Value row, Value column) {
-  Value start = code.shiftRight(code.mul(row, code.add(row, 1)), 1);
-  return code.mul(code.add(start, column), fragmentBytes);
-}
-
-void ScalarEmitter::storeWeights(const Sums &sums, Value tile, int64_t region) {
-  code.storeMatrix(packed(code, sums[0], sums[1]),
-                   code.add(tile, code.shiftLeft(lane, 4)), region, false);
-}
-
-Fragment ScalarEmitter::loadWeights(Value tile, int64_t region,
-                                    bool transposed) {
-  Value own = lane;
-  if (transposed) {
-    // Blocks two and three change places.
-    Value block = code.shiftRight(lane, 3);
-    Value mirrored = code.bitOr(code.shiftLeft(code.bitAnd(block, 1), 1),
-                                code.shiftRight(block, 1));
-    own = code.add(code.mul(mirrored, 8), code.bitAnd(lane, 7));
-  }
-  return code.loadMatrix(code.add(tile, code.shiftLeft(own, 4)), region,
-                         transposed);
-}
-
 /// The sum over lanes that differ in these bits of their number.
 Value ScalarEmitter::sumOfLanes(Value number, llvm::ArrayRef<int64_t> masks) {
   for (int64_t mask : masks)
@@ -155,146 +130,194 @@ void ScalarEmitter::gatherDiagonal(const Sums &products, Value row) {
   }
 }
 
-/// One tile of W and A, and what it says of λ's gradient.
+/// Two tiles of W and A, and what they say of λ's gradient.
 void ScalarEmitter::emitWeights(Value row, Value column, int64_t output,
                                 bool needsLambda) {
   Sums scores =
-      multiplyRowsOf(row, column, places.queries, places.keys, shape.K);
-  Sums gradients = multiplyRowsOf(row, column, output, places.values, shape.V);
-  Sums weights(
-      2, {code.number(1), code.number(1), code.number(1), code.number(1)});
-  weigh(weights, row, column);
-  Sums left = gradients, right = scores, products = gradients;
-  for (int64_t place = 0; place < 2; ++place)
-    for (int64_t each = 0; each < 4; ++each) {
-      left[place][each] = code.fmul(left[place][each], weights[place][each]);
-      right[place][each] = code.fmul(right[place][each], weights[place][each]);
-      products[place][each] =
-          code.fmul(products[place][each], scores[place][each]);
-    }
-  Value tile = weightPlace(row, column);
-  storeWeights(left, tile, places.weightGradients);
-  storeWeights(right, tile, places.weights);
-  if (needsLambda)
+      multiplyStrip(row, column, places.queries, places.keys, shape.K);
+  Sums gradients = multiplyStrip(row, column, output, places.values, shape.V);
+  forTiles(row, column, [&](Value at, int64_t each) {
+    Sums left(gradients.begin() + 2 * each, gradients.begin() + 2 * each + 2);
+    Sums right(scores.begin() + 2 * each, scores.begin() + 2 * each + 2);
+    Sums weights(
+        2, {code.number(1), code.number(1), code.number(1), code.number(1)});
+    weigh(weights, row, at);
+    Sums products = left;
+    for (int64_t place = 0; place < 2; ++place)
+      for (int64_t each = 0; each < 4; ++each) {
+        Value weight = weights[place][each];
+        products[place][each] =
+            code.fmul(products[place][each], right[place][each]);
+        left[place][each] = code.fmul(left[place][each], weight);
+        right[place][each] = code.fmul(right[place][each], weight);
+      }
+    Value tile = weightPlace(row, at);
+    storeWeights(left, tile, places.weightGradients);
+    storeWeights(right, tile, places.weights);
+    if (!needsLambda)
+      return;
     code.choose(
-        code.equal(row, column),
+        code.equal(row, at),
         [&]() -> Values {
           gatherDiagonal(products, row);
           return {};
         },
         [&]() -> Values {
-          gatherApart(products, row, column);
+          gatherApart(products, row, at);
           return {};
         });
-}
-
-void ScalarEmitter::emitAllWeights(int64_t output, bool needsLambda) {
-  constexpr int64_t tiles = groupCount * (groupCount + 1) / 2;
-  int64_t warps = blockThreads() / warpLanes;
-  Value rounds =
-      code.divide(code.add(code.sub(code.integer(tiles - 1), warp), warps),
-                  code.integer(warps));
-  code.loop(rounds, {}, [&](Value round, mlir::ValueRange) -> Values {
-    // The longest rows first.
-    Value job = code.add(warp, code.mul(round, warps));
-    Value row = code.integer(0);
-    for (int64_t r = 1; r < groupCount; ++r)
-      row =
-          code.choose(code.atLeast(job, r * (r + 1) / 2), code.integer(r), row);
-    Value start = code.shiftRight(code.mul(row, code.add(row, 1)), 1);
-    emitWeights(row, code.sub(job, start), output, needsLambda);
-    return {};
   });
 }
 
-/// Rows of this warp's tokens times the state's rows: [16, 64 columns of k].
-Sums ScalarEmitter::multiplyByRows(int64_t rows) {
-  Sums sums = zeroSums(code, outputTiles);
-  Value left = leftOffset(code.mul(tokenGroup(), groupTokens), shape.V);
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Value channel = code.add(
-      code.mul(outputPiece(), 8),
-      code.add(code.mul(code.shiftRight(lane, 4), 8), code.bitAnd(lane, 7)));
-  Value right = rowOffset(channel, second, shape.V);
-  for (int64_t step = 0; step < shape.V / 16; ++step) {
-    Fragment a = loadLeft(left, step, rows);
-    for (int64_t place = 0; place < outputTiles; place += 2) {
-      Fragment b = loadLeft(right, step,
-                            places.state + place * 8 * shape.V * bfloatBytes);
-      code.multiply(a, b[0], b[1], sums[place]);
-      code.multiply(a, b[2], b[3], sums[place + 1]);
+/// Each token's sum of these and a row-wise tile's numbers, in fp32: this
+/// warp's columns' part.
+void ScalarEmitter::storeRowProducts(const Sums &sums, int64_t rows,
+                                     int64_t region) {
+  Value offset = rowOffset(
+      rowInTile(),
+      code.add(code.mul(warp, bandTiles()), code.shiftRight(lane, 4)), shape.K);
+  Value slot = code.mul(warp, chunkTokens * floatBytes);
+  Value token = code.add(slot, code.shiftLeft(code.shiftRight(lane, 2), 2));
+  for (int64_t own = 0; own < groupCount; ++own) {
+    Value total[2] = {code.number(0), code.number(0)};
+    for (int64_t place = 0; place < bandTiles(); place += 2) {
+      Fragment x = code.loadMatrix(
+          code.bitXor(offset, place << 4),
+          rows + own * groupTokens * shape.K * bfloatBytes, false);
+      for (int64_t word = 0; word < 4; ++word) {
+        const auto &four = sums[own * bandTiles() + place + word / 2];
+        int64_t half = word % 2;
+        total[half] =
+            code.fma(four[2 * half], code.unpackLow(x[word]), total[half]);
+        total[half] =
+            code.fma(four[2 * half + 1], code.unpackHigh(x[word]), total[half]);
+      }
     }
+    for (int64_t half = 0; half < 2; ++half) {
+      Value sum = sumOfLanes(total[half], {1, 2});
+      code.when(code.equal(code.bitAnd(lane, 3), 0), [&] {
+        code.storeShared(sum, token,
+                         region + (own * groupTokens + half * 8) * floatBytes);
+      });
+    }
+  }
+}
+
+/// do Sᵀ, S being kept words of this lane; and with dS their product's sum.
+Sums ScalarEmitter::multiplySaved(int64_t output, const Values &gradient,
+                                  bool needsLambda) {
+  Value offset = savedOffset(), sum = code.number(0);
+  Sums sums = multiplyBand(output, [&](int64_t step) {
+    Values right;
+    for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
+      Values words =
+          loadWords(offset, places.state + savedPiece(tileRow, step));
+      if (needsLambda)
+        for (int64_t word = 0; word < 4; ++word) {
+          const Value *pair =
+              &gradient[(tileRow * stateTiles() + 2 * step) * 4 + 2 * word];
+          sum = code.fma(pair[0], code.unpackLow(words[word]), sum);
+          sum = code.fma(pair[1], code.unpackHigh(words[word]), sum);
+        }
+      right.append({words[0], words[2], words[1], words[3]});
+    }
+    return right;
+  });
+  if (needsLambda) {
+    sum = sumOfLanes(sum, {1, 2, 4, 8, 16});
+    code.when(code.equal(lane, 0), [&] {
+      code.storeShared(sum, code.shiftLeft(warp, 2), places.totalGradient);
+    });
   }
   return sums;
 }
 
-/// Each token's sum of these and a row-wise tile's numbers, in fp32.
-void ScalarEmitter::storeRowProducts(const Sums &sums, int64_t rows,
-                                     int64_t region) {
-  Value start = code.mul(tokenGroup(), groupTokens);
-  Value offset =
-      rowOffset(code.add(start, rowInTile()),
-                code.add(outputPiece(), code.shiftRight(lane, 4)), shape.K);
-  Value total[2] = {code.number(0), code.number(0)};
-  for (int64_t place = 0; place < outputTiles; place += 2) {
-    Fragment x = code.loadMatrix(code.bitXor(offset, place << 4), rows, false);
-    for (int64_t word = 0; word < 4; ++word) {
-      const auto &four = sums[place + word / 2];
-      int64_t half = word % 2;
-      total[half] =
-          code.fma(four[2 * half], code.unpackLow(x[word]), total[half]);
-      total[half] =
-          code.fma(four[2 * half + 1], code.unpackHigh(x[word]), total[half]);
-    }
-  }
-  Value slot = code.mul(code.shiftRight(warp, 2), chunkTokens);
-  Value token = code.add(start, code.shiftRight(lane, 2));
-  for (int64_t half = 0; half < 2; ++half) {
-    Value sum = sumOfLanes(total[half], {1, 2});
-    code.when(code.equal(code.bitAnd(lane, 3), 0), [&] {
-      code.storeShared(sum, code.shiftLeft(code.add(slot, token), 2),
-                       region + half * 8 * floatBytes);
-    });
-  }
-}
-
-/// sums += W rows, or Wᵀ rows: of this warp's tokens and 64 columns.
-Sums ScalarEmitter::addWeighted(const Sums &sums, int64_t weights, int64_t rows,
-                                bool transposed) {
-  Value own = tokenGroup();
-  Value count =
-      transposed ? code.sub(code.integer(groupCount), own) : code.add(own, 1);
-  Values so = code.loop(
-      count, listOf(sums), [&](Value index, mlir::ValueRange carried) {
-        Sums made = sumsOf(carried);
-        Value other = transposed ? code.add(own, index) : index;
-        Value tile =
-            transposed ? weightPlace(other, own) : weightPlace(own, other);
-        addProducts(loadWeights(tile, weights, transposed), outputPiece(),
-                    code.mul(other, groupTokens), rows, made);
-        return listOf(made);
-      });
-  return sumsOf(so);
-}
-
-/// Σ S ∘ dS, this warp's part.
-void ScalarEmitter::storeStateProduct(const Values &gradient) {
-  Value offset = stateImageOffset(), sum = code.number(0);
+/// A band as bf16 rows, one a channel, over this warp's kept words.
+void ScalarEmitter::storeImage(const Values &state) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value row = code.add(code.mul(warp, bandTiles() * 8),
+                       code.add(code.mul(second, 8), code.bitAnd(lane, 7)));
+  Value offset = rowOffset(row, code.shiftRight(lane, 4), shape.V);
+  code.warpBarrier();
   for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
     for (int64_t place = 0; place < stateTiles(); place += 2) {
-      const Value *eight = &gradient[(tileRow * stateTiles() + place) * 4];
-      Fragment x = code.loadMatrix(
-          code.bitXor(offset, place << 4),
-          places.state + tileRow * 16 * shape.V * bfloatBytes, false);
-      for (int64_t word = 0; word < 4; ++word) {
-        sum = code.fma(eight[2 * word], code.unpackLow(x[word]), sum);
-        sum = code.fma(eight[2 * word + 1], code.unpackHigh(x[word]), sum);
-      }
+      const Value *eight = &state[(tileRow * stateTiles() + place) * 4];
+      code.storeMatrix(packed(code, {eight[0], eight[1], eight[2], eight[3]},
+                              {eight[4], eight[5], eight[6], eight[7]}),
+                       code.bitXor(offset, place << 4),
+                       places.state + tileRow * 16 * shape.V * bfloatBytes,
+                       false);
     }
-  sum = sumOfLanes(sum, {1, 2, 4, 8, 16});
-  code.when(code.equal(lane, 0), [&] {
-    code.storeShared(sum, code.shiftLeft(warp, 2), places.totalGradient);
-  });
+}
+
+/// What a result of a chunk is made of, of 16 tokens: raw operands' pieces.
+ScalarEmitter::Pieces
+ScalarEmitter::fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
+                           const TokenPlace &at) {
+  Pieces pieces;
+  // Rows behind the end are not there: any other will do.
+  Value token =
+      code.smaller(code.add(at.token, own * groupTokens), code.add(tokens, -1));
+  Value row = code.add(firstRow, code.extend(code.add(firstToken, token)));
+  for (Value leaf : leaves)
+    if (auto read = leaf.getDefiningOp<chunk::ReadOp>()) {
+      Value stride = strideOf(read.getOperand());
+      Value place = code.at(dataOf(read.getOperand()),
+                            code.add(code.mul(row, stride), at.column));
+      for (int64_t index = 0; index < bandTiles() / 2; ++index)
+        pieces[leaf].push_back(
+            code.load(code.vector(4, code.i32()), code.at(place, index * 32)));
+    }
+  return pieces;
+}
+
+/// q's or k's gradient, and what is made of it number by number. Raw operands
+/// are asked for 16 tokens before they are needed.
+void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
+                                  Value gradient,
+                                  llvm::function_ref<Sums()> make) {
+  chunk::WriteOp found;
+  for (auto write : op->getBlock()->getOps<chunk::WriteOp>())
+    if (hasRows(write.getTile()) &&
+        leavesOf(write.getTile()).contains(gradient))
+      found = write;
+  if (!found)
+    return;
+  Value made = found.getTile();
+  llvm::SetVector<Value> leaves = leavesOf(made);
+  TokenPlace at = tokenPlace();
+  Pieces ahead = fetchPieces(leaves, 0, at);
+  Sums sums = make();
+  Value data = dataOf(found.getOperand());
+  Value stride = strideOf(found.getOperand());
+  for (int64_t own = 0; own < groupCount; ++own) {
+    Pieces pieces = ahead;
+    if (own + 1 < groupCount)
+      ahead = fetchPieces(leaves, own + 1, at);
+    auto change = [&](Value piece, int64_t index) {
+      Values words;
+      for (int64_t word = 0; word < 4; ++word) {
+        auto number = [&](bool isHigh) {
+          return numberFrom(made, [&](Value leaf) -> Value {
+            // What the result does not depend on.
+            if (leaf != gradient && !pieces.count(leaf))
+              return code.number(0);
+            Value four = leaf == gradient ? piece : pieces[leaf][index];
+            Value pair = mlir::LLVM::ExtractElementOp::create(
+                builder, code.place, four, code.integer(word));
+            return isHigh ? code.unpackHigh(pair) : code.unpackLow(pair);
+          });
+        };
+        Value low = number(false), high = number(true);
+        words.push_back(code.pack(low, high));
+      }
+      return pieceOf(words);
+    };
+    if (made == gradient)
+      storeTokens(sums, own, at, data, stride, nullptr);
+    else
+      storeTokens(sums, own, at, data, stride, change);
+  }
 }
 
 /// The program of storeFactors backwards; the same in all warps.
@@ -330,11 +353,11 @@ Values ScalarEmitter::lambdaGradient(Value lambda) {
         sum = code.fadd(sum, more);
     return numbers;
   };
-  int64_t halves = blockThreads() / (groupCount * warpLanes);
-  Values dBefore = loadParts(places.beforeGradients, halves);
-  Values dBehind = loadParts(places.behindGradients, halves);
+  int64_t warps = blockThreads() / warpLanes;
+  Values dBefore = loadParts(places.beforeGradients, warps);
+  Values dBehind = loadParts(places.behindGradients, warps);
   Value dTotal = code.number(0);
-  for (int64_t other = 0; other < blockThreads() / warpLanes; ++other)
+  for (int64_t other = 0; other < warps; ++other)
     dTotal = code.fadd(
         dTotal, code.loadShared(code.f32(), Value(),
                                 places.totalGradient + other * floatBytes));
@@ -374,30 +397,42 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
   synchronise();
-  emitAllWeights(output, needsLambda);
-  if (needsLambda)
-    storeStateProduct(gradient);
-  Sums sums = multiplyByRows(output);
+  overStrips([&](Value row, Value column) {
+    emitWeights(row, column, output, needsLambda);
+  });
+  Sums sums = multiplySaved(output, gradient, needsLambda);
   if (needsLambda)
     storeRowProducts(sums, places.queries, places.beforeGradients);
   scaleRows(sums, places.before);
+  storeImage(gradient);
   synchronise();
-  storeStateImage(gradient, places.state);
-  sums = addWeighted(sums, places.weightGradients, places.keys, false);
-  storeGradient(sums, op, op.getDQ());
-  synchronise();
-  sums = multiplyByRows(places.values);
-  if (needsLambda)
-    storeRowProducts(sums, places.keys, places.behindGradients);
+  storeGradient(op, op.getDQ(), [&] {
+    addWeighted(sums, places.weightGradients, places.keys, false);
+    return sums;
+  });
+  storeGradient(op, op.getDK(), [&] {
+    Value own = rightOffset(code.mul(warp, bandRows), shape.V);
+    Sums made = multiplyBand(places.values, [&](int64_t step) {
+      Values right;
+      for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+        llvm::append_range(
+            right,
+            loadLeft(own, step,
+                     places.state + tileRow * 16 * shape.V * bfloatBytes));
+      return right;
+    });
+    if (needsLambda)
+      storeRowProducts(made, places.keys, places.behindGradients);
+    scaleRows(made, places.behind);
+    addWeighted(made, places.weightGradients, places.queries, true);
+    return made;
+  });
+  sums = multiplyBand(places.keys, [&](int64_t step) {
+    return loadRight(step * 16, places.state);
+  });
   scaleRows(sums, places.behind);
-  sums = addWeighted(sums, places.weightGradients, places.queries, true);
-  storeGradient(sums, op, op.getDK());
-  sums = multiplyState(places.keys);
-  scaleRows(sums, places.behind);
-  sums = addWeighted(sums, places.weights, output, true);
-  if (std::optional<int64_t> operand = outputOperand(op.getDV()))
-    storeTokens(sums, *operand, nullptr);
-  tiles[op.getDV()].kind = Tile::Kind::rows;
+  addWeighted(sums, places.weights, output, true);
+  storeAll(sums, op.getDV());
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = advance(gradient, places.queries, places.before, output);

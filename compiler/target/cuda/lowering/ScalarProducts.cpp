@@ -1,7 +1,10 @@
 //===- ScalarProducts.cpp - Matrix products under one λ per token ---------===//
 //
-// A warp's scores go from the sums of one product to the left operand of the
-// next in registers.
+// A warp has a *band* of the state: some rows of its accumulators, all columns.
+// As bf16 a band is the right operand of a product over its columns as it
+// stands, so such products read the state from no memory. Forward's bands are
+// columns of v, for q S; backward's are channels, for do Sᵀ and v dSᵀ. Outputs
+// are all tokens in as many columns as a band has rows.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
@@ -15,25 +18,17 @@ Fragment ScalarEmitter::packed(Lanes &code, const std::array<Value, 4> &left,
           code.pack(right[0], right[1]), code.pack(right[2], right[3])};
 }
 
-/// The 16 tokens of this warp. Later ones have more to do: those warps of a
-/// scheduler that have different columns have different groups.
-Value ScalarEmitter::tokenGroup() {
-  Value own = code.bitAnd(warp, groupCount - 1);
-  if (blockThreads() / warpLanes == groupCount)
-    return own;
-  Value isSecond = code.atLeast(warp, groupCount);
-  return code.choose(isSecond, code.sub(code.integer(groupCount - 1), own),
-                     own);
-}
-
-/// The first of this warp's columns of what has tokens, in pieces of eight.
-Value ScalarEmitter::outputPiece() {
-  return code.mul(code.shiftRight(warp, 2), outputTiles);
-}
-
 /// This lane's address in the first 16 x 16 matrix of a row-wise tile's rows.
 Value ScalarEmitter::leftOffset(Value row, int64_t width) {
   return rowOffset(code.add(row, rowInTile()), code.shiftRight(lane, 4), width);
+}
+
+/// The same, the matrix being a right operand: its rows are the columns.
+Value ScalarEmitter::rightOffset(Value row, int64_t width) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value within =
+      code.add(code.mul(code.shiftRight(lane, 4), 8), code.bitAnd(lane, 7));
+  return rowOffset(code.add(row, within), second, width);
 }
 
 /// The matrix `step` further along the rows: a row's swizzle is an xor.
@@ -41,90 +36,180 @@ Fragment ScalarEmitter::loadLeft(Value offset, int64_t step, int64_t region) {
   return code.loadMatrix(code.bitXor(offset, step << 5), region, false);
 }
 
-/// sums += a times 16 rows of a tile that is V wide, from `row` on.
-void ScalarEmitter::addProducts(const Fragment &a, Value firstPiece, Value row,
-                                int64_t region, Sums &sums) {
-  Value offset =
-      rowOffset(code.add(row, rowInTile()),
-                code.add(firstPiece, code.shiftRight(lane, 4)), shape.V);
-  for (size_t place = 0; place < sums.size(); place += 2) {
-    Value at = code.bitXor(offset, static_cast<int64_t>(place) << 4);
-    Fragment b = code.loadMatrix(at, region, true);
-    code.multiply(a, b[0], b[1], sums[place]);
-    code.multiply(a, b[2], b[3], sums[place + 1]);
-  }
-}
-
-/// Rows of one group of a tile times those of a group of another: 16 x 16.
-Sums ScalarEmitter::multiplyRowsOf(Value row, Value column, int64_t left,
-                                   int64_t right, int64_t width) {
-  Sums sums = zeroSums(code, 2);
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Value third = code.shiftRight(lane, 4);
+/// Two neighbouring 16 x 16 tiles of left rightᵀ, rows being tokens.
+Sums ScalarEmitter::multiplyStrip(Value row, Value column, int64_t left,
+                                  int64_t right, int64_t width) {
+  Sums sums = zeroSums(code, 4);
   Value leftAt = leftOffset(code.mul(row, groupTokens), width);
-  Value token = code.add(code.mul(column, groupTokens),
-                         code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
-  Value rightAt = rowOffset(token, second, width);
+  Value rightAt = rightOffset(code.mul(column, groupTokens), width);
   for (int64_t step = 0; step < width / 16; ++step) {
     Fragment a = loadLeft(leftAt, step, left);
-    Fragment b = loadLeft(rightAt, step, right);
-    code.multiply(a, b[0], b[1], sums[0]);
-    code.multiply(a, b[2], b[3], sums[1]);
+    for (int64_t each = 0; each < 2; ++each) {
+      Fragment b = loadLeft(rightAt, step,
+                            right + each * groupTokens * width * bfloatBytes);
+      code.multiply(a, b[0], b[1], sums[2 * each]);
+      code.multiply(a, b[2], b[3], sums[2 * each + 1]);
+    }
   }
   return sums;
 }
 
-/// Rows of this warp's tokens times the state: [16, 64 columns of v].
-Sums ScalarEmitter::multiplyState(int64_t rows) {
-  Sums sums = zeroSums(code, outputTiles);
-  Value left = leftOffset(code.mul(tokenGroup(), groupTokens), shape.K);
-  for (int64_t step = 0; step < shape.K / 16; ++step)
-    addProducts(loadLeft(left, step, rows), outputPiece(),
-                code.integer(step * 16), places.state, sums);
+/// All tiles on the diagonal and below, two of a row at a time: the second one
+/// may lie above. The longest rows first.
+void ScalarEmitter::overStrips(
+    llvm::function_ref<void(Value row, Value column)> emit) {
+  // Rows 3, 3, 2, 1, 2, 0; columns 0, 2, 0, 0, 2, 0.
+  constexpr int64_t strips = 6, rows = 0x26f, secondHalves = 0x12;
+  int64_t warps = blockThreads() / warpLanes;
+  Value rounds =
+      code.divide(code.add(code.sub(code.integer(strips - 1), warp), warps),
+                  code.integer(warps));
+  code.loop(rounds, {}, [&](Value round, mlir::ValueRange) -> Values {
+    Value strip = code.add(warp, code.mul(round, warps));
+    Value row = code.bitAnd(
+        code.shiftRight(code.integer(rows), code.shiftLeft(strip, 1)), 3);
+    Value column = code.shiftLeft(
+        code.bitAnd(code.shiftRight(code.integer(secondHalves), strip), 1), 1);
+    emit(row, column);
+    return {};
+  });
+}
+
+/// Those of a strip's tiles that count.
+void ScalarEmitter::forTiles(
+    Value row, Value column,
+    llvm::function_ref<void(Value at, int64_t each)> emit) {
+  for (int64_t each = 0; each < 2; ++each) {
+    Value at = code.add(column, each);
+    code.when(code.atLeast(code.sub(row, at), 0), [&] { emit(at, each); });
+  }
+}
+
+/// A lower-triangular tile's place: row r begins at r (r + 1) / 2.
+Value ScalarEmitter::weightPlace(Value row, Value column) {
+  Value start = code.shiftRight(code.mul(row, code.add(row, 1)), 1);
+  return code.mul(code.add(start, column), fragmentBytes);
+}
+
+void ScalarEmitter::storeWeights(const Sums &sums, Value tile, int64_t region) {
+  code.storeMatrix(packed(code, sums[0], sums[1]),
+                   code.add(tile, code.shiftLeft(lane, 4)), region, false);
+}
+
+Fragment ScalarEmitter::loadWeights(int64_t row, int64_t column, int64_t region,
+                                    bool transposed) {
+  Value own = lane;
+  if (transposed) {
+    // Blocks two and three change places.
+    Value block = code.shiftRight(lane, 3);
+    Value mirrored = code.bitOr(code.shiftLeft(code.bitAnd(block, 1), 1),
+                                code.shiftRight(block, 1));
+    own = code.add(code.mul(mirrored, 8), code.bitAnd(lane, 7));
+  }
+  int64_t tile = row * (row + 1) / 2 + column;
+  return code.loadMatrix(code.shiftLeft(own, 4), region + tile * fragmentBytes,
+                         transposed);
+}
+
+/// sums += left right, right being tiles of eight columns, two words each.
+void ScalarEmitter::addTo(Sums &sums, int64_t own, const Fragment &left,
+                          const Values &right) {
+  for (int64_t place = 0; place < bandTiles(); ++place)
+    code.multiply(left, right[2 * place], right[2 * place + 1],
+                  sums[own * bandTiles() + place]);
+}
+
+/// All tokens' rows times the transpose of a band, given by its 16 columns.
+Sums ScalarEmitter::multiplyBand(
+    int64_t rows, llvm::function_ref<Values(int64_t step)> band) {
+  Sums sums = zeroSums(code, groupCount * bandTiles());
+  Value left = leftOffset(code.integer(0), shape.K);
+  for (int64_t step = 0; step < shape.K / 16; ++step) {
+    Values right = band(step);
+    for (int64_t own = 0; own < groupCount; ++own)
+      addTo(sums, own,
+            loadLeft(left, step,
+                     rows + own * groupTokens * shape.K * bfloatBytes),
+            right);
+  }
   return sums;
 }
 
-/// Each row of this warp's tokens times its number in `region`.
+/// Of a band in registers.
+Values ScalarEmitter::bandOf(const Values &state, int64_t step) {
+  Values right;
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
+    const Value *near = &state[(tileRow * stateTiles() + 2 * step) * 4];
+    const Value *far = near + 4;
+    for (int64_t half = 0; half < 2; ++half)
+      for (const Value *pair : {near + 2 * half, far + 2 * half})
+        right.push_back(code.pack(pair[0], pair[1]));
+  }
+  return right;
+}
+
+/// 16 rows of this warp's columns of a row-wise tile.
+Values ScalarEmitter::loadRight(int64_t row, int64_t region) {
+  Value piece = code.add(code.mul(warp, bandTiles()), code.shiftRight(lane, 4));
+  Value offset = rowOffset(rowInTile(), piece, shape.V);
+  Values right;
+  for (int64_t place = 0; place < bandTiles(); place += 2)
+    llvm::append_range(
+        right, code.loadMatrix(code.bitXor(offset, place << 4),
+                               region + row * shape.V * bfloatBytes, true));
+  return right;
+}
+
+/// sums += A rows, or Aᵀ rows.
+void ScalarEmitter::addWeighted(Sums &sums, int64_t weights, int64_t rows,
+                                bool transposed) {
+  for (int64_t other = 0; other < groupCount; ++other) {
+    Values right = loadRight(other * groupTokens, rows);
+    int64_t first = transposed ? 0 : other;
+    int64_t end = transposed ? other + 1 : groupCount;
+    for (int64_t own = first; own < end; ++own)
+      addTo(sums, own,
+            transposed ? loadWeights(other, own, weights, true)
+                       : loadWeights(own, other, weights, false),
+            right);
+  }
+}
+
+/// Each token's row times its number in `region`.
 void ScalarEmitter::scaleRows(Sums &sums, int64_t region) {
-  Value row =
-      code.add(code.mul(tokenGroup(), groupTokens), code.shiftRight(lane, 2));
-  for (int64_t half = 0; half < 2; ++half) {
-    Value factor = code.loadShared(code.f32(), code.shiftLeft(row, 2),
-                                   region + half * 8 * floatBytes);
-    for (auto &four : sums)
-      for (int64_t each = 0; each < 2; ++each)
-        four[2 * half + each] = code.fmul(four[2 * half + each], factor);
-  }
+  Value first = code.shiftLeft(code.shiftRight(lane, 2), 2);
+  for (int64_t own = 0; own < groupCount; ++own)
+    for (int64_t half = 0; half < 2; ++half) {
+      Value factor =
+          code.loadShared(code.f32(), first,
+                          region + (own * groupTokens + half * 8) * floatBytes);
+      for (int64_t place = 0; place < bandTiles(); ++place)
+        for (int64_t each = 0; each < 2; ++each) {
+          Value &number = sums[own * bandTiles() + place][2 * half + each];
+          number = code.fmul(number, factor);
+        }
+    }
 }
 
-/// S <- tot S + (left ∘ factors)ᵀ right, left [64, K], right [64, V].
+/// A band of S <- tot S + (left ∘ factors)ᵀ right, both [64, columns].
 Values ScalarEmitter::advance(const Values &state, int64_t left,
                               int64_t factors, int64_t right) {
   Value total = code.loadShared(code.f32(), Value(), places.total);
-  llvm::SmallVector<Sums> sums(stateTileRows());
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t place = 0; place < stateTiles(); ++place) {
-      std::array<Value, 4> four;
-      for (int64_t each = 0; each < 4; ++each)
-        four[each] = code.fmul(
-            state[(tileRow * stateTiles() + place) * 4 + each], total);
-      sums[tileRow].push_back(four);
-    }
-  int64_t rowWarps = shape.K / 32;
-  Value channelPiece = code.mul(code.bitAnd(warp, rowWarps - 1), 4);
-  Value valuePiece =
-      code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles());
+  Values sums;
+  for (Value number : state)
+    sums.push_back(code.fmul(number, total));
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
   Value token = code.add(code.mul(third, 8), code.bitAnd(lane, 7));
-  Value leftAt = rowOffset(token, code.add(channelPiece, second), shape.K);
-  Value rightAt = rowOffset(rowInTile(), code.add(valuePiece, third), shape.V);
+  Value leftAt =
+      rowOffset(token, code.add(code.mul(warp, bandTiles()), second), shape.K);
+  Value rightAt = rowOffset(rowInTile(), third, shape.K);
+  int64_t stepBytes = groupTokens * shape.K * bfloatBytes;
   for (int64_t step = 0; step < groupCount; ++step) {
-    llvm::SmallVector<Fragment> a;
+    Fragments a;
     for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-      a.push_back(code.loadMatrix(
-          code.bitXor(leftAt, tileRow << 5),
-          left + step * groupTokens * shape.K * bfloatBytes, true));
+      a.push_back(code.loadMatrix(code.bitXor(leftAt, tileRow << 5),
+                                  left + step * stepBytes, true));
     for (int64_t late = 0; late < 2; ++late) {
       Values factor =
           loadPair(code.shiftLeft(code.bitAnd(lane, 3), 1),
@@ -137,54 +222,21 @@ Values ScalarEmitter::advance(const Values &state, int64_t left,
         }
     }
     for (int64_t place = 0; place < stateTiles(); place += 2) {
-      Fragment b = code.loadMatrix(
-          code.bitXor(rightAt, place << 4),
-          right + step * groupTokens * shape.V * bfloatBytes, true);
-      for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
-        code.multiply(a[tileRow], b[0], b[1], sums[tileRow][place]);
-        code.multiply(a[tileRow], b[2], b[3], sums[tileRow][place + 1]);
-      }
+      Fragment b = code.loadMatrix(code.bitXor(rightAt, place << 4),
+                                   right + step * stepBytes, true);
+      for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+        for (int64_t each = 0; each < 2; ++each)
+          code.multiply(a[tileRow], b[2 * each], b[2 * each + 1],
+                        llvm::MutableArrayRef(sums).slice(
+                            (tileRow * stateTiles() + place + each) * 4, 4));
     }
   }
-  Values made;
-  for (const Sums &row : sums)
-    for (const auto &four : row)
-      made.append(four.begin(), four.end());
-  return made;
-}
-
-/// This lane's address in the first 16 x 16 matrix of the warp's state.
-Value ScalarEmitter::stateImageOffset() {
-  int64_t rowWarps = shape.K / 32;
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Value third = code.shiftRight(lane, 4);
-  Value row = code.add(code.mul(code.bitAnd(warp, rowWarps - 1), 32),
-                       code.add(code.mul(second, 8), code.bitAnd(lane, 7)));
-  Value piece = code.add(
-      code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles()), third);
-  return rowOffset(row, piece, shape.V);
-}
-
-/// The state as bf16 rows, one a channel.
-void ScalarEmitter::storeStateImage(const Values &state, int64_t region) {
-  Value offset = stateImageOffset();
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t place = 0; place < stateTiles(); place += 2) {
-      const Value *eight = &state[(tileRow * stateTiles() + place) * 4];
-      Fragment fragment = packed(code, {eight[0], eight[1], eight[2], eight[3]},
-                                 {eight[4], eight[5], eight[6], eight[7]});
-      code.storeMatrix(fragment, code.bitXor(offset, place << 4),
-                       region + tileRow * 16 * shape.V * bfloatBytes, false);
-    }
+  return sums;
 }
 
 /// Four lanes have two columns each of four tiles; afterwards each has the
 /// eight columns of one tile, its number being the lane's in the four.
-Value ScalarEmitter::pieceOfQuad(const Fragments &fragments, int64_t half,
-                                 int64_t four) {
-  Values words;
-  for (int64_t index = 0; index < 4; ++index)
-    words.push_back(fragments[four * 2 + index / 2][index % 2 * 2 + half]);
+Value ScalarEmitter::pieceOfQuad(Values words) {
   for (int64_t mask : {1, 2}) {
     Value isOdd = code.equal(code.bitAnd(lane, mask), mask);
     Values made(4);
@@ -198,87 +250,64 @@ Value ScalarEmitter::pieceOfQuad(const Fragments &fragments, int64_t half,
     }
     words = made;
   }
+  return pieceOf(words);
+}
+
+Value ScalarEmitter::pieceOf(const Values &words) {
   Value piece = mlir::LLVM::PoisonOp::create(builder, code.place,
                                              code.vector(4, code.i32()));
-  for (int64_t word = 0; word < 4; ++word)
+  for (auto [index, word] : llvm::enumerate(words))
     piece = mlir::LLVM::InsertElementOp::create(
-        builder, code.place, piece, words[word], code.integer(word));
+        builder, code.place, piece, word,
+        code.integer(static_cast<int64_t>(index)));
   return piece;
 }
 
-/// This warp's rows of an operand over tokens, 16 bytes a lane; `change` makes
-/// of a piece and its place in bytes what is stored.
-void ScalarEmitter::storeTokens(
-    const Sums &sums, int64_t operand,
-    llvm::function_ref<Value(Value piece, Value row, Value column)> change) {
-  Fragments fragments;
-  for (int64_t place = 0; place < outputTiles; place += 2)
-    fragments.push_back(packed(code, sums[place], sums[place + 1]));
-  Value data = dataOf(operand), stride = strideOf(operand);
-  Value within = code.add(code.mul(outputPiece(), 8),
-                          code.shiftLeft(code.bitAnd(lane, 3), 3));
+/// Where this lane's first piece of an operand over tokens is: of four lanes
+/// the lower two have rows of eight tokens, the others those of the next ones.
+ScalarEmitter::TokenPlace ScalarEmitter::tokenPlace() {
+  Value within = code.add(code.mul(warp, bandTiles() * 8),
+                          code.shiftLeft(code.bitAnd(lane, 1), 3));
   Value column = code.shiftLeft(code.add(code.mul(head, shape.V), within), 1);
-  Value own =
-      code.add(code.mul(tokenGroup(), groupTokens), code.shiftRight(lane, 2));
-  for (int64_t half = 0; half < 2; ++half) {
-    Value token = code.add(own, half * 8);
-    Value row = code.add(firstRow, code.extend(code.add(firstToken, token)));
-    Values pieces;
-    for (int64_t four = 0; four < outputTiles / 4; ++four)
-      pieces.push_back(pieceOfQuad(fragments, half, four));
-    Value writes = code.both(code.less(token, tokens), code.notNull(data));
-    code.when(writes, [&] {
-      Value place =
-          code.at(data, code.add(code.mul(row, stride), code.extend(column)));
-      for (auto [four, piece] : llvm::enumerate(pieces)) {
-        auto further = static_cast<int64_t>(four) * 64;
-        Value made =
-            change ? change(piece, row, code.add(column, further)) : piece;
-        code.store(made, code.at(place, further));
-      }
-    });
-  }
+  Value first = code.add(code.shiftRight(lane, 2),
+                         code.shiftLeft(code.bitAnd(lane, 2), 2));
+  return {first, code.extend(column)};
 }
 
-/// A state as bf16 rows in the workspace, swizzled as they will lie.
-void ScalarEmitter::saveState(const Values &state, int64_t slot) {
-  int64_t rowWarps = shape.K / 32;
-  Value place = imagePlace(slot, chunkIndex);
-  Value firstPiece = code.add(
-      code.mul(code.divide(warp, code.integer(rowWarps)), stateTiles()),
-      code.bitAnd(lane, 3));
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
-    Fragments fragments;
-    for (int64_t tileColumn = 0; tileColumn < stateTiles(); tileColumn += 2) {
-      const Value *eight = &state[(tileRow * stateTiles() + tileColumn) * 4];
-      fragments.push_back(packed(code, {eight[0], eight[1], eight[2], eight[3]},
-                                 {eight[4], eight[5], eight[6], eight[7]}));
+/// This warp's columns of 16 tokens, 16 bytes a lane; `change` makes of a piece
+/// what is stored.
+void ScalarEmitter::storeTokens(
+    const Sums &sums, int64_t own, const TokenPlace &at, Value data,
+    Value stride,
+    llvm::function_ref<Value(Value piece, int64_t index)> change) {
+  Values pieces;
+  for (int64_t from = 0; from < bandTiles(); from += 2) {
+    Values words;
+    for (int64_t index = 0; index < 4; ++index) {
+      const auto &four = sums[own * bandTiles() + from + index % 2];
+      words.push_back(code.pack(four[index / 2 * 2], four[index / 2 * 2 + 1]));
     }
-    for (int64_t half = 0; half < 2; ++half)
-      for (int64_t four = 0; four < stateTiles() / 4; ++four) {
-        Value row = code.add(
-            code.mul(code.bitAnd(warp, rowWarps - 1), 32),
-            code.add(code.shiftRight(lane, 2), tileRow * 16 + half * 8));
-        Value piece = code.add(firstPiece, four * 4);
-        code.store(pieceOfQuad(fragments, half, four),
-                   code.at(place, rowOffset(row, piece, shape.V)));
-      }
+    Value piece = pieceOfQuad(words);
+    pieces.push_back(change ? change(piece, from / 2) : piece);
   }
+  Value token = code.add(at.token, own * groupTokens);
+  Value writes = code.both(code.less(token, tokens), code.notNull(data));
+  code.when(writes, [&] {
+    Value row = code.add(firstRow, code.extend(code.add(firstToken, token)));
+    Value place = code.at(data, code.add(code.mul(row, stride), at.column));
+    for (auto [index, piece] : llvm::enumerate(pieces))
+      code.store(piece, code.at(place, static_cast<int64_t>(index) * 32));
+  });
 }
 
-Values listOf(const Sums &sums) {
-  Values list;
-  for (const auto &four : sums)
-    list.append(four.begin(), four.end());
-  return list;
-}
-
-Sums sumsOf(mlir::ValueRange list) {
-  Sums sums;
-  for (size_t index = 0; index < list.size(); index += 4)
-    sums.push_back(
-        {list[index], list[index + 1], list[index + 2], list[index + 3]});
-  return sums;
+void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output) {
+  if (std::optional<int64_t> operand = outputOperand(output)) {
+    Value data = dataOf(*operand), stride = strideOf(*operand);
+    TokenPlace at = tokenPlace();
+    for (int64_t own = 0; own < groupCount; ++own)
+      storeTokens(sums, own, at, data, stride, nullptr);
+  }
+  tiles[output].kind = Tile::Kind::rows;
 }
 
 void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
@@ -287,31 +316,26 @@ void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
   places.keys = activate(op.getK());
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
-  storeStateImage(state, places.state);
   synchronise();
-  Sums output = multiplyState(places.queries);
+  overStrips([&](Value row, Value column) {
+    Sums scores =
+        multiplyStrip(row, column, places.queries, places.keys, shape.K);
+    forTiles(row, column, [&](Value at, int64_t each) {
+      Sums two(scores.begin() + 2 * each, scores.begin() + 2 * each + 2);
+      weigh(two, row, at);
+      storeWeights(two, weightPlace(row, at), places.weights);
+    });
+  });
+  Sums output = multiplyBand(places.queries,
+                             [&](int64_t step) { return bandOf(state, step); });
   scaleRows(output, places.before);
-  Value own = tokenGroup();
-  Values so = code.loop(
-      code.add(own, 1), listOf(output),
-      [&](Value other, mlir::ValueRange carried) -> Values {
-        Sums scores =
-            multiplyRowsOf(own, other, places.queries, places.keys, shape.K);
-        weigh(scores, own, other);
-        Sums sums = sumsOf(carried);
-        addProducts(packed(code, scores[0], scores[1]), outputPiece(),
-                    code.mul(other, groupTokens), places.values, sums);
-        return listOf(sums);
-      });
+  synchronise();
+  addWeighted(output, places.weights, places.values, false);
+  storeAll(output, op.getO());
   Tile next;
   next.kind = Tile::Kind::state;
-  next.numbers = advance(state, places.keys, places.behind, places.values);
+  next.numbers = advance(state, places.values, places.behind, places.keys);
   tiles[op.getNext()] = next;
-  synchronise();
-  copyAll();
-  if (std::optional<int64_t> operand = outputOperand(op.getO()))
-    storeTokens(sumsOf(so), *operand, nullptr);
-  tiles[op.getO()].kind = Tile::Kind::rows;
 }
 
 void ScalarEmitter::emitScalarState(chunk::StateOp op) {
@@ -324,8 +348,6 @@ void ScalarEmitter::emitScalarState(chunk::StateOp op) {
   next.numbers =
       advance(state, places.keys, places.behind, tile(op.getV()).shared);
   tiles[op.getNext()] = next;
-  synchronise();
-  copyAll();
 }
 
 } // namespace decay::cuda

@@ -126,7 +126,10 @@ void ScalarEmitter::weigh(Sums &scores, Value row, Value column) {
   auto with = [&](llvm::function_ref<void(Sums &)> apply) {
     Sums made = plain;
     apply(made);
-    return listOf(made);
+    Values list;
+    for (const auto &four : made)
+      list.append(four.begin(), four.end());
+    return list;
   };
   Values list = code.choose(
       code.equal(row, column),
