@@ -16,9 +16,10 @@ namespace decay::runtime {
 namespace {
 
 struct EvalOptions {
+  TrainedPlace place;
   std::string run, dataset, split = "test";
   std::vector<std::string> texts;
-  int64_t batch = 8, sequence = 0, threads = 0;
+  int64_t batch = 8, sequence = 0;
   bool json = false;
 };
 
@@ -55,11 +56,12 @@ Result<TokenSequence> heldOut(const EvalOptions &options,
 }
 
 Status evaluate(const EvalOptions &options) {
-  DECAY_ASSIGN_OR_RETURN(Machine machine, Machine::create(options.threads));
+  DECAY_ASSIGN_OR_RETURN(Machine machine, options.place.machine());
   RunShape shape;
   shape.B = options.batch, shape.T = options.sequence;
-  DECAY_ASSIGN_OR_RETURN(TrainedModel trained,
-                         loadTrained(machine, options.run, shape));
+  DECAY_ASSIGN_OR_RETURN(
+      TrainedModel trained,
+      loadTrained(machine, options.run, shape, options.place.package));
   DECAY_ASSIGN_OR_RETURN(TokenSequence text, heldOut(options, trained));
 
   Progress::Options look;
@@ -118,7 +120,7 @@ void addEvalCommand(CLI::App &app, Action &action) {
       ->check(CLI::Range(0, 1 << 20));
   command->add_option("--batch", options->batch, "Windows at once")
       ->check(CLI::Range(1, 65536));
-  command->add_option("--threads", options->threads, "0: one for each core");
+  addPlaceOptions(*command, options->place);
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->footer("The text is cut into windows which each start with an empty "
                   "state, as in "

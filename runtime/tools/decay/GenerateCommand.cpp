@@ -12,20 +12,21 @@ namespace decay::runtime {
 namespace {
 
 struct GenerateOptions {
+  TrainedPlace place;
   std::string run, prompt;
   GenerationOptions generation;
-  int64_t threads = 0;
   bool greedy = false, json = false;
 };
 
 Status generate(GenerateOptions options) {
   if (options.greedy)
     options.generation.sampling.temperature = 0;
-  DECAY_ASSIGN_OR_RETURN(Machine machine, Machine::create(options.threads));
+  DECAY_ASSIGN_OR_RETURN(Machine machine, options.place.machine());
   RunShape shape;
   shape.states = true;
-  DECAY_ASSIGN_OR_RETURN(TrainedModel trained,
-                         loadTrained(machine, options.run, shape));
+  DECAY_ASSIGN_OR_RETURN(
+      TrainedModel trained,
+      loadTrained(machine, options.run, shape, options.place.package));
   catchStopSignals();
   options.generation.stop = stopRequested;
   if (!options.json) {
@@ -74,7 +75,7 @@ void addGenerateCommand(CLI::App &app, Action &action) {
       ->allow_extra_args(false);
   command->add_flag("--greedy", options->greedy,
                     "Always the most probable token");
-  command->add_option("--threads", options->threads, "0: one for each core");
+  addPlaceOptions(*command, options->place);
   command->add_flag("--json", options->json, "Print prompt and text as JSON");
   command->footer("  decay generate run \"The state of\" -n 100 --temperature "
                   "0.7 --top-p 0.95\n"

@@ -13,8 +13,9 @@ namespace decay::runtime {
 namespace {
 
 struct InspectOptions {
+  TrainedPlace place;
   std::string run, text, dataset, output;
-  int64_t tokens = 2048, threads = 0;
+  int64_t tokens = 2048;
   bool json = false;
 };
 
@@ -40,12 +41,13 @@ Result<std::vector<Token>> textOf(const InspectOptions &options,
 }
 
 Status inspect(const InspectOptions &options) {
-  DECAY_ASSIGN_OR_RETURN(Machine machine, Machine::create(options.threads));
+  DECAY_ASSIGN_OR_RETURN(Machine machine, options.place.machine());
   RunShape shape;
   shape.T = options.tokens;
   shape.lambda = true;
-  DECAY_ASSIGN_OR_RETURN(TrainedModel trained,
-                         loadTrained(machine, options.run, shape));
+  DECAY_ASSIGN_OR_RETURN(
+      TrainedModel trained,
+      loadTrained(machine, options.run, shape, options.place.package));
   DECAY_ASSIGN_OR_RETURN(std::vector<Token> tokens, textOf(options, trained));
   DECAY_ASSIGN_OR_RETURN(std::vector<LambdaSummary> layers,
                          inspectLambda(*trained.model, tokens));
@@ -89,7 +91,7 @@ void addInspectCommand(CLI::App &app, Action &action) {
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("-o,--output", options->output,
                       "Folder for lambda.svg and lambda.json");
-  command->add_option("--threads", options->threads, "0: one for each core");
+  addPlaceOptions(*command, options->place);
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->footer("λ near 1 keeps the state, λ near 0 forgets it.\n"
                   "  decay inspect run --text chapter.txt -o plots");

@@ -26,6 +26,7 @@ int main(int argc, char **argv) {
   addTrainCommand(app, action);
   addEvalCommand(app, action);
   addGenerateCommand(app, action);
+  addInspectCommand(app, action);
   addBenchCommand(app, action);
   return runProgram(app, action, argc, argv);
 }

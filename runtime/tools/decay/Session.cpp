@@ -5,6 +5,7 @@
 #include "runtime/device/Devices.h"
 #include "runtime/device/HostArray.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace decay::runtime {
@@ -61,6 +62,7 @@ Json Packages::record(const DesignRequest &request) const {
                  {"design", request.design},
                  {"design_settings", settings},
                  {"design_hash", design.manifest().hash},
+                 {"design_target", design.target()},
                  {"design_package",
                   std::filesystem::path(design.path()).filename().string()}};
   record["tpe_package"] =
@@ -69,11 +71,22 @@ Json Packages::record(const DesignRequest &request) const {
   return record;
 }
 
+static DesignRequest requestOf(const Json &config, std::string design) {
+  DesignRequest request{
+      std::move(design), {}, config.value("design_target", "")};
+  for (const Json &setting : config.value("design_settings", Json::array()))
+    if (setting.is_array() && setting.size() == 2 && setting[0].is_string() &&
+        setting[1].is_string())
+      request.settings.emplace_back(setting[0].get<std::string>(),
+                                    setting[1].get<std::string>());
+  return request;
+}
+
 /// The packages that a run was trained with, from its own folder; compiled
 /// again if they are gone. The hash says whether they are the same.
-static Result<Packages> packagesOf(const Json &config,
-                                   const std::filesystem::path &folder,
-                                   const std::string &file) {
+static Result<Packages> trainedPackages(const Json &config,
+                                        const std::filesystem::path &folder,
+                                        const std::string &file) {
   DECAY_ASSIGN_OR_RETURN(std::string hash,
                          jsonString(config, "design_hash", file));
   DECAY_ASSIGN_OR_RETURN(std::string name,
@@ -84,20 +97,66 @@ static Result<Packages> packagesOf(const Json &config,
       kept->manifest().position != Position::Tpe)
     return Packages{std::move(*kept), std::nullopt};
 
-  DesignRequest request;
-  DECAY_ASSIGN_OR_RETURN(request.design, jsonString(config, "design", file));
-  for (const Json &setting : config.value("design_settings", Json::array()))
-    if (setting.is_array() && setting.size() == 2 && setting[0].is_string() &&
-        setting[1].is_string())
-      request.settings.emplace_back(setting[0].get<std::string>(),
-                                    setting[1].get<std::string>());
-  DECAY_ASSIGN_OR_RETURN(Packages packages, compilePackages(request, folder));
+  DECAY_ASSIGN_OR_RETURN(std::string design,
+                         jsonString(config, "design", file));
+  DECAY_ASSIGN_OR_RETURN(Packages packages,
+                         compilePackages(requestOf(config, design), folder));
   if (packages.design.manifest().hash != hash)
     return Status::user(
         fmt::format("{}: design '{}' is no longer the one that the model was "
                     "trained with (other hash); bring "
                     "the old file back",
-                    file, request.design));
+                    file, design));
+  return packages;
+}
+
+/// Whether two packages, maybe for different targets, are of one design with
+/// the same settings.
+static bool areOfOneDesign(const Manifest &a, const Manifest &b) {
+  auto sameSetting = [](const ManifestSetting &x, const ManifestSetting &y) {
+    return x.name == y.name && x.value == y.value;
+  };
+  auto sameParameter = [](const ManifestParameter &x,
+                          const ManifestParameter &y) {
+    return x.name == y.name && x.shape.text() == y.shape.text();
+  };
+  return a.design == b.design && a.granularity == b.granularity &&
+         a.sharing == b.sharing && a.position == b.position &&
+         a.compatibility == b.compatibility &&
+         std::ranges::equal(a.settings, b.settings, sameSetting) &&
+         std::ranges::equal(a.parameters, b.parameters, sameParameter);
+}
+
+/// The packages of a trained model for `target`.
+static Result<Packages> packagesFor(std::string_view target, const Json &config,
+                                    const std::filesystem::path &folder,
+                                    const std::string &file,
+                                    const std::string &package) {
+  Result<Packages> trained = trainedPackages(config, folder, file);
+  if (package.empty() && (!trained.ok() || trained->design.target() == target))
+    return trained;
+  DECAY_ASSIGN_OR_RETURN(std::string design,
+                         jsonString(config, "design", file));
+  DesignRequest request = package.empty() ? requestOf(config, design)
+                                          : DesignRequest{package, {}, ""};
+  request.target = target;
+  DECAY_ASSIGN_OR_RETURN(Packages packages,
+                         compilePackages(request, folder / target));
+  const Manifest &found = packages.design.manifest();
+  bool known =
+      found.hash == config.value("design_hash", "") ||
+      (trained.ok() && areOfOneDesign(trained->design.manifest(), found));
+  if (!known)
+    return Status::user(fmt::format(
+        "{} is of design '{}', which is not the one that the model was trained "
+        "with, or has other settings",
+        packages.design.path(), found.design));
+  if (packages.design.target() != target)
+    return Status::user(fmt::format(
+        "{} is a package for '{}' and the device runs those for '{}': give "
+        "one, "
+        "--design=FILE.so, made by decayc --target={}",
+        packages.design.path(), packages.design.target(), target, target));
   return packages;
 }
 
@@ -113,9 +172,18 @@ static Status readWeights(Device &device, const SafetensorsFile &file,
   return {};
 }
 
+void addPlaceOptions(CLI::App &command, TrainedPlace &place) {
+  command.add_option("--device", place.device,
+                     "What to run on; the default: " + deviceNames().front());
+  command.add_option("--design", place.package,
+                     "Compiled package (.so) of the model's design, in place "
+                     "of the run's own");
+  command.add_option("--threads", place.threads, "0: one for each core");
+}
+
 Result<TrainedModel> loadTrained(Machine &machine,
                                  const std::filesystem::path &path,
-                                 RunShape shape) {
+                                 RunShape shape, const std::string &package) {
   DECAY_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::load(path));
   std::string file = (checkpoint.folder() / "config.json").string();
   auto text = checkpoint.files().find("tokenizer.json");
@@ -131,8 +199,9 @@ Result<TrainedModel> loadTrained(Machine &machine,
       jsonInteger(checkpoint.config(), "max_position_embeddings", file, 1));
   DECAY_ASSIGN_OR_RETURN(
       Packages packages,
-      packagesOf(checkpoint.config(),
-                 checkpoint.folder().parent_path() / "packages", file));
+      packagesFor(machine.device->target(), checkpoint.config(),
+                  checkpoint.folder().parent_path() / "packages", file,
+                  package));
   TrainedModel trained{checkpoint.folder(),
                        std::move(tokenizer),
                        std::make_unique<Packages>(std::move(packages)),

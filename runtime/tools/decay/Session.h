@@ -8,6 +8,7 @@
 #include "runtime/nn/models/LanguageModel.h"
 #include "runtime/tokenizer/Tokenizer.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -69,11 +70,27 @@ struct TrainedModel {
   int64_t sequence = 0; ///< T of its training
 };
 
+/// What a trained model runs on.
+struct TrainedPlace {
+  std::string device;  ///< empty: the default
+  std::string package; ///< a .so for it, in place of the run's own; or empty
+  int64_t threads = 0;
+
+  Result<Machine> machine() const { return Machine::create(threads, device); }
+};
+
+/// --device, --design and --threads.
+void addPlaceOptions(CLI::App &command, TrainedPlace &place);
+
 /// Loads a run's newest checkpoint, or one checkpoint, for calls of B sequences
-/// of T tokens (T = 0: as in training).
+/// of T tokens (T = 0: as in training). The packages are those that it was
+/// trained with; where the machine has another target, the same design and
+/// settings for that, compiled or, by name, `package`. User errors: another
+/// design than the model's, or a package for another target.
 Result<TrainedModel> loadTrained(Machine &machine,
                                  const std::filesystem::path &path,
-                                 RunShape shape);
+                                 RunShape shape,
+                                 const std::string &package = {});
 
 } // namespace decay::runtime
 

@@ -82,6 +82,10 @@ struct Trained {
   Values gradients, weights, logits;
 };
 
+struct Said {
+  Values logits, lambda;
+};
+
 class GpuModel : public ::testing::TestWithParam<NumberType> {
 protected:
   void SetUp() override {
@@ -94,10 +98,12 @@ protected:
   }
 
   /// A few updates from the same start on the same tokens.
-  Trained train(Device &device, NativeKernels &kernels) {
+  Trained train(Device &device, NativeKernels &kernels,
+                bool recompute = false) {
     Backend backend{device, kernels};
-    auto made =
-        LanguageModel::create(backend, config, {*library}, {2, 9, true});
+    RunShape shape{2, 9, true};
+    shape.recompute = recompute;
+    auto made = LanguageModel::create(backend, config, {*library}, shape);
     EXPECT_TRUE(made.ok()) << made.status().message();
     LanguageModel &model = **made;
     EXPECT_TRUE(model.initialise(42).ok());
@@ -141,6 +147,36 @@ protected:
     result.weights = read(device, model.weights(), floats);
     infos = model.parameters().infos();
     return result;
+  }
+
+  /// Logits after some tokens at once and each of some more, and λ.
+  Said say(Device &device, NativeKernels &kernels) {
+    Backend backend{device, kernels};
+    RunShape shape{1, 9};
+    shape.states = shape.lambda = true;
+    auto made = LanguageModel::create(backend, config, {*library}, shape);
+    EXPECT_TRUE(made.ok()) << made.status().message();
+    LanguageModel &model = **made;
+    EXPECT_TRUE(model.initialise(42).ok());
+    stir(device, model);
+    const int32_t tokens[] = {3, 14, 15, 9, 26, 5, 35, 8, 9};
+    Said said;
+    auto call = [&](int64_t first, int64_t count) {
+      EXPECT_TRUE(model.forward({tokens + first, 1, count, true, {}}).ok());
+      EXPECT_TRUE(model.readFaults().ok());
+      std::span<const float> logits = model.logits(count - 1);
+      said.logits.insert(said.logits.end(), logits.begin(), logits.end());
+    };
+    call(0, 4);
+    for (int64_t t = 4; t < 9; ++t)
+      call(t, 1);
+    EXPECT_TRUE(model.canObserve());
+    ForwardCall look{tokens, 1, 9, false, {}};
+    look.observe = [&](int64_t, std::span<const float> lambda) {
+      said.lambda.insert(said.lambda.end(), lambda.begin(), lambda.end());
+    };
+    EXPECT_TRUE(model.forward(look).ok());
+    return said;
   }
 
   static Values read(Device &device, float *there, int64_t count) {
@@ -218,6 +254,33 @@ TEST_P(GpuModel, SameBitsTwice) {
         CudaKernels::create(far, std::make_unique<gpu::HostLauncher>());
     ASSERT_TRUE(kernels.ok());
     runs.push_back(train(far, **kernels));
+  }
+  EXPECT_EQ(runs[0].losses, runs[1].losses);
+  EXPECT_EQ(runs[0].norms, runs[1].norms);
+  EXPECT_EQ(runs[0].weights, runs[1].weights);
+}
+
+TEST_P(GpuModel, StepsAndShowsLambdaAsOnTheDefaultDevice) {
+  bool rounded = GetParam() == NumberType::BF16;
+  Machine machine;
+  Said expected = say(*machine.device, *machine.kernels);
+  FarDevice far(std::move(*createDevice("")), GetParam());
+  auto kernels =
+      CudaKernels::create(far, std::make_unique<gpu::HostLauncher>());
+  ASSERT_TRUE(kernels.ok());
+  Said found = say(far, **kernels);
+  EXPECT_LT(distance(expected.logits, found.logits), rounded ? 2e-2 : 1e-5);
+  EXPECT_LT(distance(expected.lambda, found.lambda), rounded ? 2e-2 : 1e-5);
+}
+
+TEST_P(GpuModel, LayersMadeAgainHaveTheSameBits) {
+  std::vector<Trained> runs;
+  for (bool recompute : {false, true}) {
+    FarDevice far(std::move(*createDevice("")), GetParam());
+    auto kernels =
+        CudaKernels::create(far, std::make_unique<gpu::HostLauncher>());
+    ASSERT_TRUE(kernels.ok());
+    runs.push_back(train(far, **kernels, recompute));
   }
   EXPECT_EQ(runs[0].losses, runs[1].losses);
   EXPECT_EQ(runs[0].norms, runs[1].norms);
