@@ -48,6 +48,13 @@ public:
   /// is only valid until the next user writes to its own. Not zeroed.
   Region planScratch(std::string_view name, size_t bytes);
 
+  /// Regions that are summed under one name.
+  struct Group {
+    std::string name;
+    size_t bytes;
+  };
+  std::vector<Group> groups() const;
+
   /// The bytes that `allocate` will ask for.
   size_t bytes() const { return separateBytes + scratchBytes; }
 
@@ -72,11 +79,6 @@ private:
     size_t offset, bytes;
     bool scratch;
   };
-  struct Group {
-    std::string name;
-    size_t bytes;
-  };
-  std::vector<Group> groups() const;
 
   std::vector<Entry> entries;
   size_t separateBytes = 0, scratchBytes = 0;

@@ -65,6 +65,13 @@ public:
   /// Whether the host reads and writes this device's memory as its own.
   virtual bool isHostMemory() const { return true; }
 
+  /// Bytes that `allocate` can still give, as the system says; SIZE_MAX where
+  /// it says nothing.
+  virtual size_t freeBytes() const { return SIZE_MAX; }
+  /// Bytes in use now: of the host by this process, of a device with memory of
+  /// its own by everyone. 0 where the system says nothing.
+  virtual size_t usedBytes() const { return 0; }
+
   /// Memory aligned to 64 bytes, zeroed; nullptr when there is none left.
   virtual void *allocate(size_t bytes) = 0;
   virtual void release(void *memory) = 0;

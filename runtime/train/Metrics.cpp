@@ -99,6 +99,8 @@ Result<std::string> Metrics::log(const StepRecord &record) {
                {"seconds_left", speed.secondsLeft}};
   if (options.peakTeraflops > 0)
     json["mfu"] = speed.mfu;
+  if (options.usedBytes)
+    json["memory_used_bytes"] = options.usedBytes();
   DECAY_RETURN_IF_ERROR(timing.write(json.dump()));
   if (events) {
     std::vector<Scalar> scalars = {

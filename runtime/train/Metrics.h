@@ -45,10 +45,11 @@ struct MetricsOptions {
   bool tensorboard = false;     ///< also write event files
   int64_t step = 0;             ///< done already
   int64_t steps = 0, tokensPerStep = 0;
-  int64_t countedParameters = 0; ///< without the input embedding
-  double peakTeraflops = 0;      ///< 0: not known, so that MFU is left out
-  size_t memoryBytes = 0;        ///< that the run planned
-  std::function<double()> clock; ///< seconds; empty: the steady clock
+  int64_t countedParameters = 0;     ///< without the input embedding
+  double peakTeraflops = 0;          ///< 0: not known, so that MFU is left out
+  size_t memoryBytes = 0;            ///< that the run planned
+  std::function<size_t()> usedBytes; ///< of the device's memory; may be empty
+  std::function<double()> clock;     ///< seconds; empty: the steady clock
 };
 
 class Metrics {

@@ -94,6 +94,12 @@ const Setting settings[] = {
      "skip updates with NaN or Inf"},
     {"training.max_skipped", &C::mostSkipped, 1, many, Resume::Free,
      "stop after so many skipped in a row"},
+    {"training.spike_factor", &C::spikeFactor, 0, 1e9, Resume::Fixed,
+     "skip updates whose gradient norm or loss is so many medians; 0: none"},
+    {"training.spike_window", &C::spikeWindow, 2, 100000, Resume::Fixed,
+     "updates of the median"},
+    {"activation_checkpoint.mode", &C::activationCheckpoint, 0, 0, Resume::Free,
+     "none, or full: layers are made again in backward"},
     {"optimizer.lr", &C::rate, 0, 1e30, Resume::Fixed,
      "peak learning rate of AdamW"},
     {"optimizer.beta1", &C::beta1, 0, 0.999999, Resume::Fixed, "first moment"},
@@ -223,6 +229,15 @@ Status TrainConfig::check(const Config &config) const {
     return located("model.norm_eps_place", place.status().message());
   if (auto word = parseInitialisation(initialisation); !word.ok())
     return located("model.initialization", word.status().message());
+  if (activationCheckpoint != "none" && activationCheckpoint != "full")
+    return located("activation_checkpoint.mode",
+                   fmt::format("found '{}', expected one of 'none', 'full'",
+                               activationCheckpoint));
+  if (spikeFactor != 0 && spikeFactor <= 1)
+    return located("training.spike_factor",
+                   fmt::format("found {}, expected 0 for none, or more than 1: "
+                               "a factor of the median",
+                               spikeFactor));
   if (schedule != "wsd" && schedule != "wsd_published")
     return located(
         "lr_scheduler.type",

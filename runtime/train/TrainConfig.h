@@ -50,6 +50,10 @@ struct TrainConfig {
   int64_t mostSkipped =
       10; ///< non-finite steps in a row after which the run stops
 
+  double spikeFactor = 0; ///< times the median; 0: updates are never spikes
+  int64_t spikeWindow = 100;
+  std::string activationCheckpoint = "none";
+
   double rate = 3e-4, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8,
          weightDecay = 0.1;
   bool designWeightDecay = true;

@@ -23,6 +23,7 @@ Result<TrainOutcome> Trainer::run() {
     }
     DECAY_RETURN_IF_ERROR(parts.peers.causeOf(update()).within(
         fmt::format("step {}", stepsDone)));
+    sayMemory();
     DECAY_RETURN_IF_ERROR(parts.peers.causeOf(afterStep()));
   }
   if (savedStep != stepsDone)
@@ -50,13 +51,18 @@ Status Trainer::update() {
   const double norm = std::sqrt(sum);
   double rate = config.rate * schedule.factor(stepsDone);
   lastLoss = loss;
-  if (std::isfinite(loss) && std::isfinite(norm)) {
+  const bool finite = std::isfinite(loss) && std::isfinite(norm);
+  const std::string spike = finite ? spikes.judge(loss, norm) : "";
+  if (finite && spike.empty()) {
     optimizer->step(parts.backend.kernels, rate,
                     clippingFactor(norm, config.maxNorm));
     DECAY_RETURN_IF_ERROR(shareWeights());
+    spikes.remember(loss, norm);
     skippedInRow = 0;
+  } else if (finite) {
+    DECAY_RETURN_IF_ERROR(skipUpdate(spike));
   } else {
-    DECAY_RETURN_IF_ERROR(skipUpdate(loss, norm));
+    DECAY_RETURN_IF_ERROR(skipNonFinite(loss, norm));
   }
   ++stepsDone;
   return report(loss, norm, rate);
@@ -97,7 +103,7 @@ Status Trainer::shareWeights() {
   return {};
 }
 
-Status Trainer::skipUpdate(double loss, double norm) {
+Status Trainer::skipNonFinite(double loss, double norm) {
   DECAY_ASSIGN_OR_RETURN(std::vector<std::string> places,
                          parts.peers.gather(firstNonFinite(
                              parts.backend.device, optimizer->parameters())));
@@ -112,6 +118,10 @@ Status Trainer::skipUpdate(double loss, double norm) {
         "{}; lower optimizer.lr, or set training.skip_nan_inf = true "
         "to leave such updates out",
         what));
+  return skipUpdate(what);
+}
+
+Status Trainer::skipUpdate(const std::string &what) {
   ++skipped;
   ++skippedInRow;
   if (log)
@@ -204,6 +214,16 @@ Status Trainer::sample() {
   return log->write(
       Json{{"step", stepsDone}, {"sample", config.samplePrompt + text}}.dump(
           -1, ' ', false, Json::error_handler_t::replace));
+}
+
+void Trainer::sayMemory() {
+  if (memorySaid)
+    return;
+  memorySaid = true;
+  std::string verdict =
+      memoryVerdict(parts.backend.device.usedBytes(), memoryExpected);
+  if (!verdict.empty())
+    output.say("memory: " + verdict);
 }
 
 } // namespace decay::runtime

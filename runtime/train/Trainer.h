@@ -21,9 +21,11 @@
 #include "runtime/nn/models/LanguageModel.h"
 #include "runtime/optim/AdamW.h"
 #include "runtime/optim/Schedule.h"
+#include "runtime/train/MemoryPlan.h"
 #include "runtime/train/Metrics.h"
 #include "runtime/train/RunFolder.h"
 #include "runtime/train/Shards.h"
+#include "runtime/train/SpikeGuard.h"
 #include "runtime/train/TrainConfig.h"
 
 #include <functional>
@@ -57,7 +59,7 @@ struct TrainOutcome {
   TrainEnd end = TrainEnd::Finished;
   int64_t step = 0;
   double lastLoss = 0; ///< nats per token
-  int64_t skipped = 0; ///< updates left out because of NaN or Inf
+  int64_t skipped = 0; ///< updates left out: NaN, Inf or spikes
 };
 
 /// What the optimiser needs of one of a model's parameters, with moments in two
@@ -96,7 +98,8 @@ public:
 
 private:
   Trainer(const TrainConfig &config, TrainerParts parts, TrainerOutput output)
-      : config(config), parts(parts), output(std::move(output)) {}
+      : config(config), parts(parts), output(std::move(output)),
+        spikes(config.spikeFactor, config.spikeWindow) {}
 
   Status prepare(bool fallBack);
   Status planOptimizer();
@@ -109,7 +112,9 @@ private:
   Status update();
   Status accumulateGradients(double &loss);
   Status shareWeights();
-  Status skipUpdate(double loss, double norm);
+  Status skipNonFinite(double loss, double norm);
+  Status skipUpdate(const std::string &what);
+  void sayMemory();
   Status report(double loss, double norm, double rate);
   Status afterStep();
   Status validate();
@@ -131,6 +136,7 @@ private:
   std::optional<DataLoader> loader;
   std::optional<Shards> shards;
   std::optional<AdamW> optimizer;
+  SpikeGuard spikes;
   WsdSchedule schedule;
   Arena moments;
   Arena::Region firstMoments, secondMoments;
@@ -141,6 +147,8 @@ private:
   int64_t stepsDone = 0, skipped = 0, skippedInRow = 0;
   int64_t savedStep = -1;
   double lastLoss = 0;
+  size_t memoryExpected = 0;
+  bool memorySaid = false;
   bool stopAgreed = false; ///< some rank was asked to
 };
 

@@ -56,8 +56,9 @@ Status Trainer::prepare(bool fallBack) {
   shape.training = true;
   shape.states = config.sampleInterval > 0;
   shape.blockMultiple = Shards::multiple(parts.peers.size());
-  DECAY_ASSIGN_OR_RETURN(network, LanguageModel::create(parts.backend, model,
-                                                        parts.kernels, shape));
+  shape.recompute = config.activationCheckpoint == "full";
+  DECAY_ASSIGN_OR_RETURN(network, LanguageModel::prepare(parts.backend, model,
+                                                         parts.kernels, shape));
   DECAY_RETURN_IF_ERROR(planOptimizer());
   DECAY_ASSIGN_OR_RETURN(
       DataLoader data,
@@ -95,7 +96,13 @@ Status Trainer::planOptimizer() {
   secondMoments =
       moments.planFloats("optimizer", "second moments", shards->ownFloats());
   output.say(fmt::format("{} parameters; memory:", table.count()));
-  output.say(network->plan().report() + moments.report());
+  MemoryPlan memory(parts.backend.device);
+  memory.add(*network);
+  memory.add(moments);
+  output.say(memory.report());
+  DECAY_RETURN_IF_ERROR(memory.check());
+  memoryExpected = memory.expectedBytes();
+  DECAY_RETURN_IF_ERROR(network->allocate());
   DECAY_RETURN_IF_ERROR(moments.allocate(parts.backend.device));
   std::vector<Parameter> list;
   for (const Shards::Part &part : shards->own())
@@ -148,6 +155,7 @@ Status Trainer::openMetrics() {
                               ? config.peakTeraflops
                               : parts.backend.device.peakTeraflops();
   options.peakTeraflops *= double(parts.peers.size());
+  options.usedBytes = [this] { return parts.backend.device.usedBytes(); };
   options.memoryBytes = network->plannedBytes() + moments.bytes();
   DECAY_ASSIGN_OR_RETURN(Metrics opened, Metrics::open(std::move(options)));
   metrics.emplace(std::move(opened));
@@ -261,6 +269,8 @@ Status Trainer::resume(const Checkpoint &checkpoint) {
                          jsonInteger(state.extra, "skipped_in_row", file, 0));
   DECAY_ASSIGN_OR_RETURN(int64_t logBytes,
                          jsonInteger(state.extra, "log_bytes", file, 0));
+  if (auto seen = state.extra.find("spikes"); seen != state.extra.end())
+    DECAY_RETURN_IF_ERROR(spikes.restore(*seen, file));
   optimizer->setSteps(updates);
   loader->seek(state.dataPosition);
   stepsDone = savedStep = state.step;
@@ -309,6 +319,7 @@ Status Trainer::write(std::vector<float> &first, std::vector<float> &second) {
                  {"updates", optimizer->steps()},
                  {"skipped", skipped},
                  {"skipped_in_row", skippedInRow},
+                 {"spikes", spikes.state()},
                  {"ranks", parts.peers.size()},
                  {"log_bytes", log->bytes()}};
   return saveCheckpoint(parts.run.path(), contents, config.keepCheckpoints)

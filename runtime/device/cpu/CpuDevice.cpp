@@ -93,6 +93,14 @@ size_t availableMemory() {
   return SIZE_MAX;
 }
 
+/// What this process has of it.
+size_t residentMemory() {
+  std::ifstream file("/proc/self/statm");
+  size_t whole = 0, resident = 0;
+  file >> whole >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
 class CpuDevice final : public Device {
 public:
   CpuDevice(const Blas &blas, int64_t workers) : blas(blas), pool(workers) {
@@ -113,6 +121,9 @@ public:
 
   int64_t workers() const override { return pool.workers(); }
   std::string_view target() const override { return "cpu"; }
+
+  size_t freeBytes() const override { return availableMemory(); }
+  size_t usedBytes() const override { return residentMemory(); }
 
   void *allocate(size_t bytes) override {
     if (bytes > SIZE_MAX - hugePage)

@@ -153,6 +153,16 @@ int64_t CudaDevice::cacheBytes() const {
   return bytes;
 }
 
+size_t CudaDevice::freeBytes() const {
+  size_t free = 0, whole = 0;
+  return driver.memoryState(&free, &whole) == 0 ? free : SIZE_MAX;
+}
+
+size_t CudaDevice::usedBytes() const {
+  size_t free = 0, whole = 0;
+  return driver.memoryState(&free, &whole) == 0 ? whole - free : 0;
+}
+
 void *CudaDevice::allocate(size_t bytes) {
   uint64_t address = 0;
   if (driver.allocate(&address, std::max<size_t>(bytes, 1)) != 0)

@@ -29,6 +29,9 @@ public:
   double peakTeraflops() const override;
   ChunkLimits chunkLimits() const override { return {int64_t{1} << 29, 8192}; }
   bool isHostMemory() const override { return false; }
+  size_t freeBytes() const override;
+  /// Of the GPU, context and code included.
+  size_t usedBytes() const override;
   void *allocate(size_t bytes) override;
   void release(void *memory) override;
   /// On the host.

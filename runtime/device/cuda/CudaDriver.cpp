@@ -25,6 +25,7 @@ constexpr Function functions[] = {
     {"cuDeviceGetName", offsetof(CudaDriver, deviceName)},
     {"cuDeviceGetAttribute", offsetof(CudaDriver, deviceAttribute)},
     {"cuDeviceTotalMem_v2", offsetof(CudaDriver, deviceMemory)},
+    {"cuMemGetInfo_v2", offsetof(CudaDriver, memoryState)},
     {"cuDevicePrimaryCtxRetain", offsetof(CudaDriver, retainContext)},
     {"cuDevicePrimaryCtxRelease_v2", offsetof(CudaDriver, releaseContext)},
     {"cuCtxSetCurrent", offsetof(CudaDriver, makeCurrent)},

@@ -23,6 +23,7 @@ struct CudaDriver {
   int (*deviceName)(char *name, int bytes, int device);
   int (*deviceAttribute)(int *value, int attribute, int device);
   int (*deviceMemory)(size_t *bytes, int device);
+  int (*memoryState)(size_t *free, size_t *whole);
   int (*retainContext)(void **context, int device);
   int (*releaseContext)(int device);
   int (*makeCurrent)(void *context);

@@ -3,11 +3,15 @@
 
 namespace decay::runtime {
 
+void Glu::expand(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
+                 Numbers ab) const {
+  Linear{width, 2 * hidden}.forward(backend, rows, rowsOf(x, width),
+                                    weights.expand, {ab, 2 * hidden});
+}
+
 void Glu::forward(Backend backend, int64_t rows, ConstNumbers x,
                   Weights weights, Numbers ab, Numbers h, Numbers out) const {
-  Slice input = rowsOf(x, width);
-  Linear{width, 2 * hidden}.forward(backend, rows, input, weights.expand,
-                                    {ab, 2 * hidden});
+  expand(backend, rows, x, weights, ab);
   backend.kernels.glu({rows, hidden}, ab, h);
   Linear{hidden, width}.forward(backend, rows, {h, hidden}, weights.shrink,
                                 {out, width},

@@ -19,6 +19,9 @@ struct Glu {
   /// Adds the result to `out`, the residual stream.
   void forward(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
                Numbers ab, Numbers h, Numbers out) const;
+  /// Its first product alone: ab, from which backward makes the rest.
+  void expand(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
+              Numbers ab) const;
   /// Writes dx; adds to the weights' gradients. ab is overwritten; dh [rows,
   /// hidden] is scratch.
   void backward(Backend backend, int64_t rows, ConstNumbers x, Weights weights,

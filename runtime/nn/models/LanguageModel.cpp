@@ -138,33 +138,55 @@ Status LanguageModel::forwardTpe() {
 
 Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
                                    const ForwardCall &call) {
-  const int64_t rows = B * T, count = rows * settings.width;
+  const int64_t rows = B * T;
   const LayerSaved &keep = saved(layer);
   Parameters::Layer weight = table.layer(weightView(), layer);
-  RmsNorm norm{settings.width, settings.norm};
+  DECAY_RETURN_IF_ERROR(forwardMixer(layer, in, call));
+  Numbers middle = numbers(keep.middle), gluInput = numbers(keep.gluInput);
+  RmsNorm{settings.width, settings.norm}.forward(backend, rows, middle,
+                                                 weight.gluNorm, gluInput,
+                                                 arena.floats(keep.gluScale));
+  if (out.data() != middle.data())
+    backend.kernels.copy(out, middle, rows * settings.width);
+  Glu{settings.width, settings.gluWidth}.forward(backend, rows, gluInput,
+                                                 weight.glu, numbers(keep.ab),
+                                                 numbers(hidden), out);
+  return {};
+}
+
+Status LanguageModel::forwardMixer(int64_t layer, Numbers in,
+                                   const ForwardCall &call) {
+  const int64_t rows = B * T;
+  const LayerSaved &keep = saved(layer);
+  Parameters::Layer weight = table.layer(weightView(), layer);
   MixerState state =
       carrying ? stateOf(states[static_cast<size_t>(layer)]) : MixerState{};
   float *observed = call.observe ? arena.floats(lambda) : nullptr;
 
   Numbers mixerInput = numbers(keep.mixerInput), middle = numbers(keep.middle);
-  norm.forward(backend, rows, in, weight.mixerNorm, mixerInput,
-               arena.floats(keep.mixerScale));
+  RmsNorm{settings.width, settings.norm}.forward(backend, rows, in,
+                                                 weight.mixerNorm, mixerInput,
+                                                 arena.floats(keep.mixerScale));
   if (middle.data() != in.data())
-    backend.kernels.copy(middle, in, count);
+    backend.kernels.copy(middle, in, rows * settings.width);
   DECAY_RETURN_IF_ERROR(mixer.forward(mixerCall(layer), mixerInput,
                                       weight.mixer, mixerSaved(keep), state,
                                       middle, observed));
   if (observed)
     DECAY_RETURN_IF_ERROR(showLambda(layer, observed, call));
+  return {};
+}
 
-  Numbers gluInput = numbers(keep.gluInput);
-  norm.forward(backend, rows, middle, weight.gluNorm, gluInput,
-               arena.floats(keep.gluScale));
-  if (out.data() != middle.data())
-    backend.kernels.copy(out, middle, count);
-  Glu{settings.width, settings.gluWidth}.forward(backend, rows, gluInput,
-                                                 weight.glu, numbers(keep.ab),
-                                                 numbers(hidden), out);
+Status LanguageModel::recomputeLayer(int64_t layer) {
+  const int64_t rows = B * T;
+  const LayerSaved &keep = saved(layer);
+  Parameters::Layer weight = table.layer(weightView(), layer);
+  DECAY_RETURN_IF_ERROR(forwardMixer(layer, numbers(keep.input), {}));
+  RmsNorm{settings.width, settings.norm}.forward(
+      backend, rows, numbers(keep.middle), weight.gluNorm,
+      numbers(keep.gluInput), arena.floats(keep.gluScale));
+  Glu{settings.width, settings.gluWidth}.expand(
+      backend, rows, numbers(keep.gluInput), weight.glu, numbers(keep.ab));
   return {};
 }
 
@@ -218,6 +240,10 @@ Status LanguageModel::backward(const GradientObserver &finished) {
       arena.floats(partials));
   DECAY_RETURN_IF_ERROR(tell(table.endOffset()));
   for (int64_t l = settings.layers - 1; l >= 0; --l) {
+    // The last layer's are those of the forward pass.
+    if (shape.recompute && l + 1 < settings.layers)
+      DECAY_RETURN_IF_ERROR(recomputeLayer(l).within(
+          fmt::format("layer {}, made again for backward", l)));
     DECAY_RETURN_IF_ERROR(
         backwardLayer(l).within(fmt::format("layer {}, backward", l)));
     DECAY_RETURN_IF_ERROR(tell(table.layerOffset(l)));

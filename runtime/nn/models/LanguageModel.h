@@ -14,6 +14,7 @@
 #include "runtime/nn/layers/Embedding.h"
 #include "runtime/nn/models/Parameters.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,6 +36,9 @@ struct RunShape {
   bool training = false; ///< keep what backward needs, and room for gradients
   bool states = false;   ///< room to carry states from call to call
   bool lambda = false;   ///< room for the λ of one layer
+  /// In training keep of each layer its input alone, and make the rest again in
+  /// backward: the same bits, less memory, a third more work.
+  bool recompute = false;
   /// Blocks have room for a multiple of so many floats, zeros at the end: parts
   /// of ranks are equal.
   int64_t blockMultiple = 1;
@@ -60,9 +64,14 @@ struct ForwardCall {
 
 class LanguageModel {
 public:
-  /// Plans and allocates all memory. User errors: sizes that do not fit, a
-  /// design that needs a positional module which is not there; world errors:
-  /// memory.
+  /// Plans all memory and takes none yet. User errors: sizes that do not fit, a
+  /// design that needs a positional module which is not there.
+  static Result<std::unique_ptr<LanguageModel>>
+  prepare(Backend backend, const ModelConfig &config, ModelKernels kernels,
+          RunShape shape);
+  /// Takes what was planned, once, before any other use. World error: memory.
+  Status allocate();
+  /// Both.
   static Result<std::unique_ptr<LanguageModel>>
   create(Backend backend, const ModelConfig &config, ModelKernels kernels,
          RunShape shape);
@@ -86,8 +95,10 @@ public:
   float *gradients() const { return arena.floats(gradientBlock); }
   const Arena &plan() const { return arena; }
   /// Of the plan and the packages' workspace.
-  size_t plannedBytes() const {
-    return arena.bytes() + static_cast<size_t>(workspace.bytes());
+  size_t plannedBytes() const { return arena.bytes() + workspaceBytes(); }
+  /// Of the packages' workspace, also before it is allocated.
+  size_t workspaceBytes() const {
+    return static_cast<size_t>(std::max(workspaceNeed, workspace.bytes()));
   }
   /// The most tokens that one call may have.
   int64_t plannedTokens() const { return shape.B * shape.T; }
@@ -137,7 +148,7 @@ private:
   LayerSaved planLayer();
   void planBackward();
   StatePlaces planState(const Manifest &manifest, const DecayDims &dims);
-  Status reserveWorkspace();
+  Status measureWorkspace();
 
   bool copied() const {
     return backend.device.activationType() != NumberType::F32;
@@ -161,6 +172,10 @@ private:
   Status forwardTpe();
   Status forwardLayer(int64_t layer, Numbers in, Numbers out,
                       const ForwardCall &call);
+  /// The mixer and its residual: `in` to the layer's `middle`.
+  Status forwardMixer(int64_t layer, Numbers in, const ForwardCall &call);
+  /// What backward needs of a layer, from its kept input.
+  Status recomputeLayer(int64_t layer);
   Status backwardLayer(int64_t layer);
   Status backwardTpe();
 
@@ -169,6 +184,7 @@ private:
   ModelKernels kernels;
   RunShape shape;
   KernelWorkspace workspace;
+  int64_t workspaceNeed = 0;
   DecayMixer mixer;
   std::optional<Tpe> tpe;
   Parameters table;

@@ -10,6 +10,19 @@ namespace decay::runtime {
 Result<std::unique_ptr<LanguageModel>>
 LanguageModel::create(Backend backend, const ModelConfig &config,
                       ModelKernels kernels, RunShape shape) {
+  DECAY_ASSIGN_OR_RETURN(auto model, prepare(backend, config, kernels, shape));
+  DECAY_RETURN_IF_ERROR(model->allocate());
+  return model;
+}
+
+Status LanguageModel::allocate() {
+  DECAY_RETURN_IF_ERROR(arena.allocate(backend.device));
+  return workspace.reserve(workspaceNeed);
+}
+
+Result<std::unique_ptr<LanguageModel>>
+LanguageModel::prepare(Backend backend, const ModelConfig &config,
+                       ModelKernels kernels, RunShape shape) {
   DECAY_RETURN_IF_ERROR(config.check());
   const Manifest &design = kernels.design.manifest();
   bool positional = design.position == Position::Tpe;
@@ -31,8 +44,7 @@ LanguageModel::create(Backend backend, const ModelConfig &config,
   model->planActivations();
   if (shape.training)
     model->planBackward();
-  DECAY_RETURN_IF_ERROR(model->arena.allocate(backend.device));
-  DECAY_RETURN_IF_ERROR(model->reserveWorkspace());
+  DECAY_RETURN_IF_ERROR(model->measureWorkspace());
   return model;
 }
 
@@ -91,9 +103,13 @@ void LanguageModel::planActivations() {
   }
   if (shape.lambda)
     lambda = planFloats("lambda", rows * D);
-  int64_t kept = shape.training ? settings.layers : 1;
+  int64_t kept = shape.training && !shape.recompute ? settings.layers : 1;
   for (int64_t l = 0; l < kept; ++l)
     layers.push_back(planLayer());
+  for (int64_t l = kept; shape.training && l < settings.layers; ++l) {
+    layers.push_back(layers.front());
+    layers.back().input = plan("input", rows * D);
+  }
   if (!shape.states)
     return;
   DecayDims dims = mixer.dims({shape.B, shape.T, 0, settings.layers, 0});
@@ -184,16 +200,15 @@ LanguageModel::StatePlaces LanguageModel::planState(const Manifest &manifest,
   return places;
 }
 
-Status LanguageModel::reserveWorkspace() {
+Status LanguageModel::measureWorkspace() {
   // Fewer, longer sequences may need more than many short ones: take the
   // larger.
-  int64_t bytes = 0;
   auto measure = [&](const KernelLibrary &library, KernelRole role,
                      DecayDims dims) -> Status {
     DECAY_ASSIGN_OR_RETURN(
         int64_t wanted,
         library.workspaceBytes(role, dims, backend.device.workers()));
-    bytes = std::max(bytes, wanted);
+    workspaceNeed = std::max(workspaceNeed, wanted);
     return {};
   };
   std::vector<KernelRole> roles{KernelRole::Forward};
@@ -207,7 +222,7 @@ Status LanguageModel::reserveWorkspace() {
       DECAY_RETURN_IF_ERROR(
           measure(*kernels.tpe, role, tpe->dims({shape.B, shape.T, 0, 1, 0})));
   }
-  return workspace.reserve(bytes);
+  return {};
 }
 
 } // namespace decay::runtime

@@ -113,19 +113,26 @@ public:
   double loss() const { return lastLoss / double(B * T); }
   size_t momentBytes() const { return moments.bytes(); }
 
-  Status planMoments() {
+  /// Takes the memory of model and optimiser, and says what the device should
+  /// then have in use.
+  Result<size_t> allocate() {
     const Parameters &table = model.parameters();
     Arena::Region first =
         moments.planFloats("optimizer", "first", table.blockFloats());
     Arena::Region second =
         moments.planFloats("optimizer", "second", table.blockFloats());
+    MemoryPlan plan(*machine.device);
+    plan.add(model);
+    plan.add(moments);
+    DECAY_RETURN_IF_ERROR(plan.check());
+    DECAY_RETURN_IF_ERROR(model.allocate());
     DECAY_RETURN_IF_ERROR(moments.allocate(*machine.device));
     std::vector<Parameter> list;
     for (const ParameterInfo &info : table.infos())
       list.push_back(trainedParameter(model, info, moments.floats(first),
                                       moments.floats(second)));
     optimizer.emplace(std::move(list), AdamWOptions{});
-    return {};
+    return plan.expectedBytes();
   }
 
 private:
@@ -143,6 +150,7 @@ struct TrainReport {
   double rate = 0;                   ///< tokens a second
   double peakTeraflops = 0, mfu = 0; ///< 0: not known
   size_t memory = 0;
+  size_t expectedBytes = 0, usedBytes = 0; ///< in use on the device; 0: unknown
   double loss = 0; ///< of the last step, nats of a token
   std::string device;
   bool isHost = true;
@@ -160,6 +168,8 @@ std::string asJson(const TrainOptions &options, const TrainReport &report) {
               {"sequence", options.config.sequence},
               {"tokens_per_s", report.rate},
               {"memory_gb", double(report.memory) / 1e9},
+              {"memory_expected_gb", double(report.expectedBytes) / 1e9},
+              {"memory_used_gb", double(report.usedBytes) / 1e9},
               {"loss", report.loss},
               {"commit", builtCommit()},
               {"date", today()},
@@ -184,11 +194,13 @@ std::string asText(const TrainOptions &options, const TrainReport &report) {
   return fmt::format(
       "{}, {} parameters, {} x {} tokens, {}\n"
       "  {:.0f} tokens/s{}, {} planned; step {:.1f} ms = forward {:.1f} + "
-      "head and loss {:.1f} + backward {:.1f} + update {:.1f}\n",
+      "head and loss {:.1f} + backward {:.1f} + update {:.1f}\n"
+      "  {}\n",
       config.design, report.parameters, config.batch, config.sequence,
       report.device, report.rate, share, formatBytes(report.memory),
       1e3 * median.total(), 1e3 * median.forward, 1e3 * median.loss,
-      1e3 * median.backward, 1e3 * median.update);
+      1e3 * median.backward, 1e3 * median.update,
+      memoryVerdict(report.usedBytes, report.expectedBytes));
 }
 
 Result<std::string> benchTrain(const TrainOptions &options) {
@@ -205,12 +217,14 @@ Result<std::string> benchTrain(const TrainOptions &options) {
   RunShape shape;
   shape.B = config.batch, shape.T = config.sequence;
   shape.training = true;
+  shape.recompute = config.activationCheckpoint == "full";
   DECAY_ASSIGN_OR_RETURN(auto model,
-                         LanguageModel::create(machine.backend(), sizes,
-                                               packages.kernels(), shape));
-  DECAY_RETURN_IF_ERROR(model->initialise(1));
+                         LanguageModel::prepare(machine.backend(), sizes,
+                                                packages.kernels(), shape));
   StepBench bench(machine, *model, config.batch, config.sequence);
-  DECAY_RETURN_IF_ERROR(bench.planMoments());
+  TrainReport report;
+  DECAY_ASSIGN_OR_RETURN(report.expectedBytes, bench.allocate());
+  DECAY_RETURN_IF_ERROR(model->initialise(1));
   std::vector<StepTimes> all;
   for (int64_t i = 0; i <= options.repeats; ++i) {
     DECAY_ASSIGN_OR_RETURN(StepTimes times, bench.run());
@@ -221,7 +235,6 @@ Result<std::string> benchTrain(const TrainOptions &options) {
     return a.total() < b.total();
   });
   StepTimes median = all[all.size() / 2];
-  TrainReport report;
   report.parameters = model->parameters().count();
   report.rate = double(config.batch * config.sequence) / median.total();
   report.peakTeraflops = options.peakTeraflops > 0
@@ -231,6 +244,7 @@ Result<std::string> benchTrain(const TrainOptions &options) {
     report.mfu = modelFlopsUtilisation(report.parameters -
                                            sizes.vocabulary * sizes.width,
                                        report.rate, report.peakTeraflops);
+  report.usedBytes = machine.device->usedBytes();
   report.memory = model->plannedBytes() + bench.momentBytes();
   report.loss = bench.loss();
   report.device = machine.device->describe();
@@ -278,6 +292,10 @@ CLI::App *addTrain(CLI::App &bench, TrainOptions &options) {
       ->add_option("--multiple-of", config.gluMultiple,
                    "GLU width is rounded up to it")
       ->check(CLI::Range(1, 65536));
+  train
+      ->add_option("--activation-checkpoint", config.activationCheckpoint,
+                   "full: layers are made again in backward")
+      ->check(CLI::IsMember({"none", "full"}));
   train->add_option("--device", config.device,
                     "What to train on; the default: " + deviceNames().front());
   train

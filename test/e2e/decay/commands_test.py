@@ -1,5 +1,6 @@
 """Every command of `decay` once, a design of one's own, and what bad input is told."""
 import json
+import shutil
 
 import support
 
@@ -42,6 +43,64 @@ class Commands(support.DecayTest):
         self.assertEqual([line["step"] for line in timing], [1, 2, 3, 4])
         self.assertTrue(all(line["mfu"] > 0 for line in timing))
         self.assertEqual(len(list((run / "tensorboard").glob("events.out.tfevents.*"))), 1)
+
+    def test_memory_is_planned_said_and_refused(self):
+        run = self.folder / "planned"
+        code, out, err = self.run_decay(self.train_command(run, steps=2))
+        self.assertEqual(code, 0, err)
+        for text in ("  workspace  ", "  optimizer  ", "activation_checkpoint.mode", " free; ", "after the first step"):
+            self.assertIn(text, err)
+        self.assertGreater(support.lines(run / "timing.jsonl")[0]["memory_used_bytes"], 0)
+        run = self.folder / "too_much"
+        self.refused([*self.train_command(run, steps=2), "--training.batch_size=60000", "--model.num_hidden_layers=400"], 3,
+                     "training needs", "are free", "training.batch_size smaller")
+        self.assertEqual(list(run.glob("step-*")), [])
+
+    def test_the_plan_is_what_training_takes(self):
+        run = self.folder / "measured"
+        code, out, err = self.run_decay([*self.train_command(run, steps=4), "--training.batch_size=32",
+                                         "--training.seq_len=64", "--model.hidden_size=256"])
+        self.assertEqual(code, 0, err)
+        [verdict] = [line for line in err.splitlines() if "after the first step" in line]
+        self.assertLess(float(verdict.split("(")[1].split(" %")[0]), 5, verdict)
+
+    def test_layers_made_again_have_the_same_bits(self):
+        folders = {mode: self.folder / f"recompute_{mode}" for mode in ("none", "full")}
+        for mode, run in folders.items():
+            self.check_run(self.train_command(run, f"--activation_checkpoint.mode={mode}", steps=12))
+        self.assertEqual(self.result(folders["none"], 12), self.result(folders["full"], 12))
+        self.refused(self.train_command(self.folder / "r", "--activation_checkpoint.mode=some"), 1, "'none', 'full'")
+
+    def test_spikes_are_left_out_and_counted(self):
+        run = self.folder / "spikes"
+        # The norm falls below its first values, so that none is far above; a factor just over 1 finds many.
+        flags = ["--training.spike_factor=1.0001", "--training.spike_window=4", "--training.max_skipped=1000"]
+        code, out, err = self.run_decay(self.train_command(run, *flags, steps=30))
+        self.assertEqual(code, 0, err)
+        skipped = [line for line in support.lines(run / "train.jsonl") if "why" in line]
+        self.assertTrue(skipped)
+        self.assertIn("times the median of the last", skipped[0]["why"])
+        self.assertEqual(support.lines(run / "train.jsonl")[-1].get("skipped", len(skipped)), len(skipped))
+        self.assertIn("update skipped: ", err)
+        # What is killed and goes on judges alike.
+        again = self.folder / "spikes_again"
+        self.check_run(self.train_command(again, *flags, "--checkpoint.interval=15", steps=30))
+        shutil.rmtree(again / "step-000030")
+        self.check_run(self.train_command(again, *flags, "--checkpoint.interval=15", steps=30))
+        self.assertEqual(self.result(again), self.result(run))
+        self.refused(self.train_command(self.folder / "r", "--training.spike_factor=0.5"), 1, "more than 1")
+
+    def test_a_package_in_place_of_the_runs_own(self):
+        package = self.model / "packages" / "simple_decay.so"
+        own, other = (json.loads(self.check_run(["eval", self.model, "--json", *more]))
+                      for more in ([], [f"--design={package}", "--device=cpu"]))
+        self.assertEqual(own, other)
+        run = self.folder / "hgrn2"
+        self.check_run(["train", "--design=hgrn2", f"--training.dataset={self.data}", f"--job.dump_folder={run}",
+                        "--training.steps=2", *support.MODEL])
+        self.refused(["generate", self.model, "A", f"--design={run / 'packages' / 'hgrn2.so'}"], 1,
+                     "is of design 'hgrn2', which is not the one")
+        self.refused(["inspect", self.model, "--device=abacus"], 1, "this build has")
 
     def test_data_of_json_lines(self):
         source = self.folder / "web.jsonl"

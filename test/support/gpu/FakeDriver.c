@@ -152,6 +152,12 @@ int cuStreamDestroy_v2(void *stream) {
 static unsigned long used;
 static int blocks;
 
+int cuMemGetInfo_v2(unsigned long *free, unsigned long *whole) {
+  *whole = sizeof fake_device_memory;
+  *free = *whole - used;
+  return 0;
+}
+
 int cuMemAlloc_v2(unsigned long *address, unsigned long bytes) {
   if (bytes > sizeof fake_device_memory - used)
     return 2;

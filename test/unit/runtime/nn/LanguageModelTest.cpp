@@ -139,6 +139,29 @@ TEST_F(Model, gradientsAddUpOverCalls) {
                 1e-5 + 1e-4 * std::abs(once[i]));
 }
 
+TEST_F(Model, layersMadeAgainHaveTheSameBitsInLessMemory) {
+  Machine machine;
+  std::vector<int32_t> tokens = drawTokens(21, 1), targets = drawTokens(21, 2);
+  std::vector<Values> gradients;
+  std::vector<size_t> bytes;
+  for (bool recompute : {false, true}) {
+    RunShape shape{3, 7, true};
+    shape.recompute = recompute;
+    auto model = make(machine, shape);
+    stir(*model);
+    for (int pass = 0; pass < 2; ++pass) {
+      forward(*model, {tokens.data(), 3, 7, false, {}});
+      model->loss(targets.data(), 1.0f);
+      ASSERT_TRUE(model->backward().ok());
+    }
+    const float *at = model->gradients();
+    gradients.emplace_back(at, at + model->parameters().blockFloats());
+    bytes.push_back(model->plannedBytes());
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
+  EXPECT_LT(bytes[1], bytes[0]);
+}
+
 TEST_F(Model, sameBitsForOneAndManyWorkers) {
   std::vector<int32_t> tokens = drawTokens(4 * 33, 1),
                        targets = drawTokens(4 * 33, 2);

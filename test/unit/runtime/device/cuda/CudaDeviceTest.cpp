@@ -66,6 +66,16 @@ TEST(CudaDevice, MemoryIsZeroedAndCopied) {
   EXPECT_EQ(device->allocate(size_t(1) << 40), nullptr);
 }
 
+TEST(CudaDevice, SaysWhatIsFreeAndInUse) {
+  auto device = makeDevice();
+  const size_t free = device->freeBytes(), used = device->usedBytes();
+  EXPECT_EQ(free + used, sizeof fake_device_memory);
+  void *memory = device->allocate(size_t{1} << 20);
+  EXPECT_EQ(device->usedBytes(), used + (size_t{1} << 20));
+  EXPECT_EQ(device->freeBytes(), free - (size_t{1} << 20));
+  device->release(memory);
+}
+
 TEST(Cublas, IsLookedForFromTheUsersFoldersOutwards) {
   std::vector<std::string> places = cublasPlaces("/a::/b/");
   EXPECT_EQ(places[0], "/a/libcublas.so.13");
