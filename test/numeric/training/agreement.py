@@ -41,7 +41,8 @@ RECIPE = {"lr_scheduler.warmup_steps": WARMUP, "lr_scheduler.lr_min": FLOOR,
 MOVED = 10  # steps after which gradients are compared a second time
 PROBE = {**RECIPE, "training.steps": MOVED + 1, "optimizer.lr": 1e-3, "optimizer.beta1": 0, "training.max_norm": 0,
          "lr_scheduler.warmup_steps": 1, "lr_scheduler.lr_min": 1, "checkpoint.interval": 1, "checkpoint.keep_latest_k": 0}
-# Of a gradient: the rms of the difference over the rms of the gradient, for each parameter. Of losses: the largest relative
+# Of a gradient: the rms of the difference over the rms of the gradient, for each parameter; more only where PyTorch's own float32
+# is further from its float64 (where k = 1 - λ makes outputs so small that a norm magnifies them). Of losses: the largest relative
 # difference of all steps; in bf16 the largest one in nats. On a GPU the design's kernels take and give bf16 in both precisions.
 GRADIENT = {("cpu", "fp32"): 3e-5, ("cuda", "fp32"): 1e-2, ("cuda", "bf16"): 4e-2}
 LOSS = {("cpu", "fp32"): 1e-5, ("cuda", "fp32"): 1e-4}
@@ -117,10 +118,10 @@ class Reference:
         tokens, targets = (torch.from_numpy(part.copy()).to(self.where) for part in self.windows.at(step))
         return losses(weights, tokens, targets, self.design, HEADS).mean()
 
-    def gradients(self, weights, step):
-        weights = {name: value.double().to(self.where).requires_grad_() for name, value in weights.items()}
+    def gradients(self, weights, step, kind):
+        weights = {name: value.to(kind).to(self.where).clone().requires_grad_() for name, value in weights.items()}
         self.loss(weights, step).backward()
-        return {name: value.grad.cpu() if value.grad is not None else 0 * value.detach().cpu()
+        return {name: (0 * value.detach() if value.grad is None else value.grad).double().cpu()
                 for name, value in weights.items()}
 
     def train(self, weights, steps, rate):
@@ -152,18 +153,23 @@ def rate_factor(step, steps):
     return 1 if progress < 0 else FLOOR + (1 - FLOOR) * (1 - math.sqrt(progress))
 
 
-def compare_gradients(reference, run, step):
-    """The largest relative rms difference, and the parameter that has it."""
+def compare_gradients(reference, run, step, bound):
+    """The difference that is the largest part of what it may be, that, and the parameter that has it."""
+    import torch
     before = checkpoint(run, max(step - 1, 1))  # the first update has rate 0
     weights = read_tensors(before / "model.safetensors")
     ours = read_tensors(checkpoint(run, step) / "optimizer.safetensors", ".m")
-    worst, place = 0.0, ""
-    for name, theirs in reference.gradients(weights, step - 1).items():
-        off, size = (ours[name].double() - theirs).norm().item(), theirs.norm().item()
-        error = off / size if size else math.inf if off else 0.0
-        if not error <= worst:  # also where it is not a number
-            worst, place = error, name
-    return worst, place
+    truth, theirs = (reference.gradients(weights, step - 1, kind) for kind in (torch.float64, torch.float32))
+
+    def distance(gradient, name):
+        off, size = (gradient.double() - truth[name]).norm().item(), truth[name].norm().item()
+        return off / size if size else math.inf if off else 0.0
+
+    found = []
+    for name in truth:
+        error, allowed = distance(ours[name], name), max(bound, distance(theirs[name], name))
+        found.append((error / allowed if error == error else math.inf, error, allowed, name))
+    return max(found)[1:]
 
 
 def losses_of(run):
@@ -173,7 +179,7 @@ def losses_of(run):
 
 def report(case, precision, text, found, bound):
     good = found <= bound
-    print(f"{case:<20}{precision}  {text:<48} {found:.1e} of {bound:.0e}  {'' if good else 'WRONG'}", flush=True)
+    print(f"{case:<20}{precision}  {text:<48} {found:.1e} of {bound:.1e}  {'' if good else 'WRONG'}", flush=True)
     return good
 
 
@@ -182,8 +188,8 @@ def check(options, case, precision):
     probe = train(options, case, f"probe-{precision}", precision, PROBE)
     good = True
     for step in (1, MOVED + 1):
-        error, place = compare_gradients(reference, probe, step)
-        good &= report(case, precision, f"gradients, step {step}: {place}", error, GRADIENT[where])
+        error, allowed, place = compare_gradients(reference, probe, step, GRADIENT[where])
+        good &= report(case, precision, f"gradients, step {step}: {place}", error, allowed)
     first = read_tensors(checkpoint(probe, 1) / "model.safetensors")
     shutil.rmtree(probe)
     steps, rate = STEPS[precision], RATES[precision]
