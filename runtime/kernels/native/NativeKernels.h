@@ -89,9 +89,11 @@ public:
   virtual void scatterAddRows(RowShape shape, const int32_t *tokens,
                               ConstNumbers dOut, float *dTable) = 0;
 
-  /// y = rmsnorm(x) · weight. `scale` [rows] is kept for backward.
+  /// y = rmsnorm(x) · weight. `scale` [rows] is kept for backward. `copy`, if
+  /// not null, receives x itself.
   virtual void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-                       const float *weight, Numbers y, float *scale) = 0;
+                       const float *weight, Numbers y, float *scale,
+                       Numbers copy) = 0;
   /// Adds to dx and dWeight. `partials` holds partialFloats(shape) values.
   virtual void rmsNormBackward(RowShape shape, ConstNumbers x,
                                const float *weight, const float *scale,

@@ -12,10 +12,12 @@ struct RmsNorm {
   int64_t width = 0;
   NormOptions options;
 
-  /// `scale` [rows] is what backward needs beside x.
+  /// `scale` [rows] is what backward needs beside x. `copy` receives x, where
+  /// it is not null.
   void forward(Backend backend, int64_t rows, ConstNumbers x,
-               const float *weight, Numbers y, float *scale) const {
-    backend.kernels.rmsNorm({rows, width}, options, x, weight, y, scale);
+               const float *weight, Numbers y, float *scale,
+               Numbers copy = {}) const {
+    backend.kernels.rmsNorm({rows, width}, options, x, weight, y, scale, copy);
   }
   /// Adds to dx and dWeight; `partials` holds NativeKernels::partialFloats
   /// values.

@@ -136,6 +136,11 @@ Status LanguageModel::forwardTpe() {
                       tpeSaved(), state, numbers(saved(0).input));
 }
 
+/// Where the residual stream goes besides, or nowhere when it stays in place.
+static Numbers passedOn(Numbers from, Numbers to) {
+  return from.data() == to.data() ? Numbers{} : to;
+}
+
 Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
                                    const ForwardCall &call) {
   const int64_t rows = B * T;
@@ -143,11 +148,9 @@ Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
   Parameters::Layer weight = table.layer(weightView(), layer);
   DECAY_RETURN_IF_ERROR(forwardMixer(layer, in, call));
   Numbers middle = numbers(keep.middle), gluInput = numbers(keep.gluInput);
-  RmsNorm{settings.width, settings.norm}.forward(backend, rows, middle,
-                                                 weight.gluNorm, gluInput,
-                                                 arena.floats(keep.gluScale));
-  if (out.data() != middle.data())
-    backend.kernels.copy(out, middle, rows * settings.width);
+  RmsNorm{settings.width, settings.norm}.forward(
+      backend, rows, middle, weight.gluNorm, gluInput,
+      arena.floats(keep.gluScale), passedOn(middle, out));
   Glu{settings.width, settings.gluWidth}.forward(backend, rows, gluInput,
                                                  weight.glu, numbers(keep.ab),
                                                  numbers(hidden), out);
@@ -164,11 +167,9 @@ Status LanguageModel::forwardMixer(int64_t layer, Numbers in,
   float *observed = call.observe ? arena.floats(lambda) : nullptr;
 
   Numbers mixerInput = numbers(keep.mixerInput), middle = numbers(keep.middle);
-  RmsNorm{settings.width, settings.norm}.forward(backend, rows, in,
-                                                 weight.mixerNorm, mixerInput,
-                                                 arena.floats(keep.mixerScale));
-  if (middle.data() != in.data())
-    backend.kernels.copy(middle, in, rows * settings.width);
+  RmsNorm{settings.width, settings.norm}.forward(
+      backend, rows, in, weight.mixerNorm, mixerInput,
+      arena.floats(keep.mixerScale), passedOn(in, middle));
   DECAY_RETURN_IF_ERROR(mixer.forward(mixerCall(layer), mixerInput,
                                       weight.mixer, mixerSaved(keep), state,
                                       middle, observed));

@@ -39,7 +39,8 @@ public:
   void scatterAddRows(RowShape shape, const int32_t *tokens, ConstNumbers dOut,
                       float *dTable) override;
   void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-               const float *weight, Numbers y, float *scale) override;
+               const float *weight, Numbers y, float *scale,
+               Numbers copy) override;
   void rmsNormBackward(RowShape shape, ConstNumbers x, const float *weight,
                        const float *scale, ConstNumbers dy, Numbers dx,
                        float *dWeight, float *partials) override;
@@ -156,9 +157,13 @@ void CpuKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
 }
 
 void CpuKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-                         const float *weight, Numbers y, float *scale) {
+                         const float *weight, Numbers y, float *scale,
+                         Numbers copy) {
   eachRow(shape.rows, [&](int64_t r) {
     const float *row = x.floats() + r * shape.width;
+    if (copy)
+      std::memcpy(copy.floats() + r * shape.width, row,
+                  static_cast<size_t>(shape.width) * sizeof(float));
     scale[r] =
         normScale(rows::sumOfSquares(row, shape.width), shape.width, options);
     rows::scaleBy(row, scale[r], weight, y.floats() + r * shape.width,

@@ -62,6 +62,7 @@ struct NormArguments {
   const float *weight;
   void *y;
   float *scale;
+  void *copy; ///< of x, or null; not of gated norms
 };
 
 struct NormBackwardArguments {

@@ -46,7 +46,7 @@ constexpr KernelNames kernelNames[] = {
     {"rows_f32_to_bf16", alone},
     {"rows_bf16_to_f32", alone},
     {"add_f32", alone},
-    {"adamw", alone},
+    {"adamw", widths},
     {"squares", alone},
     {"sum_of_sums", alone},
 };
@@ -186,8 +186,9 @@ void CudaKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
 
 void CudaKernels::normForward(bool gated, NumberType type,
                               const gpu::NormArguments &record) {
-  size_t variant = variantFor(type, record.width,
-                              {record.x, record.gate, record.weight, record.y});
+  size_t variant =
+      variantFor(type, record.width,
+                 {record.x, record.gate, record.weight, record.y, record.copy});
   if (isHeldByWarp(type, record.width, variant))
     return launch(gated ? Kernel::GatedNormWarps : Kernel::RmsNormWarps,
                   warpVariant(type),
@@ -197,10 +198,11 @@ void CudaKernels::normForward(bool gated, NumberType type,
 }
 
 void CudaKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-                          const float *weight, Numbers y, float *scale) {
+                          const float *weight, Numbers y, float *scale,
+                          Numbers copy) {
   gpu::NormArguments record = normRecord(shape, options);
   record.x = x.data(), record.weight = weight;
-  record.y = y.data(), record.scale = scale;
+  record.y = y.data(), record.scale = scale, record.copy = copy.data();
   normForward(/*gated=*/false, x.type(), record);
 }
 
@@ -323,12 +325,24 @@ void CudaKernels::crossEntropy(CrossEntropyShape shape, Numbers logits,
 void CudaKernels::adamW(const AdamWFactors &f, const AdamWArrays &arrays,
                         int64_t count) {
   assert(!arrays.copy || arrays.copy.type() == NumberType::BF16);
-  launch(Kernel::AdamW, 0, {piecesOf(count, blockThreads)},
-         gpu::AdamWArguments{f.beta1, f.beta2, f.epsilon, f.gradientScale,
-                             f.firstCorrection, f.secondCorrection, f.rate,
-                             f.shrink, arrays.value, arrays.firstMoment,
-                             arrays.secondMoment, arrays.gradient,
-                             arrays.copy.data(), count});
+  constexpr int64_t atOnce = wideBytes / sizeof(float);
+  const bool wide = fits(atOnce, atOnce,
+                         {arrays.value, arrays.firstMoment, arrays.secondMoment,
+                          arrays.gradient, arrays.copy.data()});
+  auto update = [&](int64_t first, int64_t last, bool wide) {
+    launch(Kernel::AdamW, wide ? 1 : 0,
+           {piecesOf(last - first, blockThreads * (wide ? atOnce : 1))},
+           gpu::AdamWArguments{
+               f.beta1, f.beta2, f.epsilon, f.gradientScale, f.firstCorrection,
+               f.secondCorrection, f.rate, f.shrink, arrays.value + first,
+               arrays.firstMoment + first, arrays.secondMoment + first,
+               arrays.gradient + first,
+               arrays.copy ? (arrays.copy + first).data() : nullptr,
+               last - first});
+  };
+  const int64_t middle = wide ? count / atOnce * atOnce : 0;
+  update(0, middle, true);
+  update(middle, count, false);
 }
 
 double CudaKernels::sumOfSquares(std::span<const FloatSpan> arrays) {

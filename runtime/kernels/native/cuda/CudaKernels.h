@@ -32,7 +32,8 @@ public:
   void scatterAddRows(RowShape shape, const int32_t *tokens, ConstNumbers dOut,
                       float *dTable) override;
   void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-               const float *weight, Numbers y, float *scale) override;
+               const float *weight, Numbers y, float *scale,
+               Numbers copy) override;
   void rmsNormBackward(RowShape shape, ConstNumbers x, const float *weight,
                        const float *scale, ConstNumbers dy, Numbers dx,
                        float *dWeight, float *partials) override;

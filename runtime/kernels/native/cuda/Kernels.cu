@@ -145,6 +145,8 @@ DECAY_DEVICE void normRow(const NormArguments &a) {
     a.scale[row] = scale;
   for (Index c = threadIndex() * N; c < a.width; c += threadCount() * N) {
     loadNormed<E, N, gated>(z, a.x, a.gate, begin + c);
+    if (!gated && a.copy)
+      store<E>(a.copy, begin + c, z);
     load<float>(w, a.weight, c);
     for (int k = 0; k < N; ++k)
       z[k] *= scale * w[k];
@@ -354,21 +356,30 @@ DECAY_DEVICE void crossEntropy(const CrossEntropyArguments &a) {
   }
 }
 
-DECAY_DEVICE void adamW(const AdamWArguments &a) {
-  Index at = place<1>();
+template <int N> DECAY_DEVICE void adamW(const AdamWArguments &a) {
+  Index at = place<N>();
   if (at >= a.count)
     return;
-  double g = a.gradient[at] * a.gradientScale;
-  double m = a.beta1 * a.firstMoment[at] + (1 - a.beta1) * g;
-  double v = a.beta2 * a.secondMoment[at] + (1 - a.beta2) * g * g;
-  double change =
-      m * a.firstCorrection / (rootOf(v * a.secondCorrection) + a.epsilon);
-  auto value = static_cast<float>(a.value[at] * a.shrink - a.rate * change);
-  a.value[at] = value;
-  a.firstMoment[at] = static_cast<float>(m);
-  a.secondMoment[at] = static_cast<float>(v);
+  float value[N], gradient[N], first[N], second[N];
+  load<float>(value, a.value, at);
+  load<float>(gradient, a.gradient, at);
+  load<float>(first, a.firstMoment, at);
+  load<float>(second, a.secondMoment, at);
+  for (int k = 0; k < N; ++k) {
+    double g = gradient[k] * a.gradientScale;
+    double m = a.beta1 * first[k] + (1 - a.beta1) * g;
+    double v = a.beta2 * second[k] + (1 - a.beta2) * g * g;
+    double change =
+        m * a.firstCorrection / (rootOf(v * a.secondCorrection) + a.epsilon);
+    value[k] = static_cast<float>(value[k] * a.shrink - a.rate * change);
+    first[k] = static_cast<float>(m);
+    second[k] = static_cast<float>(v);
+  }
+  store<float>(a.value, at, value);
+  store<float>(a.firstMoment, at, first);
+  store<float>(a.secondMoment, at, second);
   if (a.copy)
-    static_cast<Bf16 *>(a.copy)[at] = static_cast<Bf16>(value);
+    store<Bf16>(a.copy, at, value);
 }
 
 /// The sum of a block's threads, for thread 0.
@@ -450,7 +461,8 @@ DECAY_KERNEL(rows_f32_to_bf16, ConvertRowsArguments,
 DECAY_KERNEL(rows_bf16_to_f32, ConvertRowsArguments,
              (convertRows<float, Bf16>(arguments)))
 DECAY_KERNEL(add_f32, AddArguments, add(arguments))
-DECAY_KERNEL(adamw, AdamWArguments, adamW(arguments))
+DECAY_KERNEL(adamw_narrow, AdamWArguments, adamW<1>(arguments))
+DECAY_KERNEL(adamw_wide, AdamWArguments, adamW<wide<float>>(arguments))
 DECAY_KERNEL(squares, SquaresArguments, sumSquares(arguments))
 DECAY_KERNEL(sum_of_sums, SquaresArguments, sumOfSums(arguments))
 

@@ -80,6 +80,8 @@ DECAY_DEVICE void normWarpRow(const NormArguments &a) {
   for (int p = 0; p < warpPieces; ++p) {
     if (!row.exists[p])
       continue;
+    if (!gated && a.copy)
+      store<E>(a.copy, row.at[p], z[p]);
     load<float>(w, a.weight, pieceStart<N>(p));
 #pragma unroll
     for (int k = 0; k < N; ++k)

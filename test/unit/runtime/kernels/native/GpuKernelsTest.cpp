@@ -176,14 +176,23 @@ TEST_P(GpuKernels, RmsNormAndItsGradient) {
           &gdx = array(dx);
     Array &gw = floats(w), &gdw = floats(dw), &gp = floats(unwritten(partials)),
           &gs = floats(unwritten(static_cast<size_t>(on.rows)));
+    // Once without a copy of x, once with one.
+    Array &gcopy = array(unwritten(x.size()));
     kernels->rmsNorm(shape, options, gx.numbers(), gw.floats(), gy.numbers(),
-                     gs.floats());
+                     gs.floats(), {});
+    EXPECT_TRUE(std::isnan(gcopy.values()[0]));
+    kernels->rmsNorm(shape, options, gx.numbers(), gw.floats(), gy.numbers(),
+                     gs.floats(), gcopy.numbers());
+    EXPECT_EQ(gcopy.values(), gx.values());
     kernels->rmsNormBackward(shape, gx.numbers(), gw.floats(), gs.floats(),
                              gdy.numbers(), gdx.numbers(), gdw.floats(),
                              gp.floats());
     std::vector<float> y(x.size()), scale(static_cast<size_t>(on.rows)),
         p(partials), cdx = dx, cdw = dw;
-    truth->rmsNorm(shape, options, x.data(), w.data(), y.data(), scale.data());
+    std::vector<float> copy(x.size());
+    truth->rmsNorm(shape, options, x.data(), w.data(), y.data(), scale.data(),
+                   copy.data());
+    EXPECT_EQ(copy, x);
     truth->rmsNormBackward(shape, x.data(), w.data(), scale.data(), dy.data(),
                            cdx.data(), cdw.data(), p.data());
     expectNear(gy, y, "y");
@@ -333,10 +342,15 @@ TEST_P(GpuKernels, UpdatesAndNorms) {
   EXPECT_NEAR(sum / truth->sumOfSquares(std::vector<FloatSpan>{
                         {g.data(), count}, {w.data(), count / 2}}),
               1, 1e-13);
-  kernels->adamW(
-      factors,
-      {gw.floats(), gg.floats(), gm.floats(), gv.floats(), copy.numbers()},
-      count);
+  // From a wide bound on, where the last few are left over, and from another.
+  const int64_t half = count / 2;
+  for (auto [first, updated] :
+       {std::pair{int64_t{0}, half}, std::pair{half, count - half}})
+    kernels->adamW(factors,
+                   {gw.floats() + first, gg.floats() + first,
+                    gm.floats() + first, gv.floats() + first,
+                    copy.numbers() + first},
+                   updated);
   truth->adamW(factors, {w.data(), g.data(), m.data(), v.data(), {}}, count);
   expectNear(gw, w, "w");
   expectNear(gm, m, "m");
