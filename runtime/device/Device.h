@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,12 @@ struct MatrixProduct {
 struct ChunkLimits {
   int64_t numbers = 1 << 20; ///< of the result
   int64_t rows = 2048;
+};
+
+/// What a device keeps of work that is begun again and again.
+class Recording {
+public:
+  virtual ~Recording() = default;
 };
 
 class Device {
@@ -85,6 +92,16 @@ public:
 
   /// The same bits for any number of workers.
   virtual void multiply(const MatrixProduct &product) = 0;
+
+  /// Begins `work`. With one recording it is always the same work on the same
+  /// memory, without a copy from or to the host and without a wait: a device
+  /// may keep what it began, and begin that again without calling `work`. The
+  /// recording begins as null, and the device outlives it.
+  virtual Status repeat(std::unique_ptr<Recording> &recording,
+                        const std::function<Status()> &work) {
+    (void)recording;
+    return work();
+  }
 
   /// What a package's `launch` takes as its stream.
   virtual void *stream() = 0;

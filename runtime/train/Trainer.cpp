@@ -81,7 +81,7 @@ Status Trainer::accumulateGradients(double &loss) {
     call.B = config.batch, call.T = config.sequence;
     DECAY_RETURN_IF_ERROR(network->forward(call));
     loss += network->loss(targets.data(), scale);
-    if (pass + 1 < config.accumulation) {
+    if (alone() || pass + 1 < config.accumulation) {
       DECAY_RETURN_IF_ERROR(network->backward());
       continue;
     }

@@ -181,6 +181,60 @@ void CudaDevice::release(void *memory) {
     driver.release(addressOf(memory));
 }
 
+namespace {
+constexpr int relaxedCapture = 2;
+
+/// A graph of launches, once they have been recorded.
+class Graph final : public Recording {
+public:
+  explicit Graph(const CudaDriver &driver) : driver(driver) {}
+  ~Graph() override {
+    if (executable)
+      driver.destroyExecutable(executable);
+  }
+
+  /// Nothing runs while it is recorded. What the driver refuses is not an
+  /// error: there is then no graph.
+  Status record(void *queue, const std::function<Status()> &work) {
+    tried = true;
+    if (driver.beginCapture(queue, relaxedCapture) != 0)
+      return {};
+    Status begun = work();
+    void *graph = nullptr;
+    if (driver.endCapture(queue, &graph) != 0 || !graph)
+      return begun;
+    if (begun.ok() && driver.instantiate(&executable, graph, 0) != 0)
+      executable = nullptr;
+    driver.destroyGraph(graph);
+    return begun;
+  }
+
+  const CudaDriver &driver;
+  void *executable = nullptr;
+  bool tried = false;
+};
+} // namespace
+
+Status CudaDevice::repeat(std::unique_ptr<Recording> &recording,
+                          const std::function<Status()> &work) {
+  // Packages take bf16: other numbers go through memory that is taken anew at
+  // each call, which a graph would not find again.
+  if (activations != NumberType::BF16)
+    return work();
+  // The first time code is loaded, which is not recorded.
+  if (!recording) {
+    recording = std::make_unique<Graph>(driver);
+    return work();
+  }
+  auto &graph = static_cast<Graph &>(*recording);
+  if (!graph.tried)
+    DECAY_RETURN_IF_ERROR(graph.record(queue, work));
+  if (!graph.executable)
+    return work();
+  return driver.check(driver.launchGraph(graph.executable, queue),
+                      "cannot launch a step's graph");
+}
+
 void CudaDevice::parallelFor(
     int64_t count,
     const std::function<void(int64_t index, int64_t worker)> &task) {

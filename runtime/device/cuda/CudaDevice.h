@@ -44,6 +44,11 @@ public:
   /// After prepareProducts. What goes wrong is in every later
   /// synchronise.
   void multiply(const MatrixProduct &product) override;
+  /// The first call queues `work`, the second records it as a graph, and from
+  /// then on the graph is queued whole. Where activations are fp32, or the
+  /// driver cannot record it, every call queues `work`.
+  Status repeat(std::unique_ptr<Recording> &recording,
+                const std::function<Status()> &work) override;
   void *stream() override { return queue; }
 
   std::string card() const override;

@@ -50,6 +50,12 @@ constexpr Function functions[] = {
     {"cuEventRecord", offsetof(CudaDriver, recordEvent)},
     {"cuEventSynchronize", offsetof(CudaDriver, awaitEvent)},
     {"cuEventElapsedTime", offsetof(CudaDriver, elapsed)},
+    {"cuStreamBeginCapture_v2", offsetof(CudaDriver, beginCapture)},
+    {"cuStreamEndCapture", offsetof(CudaDriver, endCapture)},
+    {"cuGraphInstantiateWithFlags", offsetof(CudaDriver, instantiate)},
+    {"cuGraphLaunch", offsetof(CudaDriver, launchGraph)},
+    {"cuGraphExecDestroy", offsetof(CudaDriver, destroyExecutable)},
+    {"cuGraphDestroy", offsetof(CudaDriver, destroyGraph)},
     {"cuGetErrorString", offsetof(CudaDriver, errorText)},
 };
 

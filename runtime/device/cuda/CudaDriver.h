@@ -54,6 +54,12 @@ struct CudaDriver {
   int (*recordEvent)(void *event, void *stream);
   int (*awaitEvent)(void *event);
   int (*elapsed)(float *milliseconds, void *from, void *to);
+  int (*beginCapture)(void *stream, int mode);
+  int (*endCapture)(void *stream, void **graph);
+  int (*instantiate)(void **executable, void *graph, uint64_t flags);
+  int (*launchGraph)(void *executable, void *stream);
+  int (*destroyExecutable)(void *executable);
+  int (*destroyGraph)(void *graph);
   int (*errorText)(int result, const char **text);
 
   std::string describe(int result) const;

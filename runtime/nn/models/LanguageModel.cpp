@@ -106,7 +106,18 @@ Status LanguageModel::forward(const ForwardCall &call) {
   assert((!call.carryState || shape.states) && (!call.observe || shape.lambda));
   B = call.B, T = call.T, carrying = call.carryState;
   DECAY_RETURN_IF_ERROR(place(call.tokens, tokenPlace, tokens));
+  // States alternate between two places, and λ goes to the host.
+  if (carrying || call.observe)
+    return forwardAll(call);
+  return repeat(StepPart::Forward, 0, [&] { return forwardAll(call); });
+}
 
+Status LanguageModel::repeat(StepPart part, float gradientScale,
+                             const std::function<Status()> &work) {
+  return backend.device.repeat(recordings[{part, B, T, gradientScale}], work);
+}
+
+Status LanguageModel::forwardAll(const ForwardCall &call) {
   Numbers stream = numbers(saved(0).input);
   Numbers first = tpe ? numbers(embedded) : stream;
   Embedding{settings.width}.forward(backend, B * T, tokens,
@@ -204,9 +215,14 @@ double LanguageModel::loss(const int32_t *targets, float gradientScale) {
   const int32_t *placed = nullptr;
   if (!place(targets, targetPlace, placed).ok())
     return unknown;
-  classifier.losses(backend, B * T, numbers(lastNormed),
-                    table.head(weightView()), placed, each, numbers(logitChunk),
-                    gradientScale != 0 ? &gradient : nullptr);
+  auto work = [&] {
+    classifier.losses(
+        backend, B * T, numbers(lastNormed), table.head(weightView()), placed,
+        each, numbers(logitChunk), gradientScale != 0 ? &gradient : nullptr);
+    return Status();
+  };
+  if (!repeat(StepPart::Loss, gradientScale, work).ok())
+    return unknown;
   if (!backend.device.isHostMemory()) {
     hostLosses.resize(static_cast<size_t>(B * T));
     if (!backend.device
@@ -229,6 +245,13 @@ std::span<const float> LanguageModel::tokenLosses() const {
 
 Status LanguageModel::backward(const GradientObserver &finished) {
   assert(shape.training && !carrying);
+  // Who is told of gradients may begin work of their own.
+  if (finished)
+    return backwardAll(finished);
+  return repeat(StepPart::Backward, 0, [&] { return backwardAll({}); });
+}
+
+Status LanguageModel::backwardAll(const GradientObserver &finished) {
   auto tell = [&](int64_t offset) {
     return finished ? finished(offset) : Status();
   };

@@ -16,9 +16,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <vector>
 
 namespace decay::runtime {
@@ -129,6 +131,7 @@ public:
   int64_t position() const { return tokensSeen; }
 
 private:
+  enum class StepPart : uint8_t { Forward, Loss, Backward };
   struct LayerSaved {
     Arena::Region input, mixerInput, mixerScale;
     Arena::Region stacked, gate, o, normed, scale;
@@ -169,6 +172,11 @@ private:
   Tpe::Saved tpeSaved() const;
   MixerState stateOf(const StatePlaces &places) const;
 
+  Status forwardAll(const ForwardCall &call);
+  Status backwardAll(const GradientObserver &finished);
+  /// Begins one part of a training step, as it was begun the last time.
+  Status repeat(StepPart part, float gradientScale,
+                const std::function<Status()> &work);
   Status forwardTpe();
   Status forwardLayer(int64_t layer, Numbers in, Numbers out,
                       const ForwardCall &call);
@@ -201,6 +209,11 @@ private:
   // Backward only.
   Arena::Region dStream, dInput, dInner, dStacked, partials;
   std::vector<Arena::Region> dSecond, dLearned, dTpeLearned;
+
+  /// By part, B, T and the gradient's scale.
+  std::map<std::tuple<StepPart, int64_t, int64_t, float>,
+           std::unique_ptr<Recording>>
+      recordings;
 
   std::vector<float> hostLosses, hostLogits, hostLambda;
 

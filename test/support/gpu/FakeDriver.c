@@ -98,6 +98,36 @@ int cuStreamSynchronize(void *stream) {
   return fake_driver.wait_result;
 }
 
+int cuStreamBeginCapture_v2(void *stream, int mode) {
+  if (fake_driver.capture_result == 0)
+    ++fake_driver.captures;
+  return fake_driver.capture_result;
+}
+
+int cuStreamEndCapture(void *stream, void **graph) {
+  *graph = (void *)0x9abc;
+  return 0;
+}
+
+int cuGraphInstantiateWithFlags(void **executable, void *graph,
+                                unsigned long flags) {
+  ++fake_driver.graphs;
+  *executable = (void *)0xdef0;
+  return 0;
+}
+
+int cuGraphLaunch(void *executable, void *stream) {
+  ++fake_driver.graph_launches;
+  return 0;
+}
+
+int cuGraphExecDestroy(void *executable) {
+  --fake_driver.graphs;
+  return 0;
+}
+
+int cuGraphDestroy(void *graph) { return 0; }
+
 int cuGetErrorString(int result, const char **text) {
   *text = "what the fake driver says";
   return 0;

@@ -17,10 +17,11 @@ typedef struct FakeDriver {
   /* What it answers. */
   int major, minor, device, memory_device, no_context, version, device_count;
   int cache_bytes;
-  int init_result, load_result, wait_result, copy_result;
+  int init_result, load_result, wait_result, copy_result, capture_result;
   /* What it was asked. */
   int loads, shared_limit, pointer_questions, waits, launch_count;
-  int contexts, streams, events; /* alive */
+  int captures, graph_launches;
+  int contexts, streams, events, graphs; /* alive */
   FakeLaunch launches[16];
 } FakeDriver;
 

@@ -76,6 +76,52 @@ TEST(CudaDevice, SaysWhatIsFreeAndInUse) {
   device->release(memory);
 }
 
+TEST(CudaDevice, RepeatsWorkAsAGraph) {
+  auto device = makeDevice();
+  int calls = 0;
+  auto work = [&] {
+    ++calls;
+    return Status();
+  };
+  fake_driver.captures = fake_driver.graph_launches = 0;
+  {
+    std::unique_ptr<Recording> recording;
+    for (int i = 0; i < 5; ++i)
+      ASSERT_TRUE(device->repeat(recording, work).ok());
+    EXPECT_EQ(calls, 2) << "once to load code, once to record it";
+    EXPECT_EQ(fake_driver.captures, 1);
+    EXPECT_EQ(fake_driver.graph_launches, 4);
+    EXPECT_EQ(fake_driver.graphs, 1);
+  }
+  EXPECT_EQ(fake_driver.graphs, 0);
+
+  std::unique_ptr<Recording> broken;
+  auto fail = [] { return Status::world("no"); };
+  EXPECT_EQ(device->repeat(broken, fail).message(), "no");
+  EXPECT_EQ(device->repeat(broken, fail).message(), "no");
+}
+
+TEST(CudaDevice, WorksWithoutAGraphWhereThereIsNone) {
+  auto device = makeDevice();
+  int calls = 0;
+  auto work = [&] {
+    ++calls;
+    return Status();
+  };
+  fake_driver.graph_launches = 0;
+  fake_driver.capture_result = 900;
+  std::unique_ptr<Recording> refused, single;
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(device->repeat(refused, work).ok());
+  fake_driver.capture_result = 0;
+  EXPECT_EQ(calls, 3);
+  device->setActivationType(NumberType::F32);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(device->repeat(single, work).ok());
+  EXPECT_EQ(calls, 6);
+  EXPECT_EQ(fake_driver.graph_launches, 0);
+}
+
 TEST(Cublas, IsLookedForFromTheUsersFoldersOutwards) {
   std::vector<std::string> places = cublasPlaces("/a::/b/");
   EXPECT_EQ(places[0], "/a/libcublas.so.13");
