@@ -30,6 +30,8 @@ TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads
 # Largest relative differences of the first five losses, the first gradient's norm, and all losses: runs that differ by a
 # rounding part ways at a learning rate this high, and have learned as much all the same.
 BOUNDS = {"fp32": (1e-4, 5e-3, 5e-2), "bf16": (1e-3, 2e-2, 5e-2)}
+# Of held-out text's loss, and of the medians of λ in each layer.
+EVALUATION = (5e-3, 2e-3)
 
 
 def settings(folder, run):
@@ -112,6 +114,29 @@ def same_bits(options):
     return same
 
 
+def ask(options, command, device, *flags):
+    target = "cuda" if device == "cuda" else "cpu"
+    package = options.folder / target / f"{DESIGN}.so"
+    done = subprocess.run([options.runtime, command, options.folder / "gpu-bf16", f"--device={device}",
+                           f"--design={package}", "--json", *flags], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def trained_model(options):
+    """What eval, inspect and generate say of the GPU's run, there and on the processor."""
+    pair = ("cuda", "cpu")
+    nats = [ask(options, "eval", device)["nats"] for device in pair]
+    medians = [[layer["median"] for layer in ask(options, "inspect", device)["lambda"]] for device in pair]
+    texts = [ask(options, "generate", device, "The ", "--greedy", "-n", "48")["text"] for device in pair]
+    off = abs(nats[0] / nats[1] - 1)
+    apart = max(abs(a - b) for a, b in zip(*medians))
+    same = len(os.path.commonprefix(texts))
+    good = off <= EVALUATION[0] and apart <= EVALUATION[1] and same > 0
+    print(f"eval: nats within {off:.1e} of the processor's (bound {EVALUATION[0]}); inspect: medians of λ within {apart:.1e} "
+          f"({EVALUATION[1]}); generate: the first {same} of {len(texts[1])} letters alike: {'good' if good else 'WRONG'}")
+    return good
+
+
 def speed(options):
     for size in options.sizes.split(","):
         command = [options.runtime, "bench", "train", "--device=cuda", f"--design={options.folder / 'cuda' / DESIGN}.so",
@@ -138,6 +163,7 @@ def run(options):
     if not options.only_speed:
         good = compare(options)
         good &= same_bits(options)
+        good &= trained_model(options)
     speed(options)
     return 0 if good else 1
 
