@@ -174,6 +174,17 @@ int cuStreamCreate(void **stream, unsigned flags) {
   return 0;
 }
 
+int cuCtxGetCurrent(void **context) {
+  *context = &fake_driver;
+  return 0;
+}
+
+int cuStreamCreateWithPriority(void **stream, unsigned flags, int priority) {
+  return cuStreamCreate(stream, flags);
+}
+
+int cuStreamWaitEvent(void *stream, void *event, unsigned flags) { return 0; }
+
 int cuStreamDestroy_v2(void *stream) {
   --fake_driver.streams;
   return 0;
