@@ -10,11 +10,13 @@
 #include "runtime/core/Numbers.h"
 #include "runtime/core/Status.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +44,24 @@ struct ChunkLimits {
   int64_t numbers = 1 << 20; ///< of the result
   int64_t rows = 2048;
 };
+
+/// What a part of a training step's work is.
+enum class WorkKind : uint8_t {
+  Products,
+  Recurrence, ///< the design's kernels
+  Norms,
+  Glu,
+  Loss, ///< softmax and its gradient, without the head's products
+  Optimizer,
+  Other,
+};
+constexpr size_t workKinds = 7;
+
+/// "products", "recurrence", "norms", "glu", "loss", "optimizer", "other".
+std::string_view toString(WorkKind kind);
+
+/// Seconds by WorkKind.
+using PartTimes = std::array<double, workKinds>;
 
 /// What a device keeps of work that is begun again and again.
 class Recording {
@@ -101,6 +121,17 @@ public:
                         const std::function<Status()> &work) {
     (void)recording;
     return work();
+  }
+
+  /// What the work is that is begun from now on.
+  virtual void announce(WorkKind) {}
+  /// Begins `work`, waits for it, and says how long each kind took, from its
+  /// first to the next one's: the gaps between launches are in it. Empty where
+  /// the device does not tell kinds apart; `work` is then not called.
+  virtual Result<std::optional<PartTimes>>
+  timeParts(const std::function<Status()> &work) {
+    (void)work;
+    return std::optional<PartTimes>();
   }
 
   /// What a package's `launch` takes as its stream.

@@ -40,6 +40,12 @@ constexpr StreamEntry streamTable[] = {
 };
 } // namespace
 
+std::string_view toString(WorkKind kind) {
+  constexpr std::string_view names[workKinds] = {
+      "products", "recurrence", "norms", "glu", "loss", "optimizer", "other"};
+  return names[static_cast<size_t>(kind)];
+}
+
 std::vector<std::string> deviceNames() {
   std::vector<std::string> names;
   for (const Entry &entry : table)

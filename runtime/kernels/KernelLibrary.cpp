@@ -405,6 +405,7 @@ Status KernelLibrary::launch(KernelRole role,
   if (status.ok())
     status = workspace.reserve(bytes);
   if (status.ok()) {
+    device.announce(WorkKind::Recurrence);
     DecayFault fault = {};
     int32_t outcome =
         entry->table->launch(bound.data(), &dims, workspace.data(),

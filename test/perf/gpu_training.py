@@ -152,7 +152,8 @@ def speed(options):
         parts = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in row["seconds"].items())
         print(f"{size} ({row['parameters'] / 1e6:.1f}M), batch {row['batch']}: {row['tokens_per_s']:.0f} tokens/s, "
               f"MFU {100 * row.get('mfu', 0):.1f} %, {row['memory_gb']:.1f} GB planned, loss {row['loss']:.3f}; "
-              f"ms: {parts}", flush=True)
+              f"ms: {parts}; by kind: " + ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in row["parts"].items()),
+              flush=True)
 
 
 def run(options):

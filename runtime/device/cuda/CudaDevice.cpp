@@ -65,6 +65,44 @@ private:
 };
 } // namespace
 
+/// Where each kind of work begins in the queue.
+class CudaDevice::Timeline {
+public:
+  Timeline(const CudaDriver &driver, void *queue)
+      : driver(driver), queue(queue) {}
+
+  void mark(WorkKind kind) {
+    if (!marks.empty() && marks.back().first == kind)
+      return;
+    marks.emplace_back(kind, Event(driver));
+    if (Status recorded = marks.back().second.record(queue); !recorded.ok())
+      failure = recorded;
+  }
+  Result<PartTimes> read() {
+    // Ends the last one.
+    Event end(driver);
+    DECAY_RETURN_IF_ERROR(failure);
+    DECAY_RETURN_IF_ERROR(end.record(queue));
+    DECAY_RETURN_IF_ERROR(end.await());
+    PartTimes times = {};
+    for (size_t i = 0; i < marks.size(); ++i) {
+      const Event &next = i + 1 < marks.size() ? marks[i + 1].second : end;
+      DECAY_ASSIGN_OR_RETURN(float time, next.since(marks[i].second));
+      times[static_cast<size_t>(marks[i].first)] += 1e-3 * time;
+    }
+    return times;
+  }
+
+private:
+  const CudaDriver &driver;
+  void *queue;
+  std::vector<std::pair<WorkKind, Event>> marks;
+  Status failure;
+};
+
+CudaDevice::CudaDevice(const CudaDriver &driver, int ordinal, int64_t workers)
+    : driver(driver), ordinal(ordinal), threads(workers) {}
+
 Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int ordinal,
                                                        int64_t workers) {
   DECAY_ASSIGN_OR_RETURN(const CudaDriver *driver, openCudaDriver());
@@ -219,7 +257,7 @@ Status CudaDevice::repeat(std::unique_ptr<Recording> &recording,
                           const std::function<Status()> &work) {
   // Packages take bf16: other numbers go through memory that is taken anew at
   // each call, which a graph would not find again.
-  if (activations != NumberType::BF16)
+  if (activations != NumberType::BF16 || timeline)
     return work();
   // The first time code is loaded, which is not recorded.
   if (!recording) {
@@ -233,6 +271,21 @@ Status CudaDevice::repeat(std::unique_ptr<Recording> &recording,
     return work();
   return driver.check(driver.launchGraph(graph.executable, queue),
                       "cannot launch a step's graph");
+}
+
+void CudaDevice::announce(WorkKind kind) {
+  if (timeline)
+    timeline->mark(kind);
+}
+
+Result<std::optional<PartTimes>>
+CudaDevice::timeParts(const std::function<Status()> &work) {
+  timeline = std::make_unique<Timeline>(driver, queue);
+  Status begun = work();
+  std::unique_ptr<Timeline> done = std::move(timeline);
+  DECAY_RETURN_IF_ERROR(begun);
+  DECAY_ASSIGN_OR_RETURN(PartTimes times, done->read());
+  return std::optional<PartTimes>(times);
 }
 
 void CudaDevice::parallelFor(
@@ -266,6 +319,7 @@ void CudaDevice::multiply(const MatrixProduct &p) {
   assert(products && p.a.type() == p.b.type());
   if (p.M == 0 || p.N == 0)
     return;
+  announce(WorkKind::Products);
   // Row-major C is column-major Cᵀ = op(B)ᵀ op(A)ᵀ.
   auto size = [](int64_t value) { return static_cast<int>(value); };
   int result = cublas->multiply(

@@ -49,6 +49,10 @@ public:
   /// driver cannot record it, every call queues `work`.
   Status repeat(std::unique_ptr<Recording> &recording,
                 const std::function<Status()> &work) override;
+  void announce(WorkKind kind) override;
+  /// By events around launches; nothing is queued as a graph meanwhile.
+  Result<std::optional<PartTimes>>
+  timeParts(const std::function<Status()> &work) override;
   void *stream() override { return queue; }
 
   std::string card() const override;
@@ -75,8 +79,8 @@ public:
   void clear(void *memory, size_t bytes);
 
 private:
-  CudaDevice(const CudaDriver &driver, int ordinal, int64_t workers)
-      : driver(driver), ordinal(ordinal), threads(workers) {}
+  CudaDevice(const CudaDriver &driver, int ordinal, int64_t workers);
+  class Timeline;
   Status start();
   void remember(Status status);
 
@@ -89,7 +93,8 @@ private:
   const Cublas *cublas = nullptr;
   void *products = nullptr, *productMemory = nullptr;
   std::vector<void *> codes;
-  Status failure; ///< the first; nothing after it counts
+  std::unique_ptr<Timeline> timeline; ///< while parts are timed
+  Status failure;                     ///< the first; nothing after it counts
 };
 
 /// Of dense products in bf16, by NVIDIA's data sheets; 0 for cards that are not

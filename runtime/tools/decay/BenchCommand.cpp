@@ -155,6 +155,7 @@ struct TrainReport {
   std::string device;
   bool isHost = true;
   StepTimes median;
+  std::optional<PartTimes> parts; ///< of one step, by kind of work
 };
 
 std::string asJson(const TrainOptions &options, const TrainReport &report) {
@@ -181,6 +182,9 @@ std::string asJson(const TrainOptions &options, const TrainReport &report) {
                 {"update", median.update}}}};
   if (report.peakTeraflops > 0)
     row["mfu"] = report.mfu;
+  for (size_t i = 0; report.parts && i < workKinds; ++i)
+    row["parts"][std::string(toString(static_cast<WorkKind>(i)))] =
+        (*report.parts)[i];
   return writeJson(row);
 }
 
@@ -191,16 +195,22 @@ std::string asText(const TrainOptions &options, const TrainReport &report) {
                           ? fmt::format(", MFU {:.1f} % of {:g} TFLOP/s",
                                         100 * report.mfu, report.peakTeraflops)
                           : "";
+  std::string parts;
+  for (size_t i = 0; report.parts && i < workKinds; ++i)
+    parts += fmt::format("{}{} {:.1f}", i == 0 ? "  ms: " : ", ",
+                         toString(static_cast<WorkKind>(i)),
+                         1e3 * (*report.parts)[i]);
   return fmt::format(
       "{}, {} parameters, {} x {} tokens, {}\n"
       "  {:.0f} tokens/s{}, {} planned; step {:.1f} ms = forward {:.1f} + "
       "head and loss {:.1f} + backward {:.1f} + update {:.1f}\n"
-      "  {}\n",
+      "  {}\n{}{}",
       config.design, report.parameters, config.batch, config.sequence,
       report.device, report.rate, share, formatBytes(report.memory),
       1e3 * median.total(), 1e3 * median.forward, 1e3 * median.loss,
       1e3 * median.backward, 1e3 * median.update,
-      memoryVerdict(report.usedBytes, report.expectedBytes));
+      memoryVerdict(report.usedBytes, report.expectedBytes), parts,
+      parts.empty() ? "" : "\n");
 }
 
 Result<std::string> benchTrain(const TrainOptions &options) {
@@ -244,6 +254,10 @@ Result<std::string> benchTrain(const TrainOptions &options) {
     report.mfu = modelFlopsUtilisation(report.parameters -
                                            sizes.vocabulary * sizes.width,
                                        report.rate, report.peakTeraflops);
+  DECAY_ASSIGN_OR_RETURN(report.parts, machine.device->timeParts([&]() {
+    Result<StepTimes> one = bench.run();
+    return one.ok() ? Status() : one.status();
+  }));
   report.usedBytes = machine.device->usedBytes();
   report.memory = model->plannedBytes() + bench.momentBytes();
   report.loss = bench.loss();

@@ -122,16 +122,48 @@ Status CudaKernels::findAll() {
   return {};
 }
 
+static WorkKind kindOf(CudaKernels::Kernel kernel) {
+  using Kernel = CudaKernels::Kernel;
+  switch (kernel) {
+  case Kernel::RmsNorm:
+  case Kernel::RmsNormBackward:
+  case Kernel::RmsNormSums:
+  case Kernel::GatedNorm:
+  case Kernel::GatedNormBackward:
+  case Kernel::GatedNormSums:
+  case Kernel::RmsNormWarps:
+  case Kernel::GatedNormWarps:
+  case Kernel::RmsNormBackwardWarps:
+  case Kernel::GatedNormBackwardWarps:
+  case Kernel::SumRows: // of a norm's gradient, for the most part
+    return WorkKind::Norms;
+  case Kernel::Glu:
+  case Kernel::GluBackward:
+    return WorkKind::Glu;
+  case Kernel::CrossEntropy:
+    return WorkKind::Loss;
+  case Kernel::AdamW:
+  case Kernel::Squares:
+  case Kernel::SumOfSums:
+    return WorkKind::Optimizer;
+  default:
+    return WorkKind::Other;
+  }
+}
+
 template <typename Record>
 void CudaKernels::launch(Kernel kernel, size_t variant, Grid grid,
                          Record record) {
-  if (grid.blocks > 0 && grid.blockRows > 0)
-    launcher->launch(handles[static_cast<size_t>(kernel)][variant], grid.blocks,
-                     grid.blockRows, grid.threads, &record);
+  if (grid.blocks <= 0 || grid.blockRows <= 0)
+    return;
+  device.announce(kindOf(kernel));
+  launcher->launch(handles[static_cast<size_t>(kernel)][variant], grid.blocks,
+                   grid.blockRows, grid.threads, &record);
 }
 
 void CudaKernels::copy(Numbers out, ConstNumbers in, int64_t count) {
   assert(out.type() == in.type());
+  device.announce(WorkKind::Other);
   // A copy within the device only fails when something before it did.
   (void)device.copy(out.data(), in.data(),
                     static_cast<size_t>(count * bytesOf(in.type())));
@@ -158,6 +190,7 @@ void CudaKernels::convertRows(RowShape shape, Numbers out, int64_t outStride,
 }
 
 void CudaKernels::zero(Numbers out, int64_t count) {
+  device.announce(WorkKind::Other);
   launcher->clear(out.data(), static_cast<size_t>(count * bytesOf(out.type())));
 }
 

@@ -101,6 +101,35 @@ TEST(CudaDevice, RepeatsWorkAsAGraph) {
   EXPECT_EQ(device->repeat(broken, fail).message(), "no");
 }
 
+TEST(CudaDevice, TellsKindsOfWorkApart) {
+  auto device = makeDevice();
+  std::unique_ptr<Recording> recording;
+  int calls = 0;
+  auto times = device->timeParts([&] {
+    device->announce(WorkKind::Products);
+    device->announce(WorkKind::Products);
+    device->announce(WorkKind::Norms);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_TRUE(device
+                      ->repeat(recording,
+                               [&] {
+                                 ++calls;
+                                 device->announce(WorkKind::Products);
+                                 return Status();
+                               })
+                      .ok());
+    return Status();
+  });
+  ASSERT_TRUE(times.ok() && times->has_value());
+  EXPECT_EQ(calls, 3) << "nothing is a graph while parts are timed";
+  // The driver says 1.5 ms between any two events.
+  auto of = [&](WorkKind kind) { return (**times)[static_cast<size_t>(kind)]; };
+  EXPECT_NEAR(of(WorkKind::Products), 3e-3, 1e-9);
+  EXPECT_NEAR(of(WorkKind::Norms), 1.5e-3, 1e-9);
+  EXPECT_EQ(of(WorkKind::Loss), 0);
+  EXPECT_EQ(fake_driver.events, 0);
+}
+
 TEST(CudaDevice, WorksWithoutAGraphWhereThereIsNone) {
   auto device = makeDevice();
   int calls = 0;
