@@ -91,7 +91,7 @@ def check_rates(timing):
     """Steps that a kill undid count as they were done last; each process's first line warms up, and is left out."""
     kept = []
     for line in timing:
-        warm = kept and kept[-1]["step"] < line["step"]
+        warm = bool(kept) and kept[-1]["step"] < line["step"]
         while kept and kept[-1]["step"] >= line["step"]:
             kept.pop()
         kept.append({**line, "warm": warm})
