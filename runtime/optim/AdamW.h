@@ -34,11 +34,11 @@ struct Parameter {
   float *secondMoment = nullptr;
   Numbers copy = {}; ///< of the value, for matrix products; null: none
   int64_t size = 0;
-  int64_t first = 0; ///< place of value[0], where this is a part of a tensor
   bool weightDecay = true;
   /// With the parameter before, all arrays alike: numbers between them are
   /// unused zeros, and one update may take both.
   bool sharesBlock = false;
+  int64_t first = 0; ///< place of value[0], where this is a part of a tensor
 };
 
 struct AdamWOptions {
