@@ -11,6 +11,7 @@ loop_forward_2_avx512:
 	movq	80(%rsp), %r10
 	movq	72(%rsp), %r11
 	xorl	%r14d, %r14d
+	vbroadcastss	.LCPI2_11(%rip), %zmm4
 	jmp	.LBB2_2
 	.p2align	4
 .LBB2_5:
@@ -21,26 +22,26 @@ loop_forward_2_avx512:
 	testq	%r11, %r11
 	jle	.LBB2_5
 	movq	%r14, %r15
-	imulq	%rsi, %r15
-	leaq	(%rdi,%r15,4), %rbx
-	movq	%r14, %r12
-	imulq	%rcx, %r12
-	leaq	(%rdx,%r12,4), %r12
+	imulq	%rcx, %r15
+	leaq	(%rdx,%r15,4), %r15
 	movq	%r14, %r13
 	imulq	%r11, %r13
-	movq	56(%rsp), %r15
-	leaq	(%r15,%r13,4), %r13
+	movq	%r14, %r12
+	imulq	%rsi, %r12
+	leaq	(%rdi,%r12,4), %rbx
+	movq	56(%rsp), %r12
+	leaq	(%r12,%r13,4), %r13
 	xorl	%ebp, %ebp
 	.p2align	4
 .LBB2_4:
 	cmpq	%r10, %rbp
-	movq	%rbx, %r15
-	cmovlq	%r12, %r15
-	vmovups	(%r15,%rbp,4), %zmm0
+	movq	%rbx, %r12
+	cmovlq	%r15, %r12
+	vmovups	(%r12,%rbp,4), %zmm0
 	vaddps	(%r9,%rbp,4), %zmm0, %zmm0
 	vorps	.LCPI2_0(%rip){1to16}, %zmm0, %zmm1
 	vbroadcastss	.LCPI2_1(%rip), %zmm2
-	leaq	(%r12,%rbp,4), %r15
+	leaq	(%r15,%rbp,4), %r12
 	vmaxps	%zmm1, %zmm2, %zmm1
 	vbroadcastss	.LCPI2_2(%rip), %zmm2
 	vbroadcastss	.LCPI2_3(%rip), %zmm3
@@ -48,23 +49,22 @@ loop_forward_2_avx512:
 	vsubps	%zmm3, %zmm2, %zmm2
 	vfmadd231ps	.LCPI2_4(%rip){1to16}, %zmm2, %zmm1
 	vfmadd231ps	.LCPI2_5(%rip){1to16}, %zmm2, %zmm1
-	vbroadcastss	.LCPI2_6(%rip), %zmm2
-	vfmadd213ps	.LCPI2_7(%rip){1to16}, %zmm1, %zmm2
-	vfmadd213ps	.LCPI2_8(%rip){1to16}, %zmm1, %zmm2
-	vfmadd213ps	.LCPI2_9(%rip){1to16}, %zmm1, %zmm2
-	vfmadd213ps	.LCPI2_10(%rip){1to16}, %zmm1, %zmm2
-	vbroadcastss	.LCPI2_11(%rip), %zmm4
-	prefetcht1	(%r15,%r8,4)
-	vfmadd213ps	%zmm4, %zmm1, %zmm2
-	vfmadd213ps	%zmm4, %zmm1, %zmm2
-	vpslld	$23, %zmm3, %zmm1
-	vmulps	%zmm1, %zmm2, %zmm1
-	vxorps	%xmm2, %xmm2, %xmm2
-	vbroadcastss	.LCPI2_12(%rip), %zmm3
-	vaddps	%zmm3, %zmm1, %zmm4
-	vdivps	%zmm4, %zmm1, %zmm1
-	vcmpleps	%zmm0, %zmm2, %k1
-	vsubps	%zmm1, %zmm3, %zmm1 {%k1}
+	prefetcht1	(%r12,%r8,4)
+	vpslld	$23, %zmm3, %zmm2
+	vbroadcastss	.LCPI2_6(%rip), %zmm3
+	vfmadd213ps	.LCPI2_7(%rip){1to16}, %zmm1, %zmm3
+	vfmadd213ps	.LCPI2_8(%rip){1to16}, %zmm1, %zmm3
+	vfmadd213ps	.LCPI2_9(%rip){1to16}, %zmm1, %zmm3
+	vfmadd213ps	.LCPI2_10(%rip){1to16}, %zmm1, %zmm3
+	vfmadd213ps	%zmm4, %zmm1, %zmm3
+	vfmadd213ps	%zmm4, %zmm1, %zmm3
+	vbroadcastss	.LCPI2_12(%rip), %zmm1
+	vmulps	%zmm2, %zmm3, %zmm2
+	vaddps	%zmm1, %zmm2, %zmm3
+	vdivps	%zmm3, %zmm2, %zmm2
+	vsubps	%zmm2, %zmm1, %zmm1
+	vpmovd2m	%zmm0, %k1
+	vmovaps	%zmm2, %zmm1 {%k1}
 	vmovups	%zmm1, (%r13,%rbp,4)
 	addq	$16, %rbp
 	cmpq	%r11, %rbp

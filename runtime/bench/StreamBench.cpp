@@ -92,9 +92,8 @@ Result<double> copyRate(StreamDevice &device) {
   }
 }
 
-/// From opening a package to its first result for one token of a shape's head,
-/// in milliseconds of the host.
-Status timeStart(const std::string &path, BenchShape one, StreamDevice &device,
+/// From opening a package to its first result, in milliseconds of the host.
+Status timeStart(const std::string &path, StreamDevice &device,
                  const RandomTensors &random, StreamTiming &common) {
   Status status;
   common.load =
@@ -107,8 +106,8 @@ Status timeStart(const std::string &path, BenchShape one, StreamDevice &device,
   common.granularity = manifest.granularity;
   common.sharing = manifest.sharing;
   common.position = manifest.position;
-  one.B = one.T = one.H = 1;
-  StreamCall call(library, device, dimsOf(one, BenchDirection::Forward),
+  StreamCall call(library, device,
+                  dimsOf({1, 1, 1, 64, 64}, BenchDirection::Forward),
                   BenchDirection::Forward);
   Status failure;
   // What starts the package is its first launch, which sets parameters.
@@ -152,9 +151,7 @@ Status benchPackage(const std::string &path, const StreamBenchOptions &options,
                     StreamDevice &device, const RandomTensors &random,
                     StreamBenchReport &report) {
   StreamTiming common;
-  const BenchShape first =
-      options.shapes.empty() ? sequences[1] : options.shapes.front();
-  DECAY_RETURN_IF_ERROR(timeStart(path, first, device, random, common));
+  DECAY_RETURN_IF_ERROR(timeStart(path, device, random, common));
   DECAY_ASSIGN_OR_RETURN(KernelLibrary library, KernelLibrary::load(path));
   for (BenchDirection direction : options.directions)
     for (const BenchShape &shape : shapesOf(options, direction)) {

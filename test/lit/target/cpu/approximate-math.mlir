@@ -23,12 +23,13 @@ func.func @scalar(%x: f32) -> f32 {
   return %a : f32
 }
 
-// A sigmoid above 1/2 comes from its complement.
+// A sigmoid above 1/2 comes from its complement; x's sign says which it is.
 // CHECK-LABEL: @sigmoid
-// CHECK:     %[[IS:.*]] = arith.cmpf oge
 // CHECK:     %[[SMALL:.*]] = arith.divf
 // CHECK:     %[[LARGE:.*]] = arith.subf %{{.*}}, %[[SMALL]]
-// CHECK:     arith.select %[[IS]], %[[LARGE]], %[[SMALL]]
+// CHECK:     %[[BITS:.*]] = arith.bitcast %arg0 : f32 to i32
+// CHECK:     %[[IS:.*]] = arith.cmpi slt, %[[BITS]]
+// CHECK:     arith.select %[[IS]], %[[SMALL]], %[[LARGE]]
 func.func @sigmoid(%x: f32) -> f32 {
   %zero = arith.constant 0.0 : f32
   %one = arith.constant 1.0 : f32
