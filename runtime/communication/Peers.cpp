@@ -285,13 +285,12 @@ void Peers::take(Peer &peer, const Header &header, std::string_view bytes) {
   case Kind::Lost:
     return lose(std::string(bytes));
   case Kind::Farewell: {
-    {
-      std::lock_guard lock(mutex);
-      peer.left = true;
-      changed.notify_all();
-    }
+    // Why comes first: whoever waits is woken by either.
     if (header.code != static_cast<uint32_t>(StatusCode::Ok))
       lose(fmt::format("{} stopped: {}", peer.name, bytes));
+    std::lock_guard lock(mutex);
+    peer.left = true;
+    changed.notify_all();
     return;
   }
   }
