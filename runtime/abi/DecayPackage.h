@@ -6,7 +6,8 @@
 // only the memory that a call hands it.
 //
 // Sizes: B batch, T time, H heads, K key width, V value width, N sequences,
-// L layers. Tensors are dense in all axes but the row: operand [B, T, H, D] has
+// L layers, S slots of 64 tokens: floor(B T / 64) + N. Tensors are dense in all
+axes but the row: operand [B, T, H, D] has
 // element (b, t, h, d) at data[(b * T + t) * row_stride + h * D + d].
 //
 //===----------------------------------------------------------------------===*/
@@ -19,7 +20,7 @@
 extern "C" {
 #endif
 
-#define DECAY_ABI_VERSION 2u
+#define DECAY_ABI_VERSION 3u
 #define DECAY_PACKAGE_QUERY_SYMBOL "decay_package_query"
 
 /* Sizes of one call. */
@@ -50,13 +51,15 @@ typedef enum DecayAccess { DECAY_READ = 0, DECAY_WRITE = 1 } DecayAccess;
 /* What a launch expects at one place of its operand list. */
 typedef struct DecayOperandInfo {
   const char *name; /* "q", "f", "delta", "initial_state", "d_q", ... */
-  /* Axes from B T H K V N L and W (key width of the state: K, or 2 K under
+  /* Axes from B T H K V N L S and W (key width of the state: K, or 2 K under
    * lrpe_cosine), e.g. "B T H K", "H K", "N H W V". */
   const char *shape;
   int32_t type;   /* DecayType */
   int32_t access; /* DecayAccess */
   /* 1: may be absent. Absent states are zero, absent gradients of outputs are
-   * zero, absent outputs are not written. */
+   * zero, absent outputs are not written. What forward wrote to "kept_..." may
+   * be handed to a backward with the same inputs and sizes, which then need not
+   * make it again; in which order the numbers lie is the package's business. */
   int32_t optional;
 } DecayOperandInfo;
 

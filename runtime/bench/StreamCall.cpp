@@ -138,22 +138,51 @@ Status StreamCall::prepare(const RandomTensors &random) {
     sets.emplace_back();
     for (KernelRole role : roles) {
       DECAY_ASSIGN_OR_RETURN(Launch launch, makeLaunch(role, random));
-      sets.back().push_back(std::move(launch));
+      sets.back().launches.push_back(std::move(launch));
     }
+    DECAY_RETURN_IF_ERROR(shareKept(sets.back()));
   }
   return device.synchronise();
 }
 
+/// Gives both launches of training the memory that forward fills for backward.
+Status StreamCall::shareKept(Set &set) {
+  if (roles.size() < 2)
+    return {};
+  int64_t stateWidth = library.manifest().stateWidth, bytes = 0;
+  auto sizeOf = [&](const KernelOperandInfo &info) {
+    return elementBytes(info.type) * info.shape.elements(dims, stateWidth);
+  };
+  for (const KernelOperandInfo &info : library.operands(roles.front()))
+    bytes += info.isKept() ? aligned(sizeOf(info)) : 0;
+  if (bytes == 0)
+    return {};
+  DECAY_ASSIGN_OR_RETURN(DeviceMemory memory,
+                         DeviceMemory::allocate(device, bytes));
+  char *at = memory.data();
+  for (const KernelOperandInfo &info : library.operands(roles.front()))
+    if (info.isKept()) {
+      for (Launch &launch : set.launches)
+        launch.operands.push_back({info.name, at,
+                                   info.shape.elements(dims, stateWidth), 0,
+                                   info.type});
+      at += aligned(sizeOf(info));
+    }
+  set.kept = std::move(memory);
+  return {};
+}
+
 Status StreamCall::run(int64_t index) {
-  for (Launch &launch : sets[static_cast<size_t>(index % setCount())])
+  Set &set = sets[static_cast<size_t>(index % setCount())];
+  for (Launch &launch : set.launches)
     DECAY_RETURN_IF_ERROR(library.launch(launch.role, launch.operands, dims,
                                          launch.workspace, device));
   return {};
 }
 
 Status StreamCall::readFaults() {
-  for (std::vector<Launch> &set : sets)
-    for (Launch &launch : set)
+  for (Set &set : sets)
+    for (Launch &launch : set.launches)
       DECAY_RETURN_IF_ERROR(
           library.readFault(launch.role, launch.workspace, device));
   return {};

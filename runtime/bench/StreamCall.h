@@ -67,14 +67,20 @@ private:
     KernelWorkspace workspace;
     std::vector<KernelOperand> operands;
   };
+  /// One of each role, and what the first keeps for the second.
+  struct Set {
+    std::vector<Launch> launches;
+    std::optional<DeviceMemory> kept;
+  };
   Result<Launch> makeLaunch(KernelRole role, const RandomTensors &random);
+  Status shareKept(Set &set);
   Status initialise(Launch &launch);
 
   const KernelLibrary &library;
   StreamDevice &device;
   DecayDims dims;
   std::vector<KernelRole> roles;
-  std::vector<std::vector<Launch>> sets;
+  std::vector<Set> sets;
 };
 
 } // namespace decay::runtime

@@ -48,6 +48,8 @@ struct KernelOperandInfo {
   DecayType type = DECAY_F32;
   bool written = false;
   bool optional = false;
+  /// Whether forward may leave it for backward.
+  bool isKept() const { return name.starts_with("kept_"); }
 };
 
 class KernelLibrary {

@@ -4,7 +4,7 @@
 
 namespace decay::runtime {
 
-static constexpr std::string_view knownAxes = "BTHKVNLW";
+static constexpr std::string_view knownAxes = "BTHKVNLSW";
 
 Result<TensorShape> TensorShape::parse(std::string_view text) {
   TensorShape shape;
@@ -17,7 +17,7 @@ Result<TensorShape> TensorShape::parse(std::string_view text) {
     if (!wellFormed)
       return Status::user("the shape '" + std::string(text) +
                           "' is not a list of different axes from B T H K V N "
-                          "L W, such as 'B T H K'");
+                          "L S W, such as 'B T H K'");
     shape.axes += text[i];
   }
   return shape;
@@ -39,6 +39,8 @@ static int64_t extentOf(char axis, const DecayDims &dims, int64_t stateWidth) {
     return sequenceCount(dims);
   case 'L':
     return dims.layers;
+  case 'S':
+    return dims.B * dims.T / 64 + sequenceCount(dims);
   case 'W':
     return stateWidth * dims.K;
   }

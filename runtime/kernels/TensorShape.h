@@ -1,8 +1,9 @@
 //===- TensorShape.h - The axes of an operand ------------------*- C++ -*-===//
 //
 // "B T H K" and the like, as packages and manifests write them. The axes are
-// B batch, T time, H heads, K key width, V value width, N sequences, L layers
-// and W, the key width of the state: K times the design's state width.
+// B batch, T time, H heads, K key width, V value width, N sequences, L layers,
+// S slots of 64 tokens (floor(B T / 64) + N) and W, the key width of the state:
+// K times the design's state width.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_RUNTIME_KERNELS_TENSORSHAPE_H

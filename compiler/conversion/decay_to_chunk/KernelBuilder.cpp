@@ -215,7 +215,8 @@ void KernelBuilder::buildStateSweep() {
   }
   chunk::SweepOp sweep = beginSweep(/*descending=*/false, initial);
   for (auto [slot, entry] : llvm::enumerate(carried))
-    chunk::SaveOp::create(builder, function.getLoc(), entry.before, slot);
+    chunk::SaveOp::create(builder, function.getLoc(), entry.before, slot,
+                          mlir::IntegerAttr());
 
   llvm::SetVector<mlir::Operation *> needed = ancestors(roots);
   for (ir::ScanOp scan : scans)

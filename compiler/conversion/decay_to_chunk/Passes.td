@@ -23,3 +23,13 @@ def FusePointwise : Pass<"fuse-pointwise", "chunk::KernelOp"> {
   }];
   let dependentDialects = ["chunk::ChunkDialect"];
 }
+
+def KeepStates : Pass<"keep-states", "mlir::ModuleOp"> {
+  let summary = "Lets @forward keep what it carries into each chunk, for @backward";
+  let description = [{
+    Each carried value becomes an optional operand of both, named after it ("kept_state"), with a place for each chunk
+    (axis S). A caller that hands both launches the same memory spares @backward the sweep that makes the values again.
+    Nothing changes if @backward reads what that sweep carries to its end.
+  }];
+  let dependentDialects = ["chunk::ChunkDialect"];
+}

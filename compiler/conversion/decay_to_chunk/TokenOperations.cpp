@@ -100,7 +100,8 @@ void KernelBuilder::convertScan(ir::ScanOp op) {
   else
     before = chunk::RestoreOp::create(
         builder, op.getLoc(), carryType,
-        1 + std::distance(scans.begin(), llvm::find(scans, op)));
+        1 + std::distance(scans.begin(), llvm::find(scans, op)),
+        mlir::IntegerAttr());
   auto scan = chunk::ScanOp::create(
       builder, op.getLoc(),
       mlir::TypeRange{term.getType(), term.getType(), carryType}, op.getKind(),
@@ -186,7 +187,8 @@ void KernelBuilder::convertRecurrenceGradient(ir::RecurrenceGradientOp op) {
   Value q = tile(op.getQ()), k = tile(op.getK()), v = tile(op.getV());
   Value lambda = recurrenceLambda(op.getLambda(), q);
   chunk::TileType stateType = tileOf(op.getInitial().getType());
-  Value state = chunk::RestoreOp::create(builder, op.getLoc(), stateType, 0);
+  Value state = chunk::RestoreOp::create(builder, op.getLoc(), stateType, 0,
+                                         mlir::IntegerAttr());
   Carried &dState = carriedFor(op.getDInitial());
   auto made = chunk::RecurrenceGradientOp::create(
       builder, op.getLoc(),

@@ -193,13 +193,17 @@ def Chunk_RecurrenceGradientOp : Chunk_Op<"recurrence_gradient", [Pure]> {
 
 def Chunk_SaveOp : Chunk_Op<"save"> {
   let summary = "Keeps a carried tile for the chunk at hand, until a later sweep restores it";
-  let arguments = (ins Chunk_TileType:$tile, I64Attr:$slot);
+  let description = [{
+    `kept` is an operand of the launch where callers may give memory that outlives it. A kernel that writes it keeps the
+    tile there if it is given; one that reads it finds the tile there and leaves out the sweep that would make it again.
+  }];
+  let arguments = (ins Chunk_TileType:$tile, I64Attr:$slot, OptionalAttr<I64Attr>:$kept);
   let assemblyFormat = "$tile `in` $slot attr-dict `:` type($tile)";
 }
 
 def Chunk_RestoreOp : Chunk_Op<"restore", [Pure]> {
-  let summary = "The tile that an earlier sweep kept for the chunk at hand";
-  let arguments = (ins I64Attr:$slot);
+  let summary = "The tile that an earlier sweep kept for the chunk at hand, or another launch (chunk.save)";
+  let arguments = (ins I64Attr:$slot, OptionalAttr<I64Attr>:$kept);
   let results = (outs Chunk_TileType:$result);
   let assemblyFormat = "$slot attr-dict `:` type($result)";
 }

@@ -1,4 +1,5 @@
 //===- CudaTarget.cpp - Hopper GPUs ---------------------------------------===//
+#include "compiler/conversion/decay_to_chunk/Passes.h"
 #include "compiler/package/library/PackageLibrary.h"
 #include "compiler/target/Target.h"
 #include "compiler/target/cuda/codegen/Assembler.h"
@@ -16,6 +17,10 @@
 namespace decay::cuda {
 namespace {
 
+void addKeptStates(mlir::OpPassManager &passes) {
+  passes.addPass(createKeepStates());
+}
+
 void addLoweringPasses(mlir::OpPassManager &passes) {
   passes.addPass(createLowerBlocks());
   passes.addPass(mlir::createCanonicalizerPass());
@@ -23,6 +28,8 @@ void addLoweringPasses(mlir::OpPassManager &passes) {
 }
 
 constexpr Phase cudaPhases[] = {
+    {"kept", "what forward keeps for backward, if a caller gives it room",
+     addKeptStates},
     {"blocks", "a kernel per entry and head dims: what each thread does",
      addLoweringPasses},
     {"nvvm", "the kernels in MLIR's LLVM and NVVM dialects", addNvvmPasses},

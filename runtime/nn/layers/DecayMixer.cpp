@@ -62,6 +62,7 @@ Status DecayMixer::forward(const MixerCall &call, ConstNumbers x,
   operands.learned(weights.learned);
   operands.state(state);
   operands.set("o", saved.o);
+  operands.kept(kernels, saved.kept);
   operands.set("lambda", lambda);
   DECAY_RETURN_IF_ERROR(operands.launch(kernels, forwardRole(call, state),
                                         dims(call), workspace, backend));
@@ -100,6 +101,7 @@ Status DecayMixer::backward(const MixerCall &call, ConstNumbers x,
   operands.learned(weights.learned);
   operands.learnedGradients(scratch.dLearned);
   operands.set("d_o", scratch.dO);
+  operands.kept(kernels, saved.kept);
   DECAY_RETURN_IF_ERROR(operands.launch(kernels, KernelRole::Backward,
                                         dims(call), workspace, backend));
 

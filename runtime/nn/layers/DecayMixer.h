@@ -57,6 +57,7 @@ public:
     Numbers o;                   ///< [rows, H·V]
     Numbers normed;              ///< [rows, H·V]
     float *scale = nullptr;      ///< [rows]
+    std::vector<Numbers> kept;   ///< as OperandBinder::kept
   };
 
   struct Scratch {

@@ -41,12 +41,17 @@ void OperandBinder::state(const MixerState &state) {
   }
 }
 
+void OperandBinder::kept(const KernelLibrary &kernels,
+                         const std::vector<Numbers> &places) {
+  auto place = places.begin();
+  for (const KernelOperandInfo &info : kernels.operands(KernelRole::Forward))
+    if (info.isKept() && place != places.end())
+      set(info.name, *place++);
+}
+
 namespace {
 constexpr int64_t alignment = 256;
 
-NumberType numberType(DecayType type) {
-  return type == DECAY_BF16 ? NumberType::BF16 : NumberType::F32;
-}
 DecayType decayType(NumberType type) {
   return type == NumberType::BF16 ? DECAY_BF16 : DECAY_F32;
 }

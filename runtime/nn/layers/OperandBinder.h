@@ -29,6 +29,10 @@ struct MixerCall {
   int64_t rows() const { return B * T; }
 };
 
+inline NumberType numberType(DecayType type) {
+  return type == DECAY_BF16 ? NumberType::BF16 : NumberType::F32;
+}
+
 /// One token with its state kept is a step; all else is a forward call.
 inline KernelRole forwardRole(const MixerCall &call, const MixerState &state) {
   return call.T == 1 && state.final ? KernelRole::Step : KernelRole::Forward;
@@ -46,6 +50,9 @@ public:
   void learned(const std::vector<float *> &parameters);
   void learnedGradients(const std::vector<float *> &gradients);
   void state(const MixerState &state);
+  /// What forward keeps for backward, in the package's order; none of it if the
+  /// list is empty.
+  void kept(const KernelLibrary &kernels, const std::vector<Numbers> &places);
 
   /// Runs entry `role` of the package. Operands of another type than it takes
   /// go through copies, for which memory is taken at each call: a way to check,

@@ -36,7 +36,20 @@ DecayMixer::Saved LanguageModel::mixerSaved(const LayerSaved &layer) const {
   view.o = numbers(layer.o);
   view.normed = numbers(layer.normed);
   view.scale = arena.floats(layer.scale);
+  if (!layer.kept.empty())
+    for (const KernelOperandInfo &info : keptOperands())
+      view.kept.push_back(
+          arena.numbers(layer.kept[view.kept.size()], numberType(info.type)));
   return view;
+}
+
+std::vector<KernelOperandInfo> LanguageModel::keptOperands() const {
+  std::vector<KernelOperandInfo> kept;
+  for (const KernelOperandInfo &info :
+       kernels.design.operands(KernelRole::Forward))
+    if (info.isKept())
+      kept.push_back(info);
+  return kept;
 }
 
 Tpe::Saved LanguageModel::tpeSaved() const {

@@ -136,6 +136,7 @@ private:
     Arena::Region input, mixerInput, mixerScale;
     Arena::Region stacked, gate, o, normed, scale;
     std::vector<Arena::Region> second;
+    std::vector<Arena::Region> kept; ///< by the mixer's forward, if training
     Arena::Region middle, gluInput, gluScale, ab;
   };
   struct StatePlaces {
@@ -149,6 +150,8 @@ private:
   void planWeights();
   void planActivations();
   LayerSaved planLayer();
+  /// Operands that the design's forward can keep for backward.
+  std::vector<KernelOperandInfo> keptOperands() const;
   void planBackward();
   StatePlaces planState(const Manifest &manifest, const DecayDims &dims);
   Status measureWorkspace();

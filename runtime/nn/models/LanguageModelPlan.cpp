@@ -145,6 +145,14 @@ LanguageModel::LayerSaved LanguageModel::planLayer() {
   layer.o = plan("o", rows * inner);
   layer.normed = plan("normed", rows * inner);
   layer.scale = planFloats("scale", rows);
+  for (const KernelOperandInfo &info : keptOperands())
+    if (shape.training)
+      layer.kept.push_back(arena.planNumbers(
+          "activations", info.name,
+          info.shape.elements(
+              mixer.dims({shape.B, shape.T, 0, settings.layers, 0}),
+              kernels.design.manifest().stateWidth),
+          numberType(info.type)));
   layer.gluInput = plan("glu input", rows * D);
   layer.gluScale = planFloats("glu scale", rows);
   layer.ab = plan("ab", rows * 2 * settings.gluWidth);

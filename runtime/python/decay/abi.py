@@ -1,7 +1,7 @@
 """runtime/abi/DecayPackage.h in ctypes, field by field; what the fields mean stands there."""
 import ctypes
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 QUERY_SYMBOL = "decay_package_query"
 TYPES = ("fp32", "bf16")  # by DecayType
 TYPE_BYTES = {"fp32": 4, "bf16": 2}

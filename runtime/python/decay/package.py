@@ -132,6 +132,7 @@ class Package:
         """An operand's extents for the sizes of a call."""
         sizes = {"B": dims.B, "T": dims.T, "H": dims.H, "K": dims.K, "V": dims.V, "L": dims.layers,
                  "N": dims.sequences or dims.B, "W": dims.K * self.manifest["state_width"]}
+        sizes["S"] = dims.B * dims.T // 64 + sizes["N"]
         return tuple(sizes[axis] for axis in info.axes)
 
     def check_dims(self, role, dims):

@@ -38,8 +38,7 @@ const LibraryCase chosen[] = {
 struct Shape {
   const char *entry;
   Sizes sizes;
-  bool states;
-  int64_t segmentTokens = 0; ///< 0: sequences are whole
+  EmulatedDesign::Given given;
 };
 
 Sizes sizesOf(int64_t B, int64_t T, int64_t K, int64_t V, Random &random) {
@@ -57,28 +56,35 @@ Sizes sizesOf(int64_t B, int64_t T, int64_t D, Random &random) {
 std::vector<Shape> shapesOf(bool wide, Random &random) {
   Sizes packed = sizesOf(1, 150, 64, random);
   packed.cuSeqlens = {0, 17, 17, 150};
-  std::vector<Shape> shapes = {{"forward", sizesOf(2, 1, 64, random), true},
-                               {"forward", sizesOf(1, 65, 64, random), false},
-                               {"forward", packed, true},
-                               {"backward", sizesOf(1, 17, 64, random), false},
-                               {"backward", packed, true}};
+  std::vector<Shape> shapes = {
+      {"forward", sizesOf(2, 1, 64, random), {true}},
+      {"forward", sizesOf(1, 65, 64, random), {false}},
+      {"forward", packed, {true}},
+      {"backward", sizesOf(1, 17, 64, random), {false}},
+      {"backward", packed, {true}}};
   if (wide) {
-    shapes.push_back({"forward", sizesOf(1, 150, 128, random), true});
-    shapes.push_back({"backward", sizesOf(1, 65, 128, random), true});
-    shapes.push_back({"forward", sizesOf(1, 65, 64, 128, random), true});
-    shapes.push_back({"backward", sizesOf(1, 65, 64, 128, random), false});
-    shapes.push_back({"forward", sizesOf(1, 65, 128, 64, random), false});
-    shapes.push_back({"backward", sizesOf(1, 65, 128, 64, random), true});
-    shapes.push_back({"forward", sizesOf(1, 150, 128, random), true, 64});
-    shapes.push_back({"backward", sizesOf(1, 150, 128, random), true, 64});
+    shapes.push_back({"forward", sizesOf(1, 150, 128, random), {true}});
+    shapes.push_back({"backward", sizesOf(1, 65, 128, random), {true}});
+    shapes.push_back({"forward", sizesOf(1, 65, 64, 128, random), {true}});
+    shapes.push_back({"backward", sizesOf(1, 65, 64, 128, random), {false}});
+    shapes.push_back({"forward", sizesOf(1, 65, 128, 64, random), {false}});
+    shapes.push_back(
+        {"backward", sizesOf(1, 65, 128, 64, random), {true, 0, true}});
+    shapes.push_back(
+        {"backward", sizesOf(1, 129, 128, random), {true, 0, true}});
+    shapes.push_back({"forward", sizesOf(1, 150, 128, random), {true, 64}});
+    shapes.push_back({"backward", sizesOf(1, 150, 128, random), {true, 64}});
   }
   // Segments of one chunk and of several, the last full, short, or one token;
   // kernels that cannot have them do the same without.
-  shapes.push_back({"forward", sizesOf(2, 200, 64, random), true, 64});
-  shapes.push_back({"forward", sizesOf(1, 256, 64, random), false, 128});
-  shapes.push_back({"backward", sizesOf(2, 129, 64, random), true, 64});
-  shapes.push_back({"backward", sizesOf(1, 300, 64, random), false, 128});
-  shapes.push_back({"backward", sizesOf(1, 1000, 64, random), true, 192});
+  shapes.push_back({"forward", sizesOf(2, 200, 64, random), {true, 64}});
+  shapes.push_back({"forward", sizesOf(1, 256, 64, random), {false, 128}});
+  shapes.push_back({"backward", sizesOf(2, 129, 64, random), {true, 64}});
+  shapes.push_back({"backward", sizesOf(1, 300, 64, random), {false, 128}});
+  shapes.push_back(
+      {"backward", sizesOf(2, 300, 64, random), {false, 128, true}});
+  shapes.push_back({"backward", packed, {true, 0, true}});
+  shapes.push_back({"backward", sizesOf(1, 1000, 64, random), {true, 192}});
   return shapes;
 }
 
@@ -117,9 +123,8 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
   // Noise can lead a λ that is a parameter out of [0, 1].
   for (const Shape &shape : shapesOf(!hasPairs, random))
     for (double noise : {0.1, 0.0})
-      if (design->judge(shape.entry, shape.sizes, shape.states,
-                        design->draw(shape.sizes, random, noise), judgement,
-                        shape.segmentTokens))
+      if (design->judge(shape.entry, shape.sizes, shape.given,
+                        design->draw(shape.sizes, random, noise), judgement))
         break;
   constexpr std::pair<int64_t, int64_t> headDims[] = {
       {64, 64}, {128, 128}, {64, 128}, {128, 64}};
@@ -167,11 +172,14 @@ int main(int count, char **arguments) {
     Judgement judgement = judgeCase(libraryCase);
     ++judged;
     failed += !judgement.faults.empty();
-    std::printf("%s %s: %lld tensors, %lld launches cut sequences, worst rms "
+    std::printf("%s %s: %lld tensors, %lld launches cut sequences, %lld "
+                "tensors kept, worst "
+                "rms "
                 "%.2f of what is allowed (%s), worst error/bound %.2f (%s)\n",
                 judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
                 static_cast<long long>(judgement.tensors),
-                static_cast<long long>(judgement.cutSequences), judgement.worst,
+                static_cast<long long>(judgement.cutSequences),
+                static_cast<long long>(judgement.kept), judgement.worst,
                 judgement.worstAt.c_str(), judgement.worstElement,
                 judgement.worstElementAt.c_str());
     for (const std::string &fault : judgement.faults)

@@ -1,6 +1,7 @@
 //===- EmulatedDesign.cpp - GPU kernels of a design, in the emulator ------===//
 #include "test/numeric/cuda/EmulatedDesign.h"
 
+#include "compiler/conversion/decay_to_chunk/Passes.h"
 #include "compiler/dialect/chunk/ChunkDialect.h"
 #include "compiler/driver/Emit.h"
 #include "compiler/interpreter/Compare.h"
@@ -87,6 +88,12 @@ EmulatedDesign::compile(const LibraryCase &libraryCase, std::string &problem) {
   returnLambda(*made->oracle);
   made->kernels = mlir::parseSourceString<mlir::ModuleOp>(chunks.output,
                                                           made->context.get());
+  mlir::PassManager first(made->context.get());
+  first.addPass(createKeepStates());
+  if (failed(first.run(*made->kernels))) {
+    problem = "keep-states fails";
+    return nullptr;
+  }
   made->kernels->walk([&](chunk::KernelOp kernel) {
     auto &list = made->operands[kernel.getSymName().str()];
     for (auto info : kernel.getOperands().getAsRange<mlir::DictionaryAttr>())
@@ -121,7 +128,7 @@ EmulatedDesign::pack(const Operand &operand,
                      const std::vector<double> &values) const {
   Tensor tensor;
   for (double value : values)
-    if (operand.hasTokens()) {
+    if (operand.isBfloat()) {
       uint16_t half = toBfloat(value);
       add(tensor.bytes, &half, sizeof half);
     } else {
@@ -136,7 +143,7 @@ std::vector<double> EmulatedDesign::unpack(const Operand &operand,
   std::vector<double> values;
   const char *at = tensor.bytes.data(), *end = at + tensor.bytes.size();
   while (at < end)
-    if (operand.hasTokens()) {
+    if (operand.isBfloat()) {
       uint16_t half;
       std::memcpy(&half, at, sizeof half);
       values.push_back(fromBfloat(half));
@@ -176,6 +183,9 @@ static int64_t elements(llvm::StringRef shape, const Sizes &sizes, bool rows,
     case 'N':
       made *= sizes.sequences();
       break;
+    case 'S':
+      made *= sizes.B * sizes.T / slotTokens + sizes.sequences();
+      break;
     case 'L':
       made *= sizes.layers;
       break;
@@ -196,7 +206,7 @@ EmulatedDesign::allocate(const std::string &entry, const Sizes &sizes,
     llvm::StringRef name = operand.name;
     bool isState = name.contains("initial_") || name.contains("final_");
     Tensor &tensor = tensors[operand.name];
-    if (isState && !states)
+    if ((isState && !states) || operand.isKept())
       continue;
     if (!operand.written) {
       tensor = pack(operand, inputs.at(operand.name).values);
@@ -208,6 +218,28 @@ EmulatedDesign::allocate(const std::string &entry, const Sizes &sizes,
     tensor.rowStride = elements(operand.shape, sizes, false, hasPairs);
   }
   return tensors;
+}
+
+/// Lets forward fill what it can keep for backward, whose tensors get it.
+void EmulatedDesign::keep(const Sizes &sizes, bool states,
+                          const NamedFields &inputs, Tensors &tensors,
+                          Judgement &judgement) const {
+  Tensors forward = allocate("forward", sizes, states, inputs);
+  bool hasPairs = false;
+  oracle.get()->walk(
+      [&](ir::RotateOp op) { hasPairs |= op.getKind() == "lrpe_cosine"; });
+  for (const Operand &operand : operands.at("forward"))
+    if (operand.isKept()) {
+      int64_t number = elements(operand.shape, sizes, true, hasPairs);
+      forward.at(operand.name)
+          .bytes.assign(number * (operand.isBfloat() ? 2 : 4), '\xff');
+    }
+  launch("forward", sizes, forward, judgement);
+  for (const Operand &operand : operands.at("forward"))
+    if (operand.isKept()) {
+      tensors.at(operand.name).bytes = forward.at(operand.name).bytes;
+      ++judgement.kept;
+    }
 }
 
 bool EmulatedDesign::canBeCut(const std::string &entry) const {
@@ -401,16 +433,21 @@ void EmulatedDesign::judgeSomeGradients(const Sizes &sizes,
 }
 
 bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
-                           bool states, const NamedFields &inputs,
-                           Judgement &judgement, int64_t segmentTokens) const {
-  NamedFields given = states ? inputs : withoutStates(inputs);
+                           const Given &given, const NamedFields &all,
+                           Judgement &judgement) const {
+  NamedFields inputs = given.states ? all : withoutStates(all);
   Interpretation right = interpret(functionOf(*oracle, entry), sizes,
-                                   rounded(given), /*trackBounds=*/true);
-  Tensors tensors = allocate(entry, sizes, states, given);
-  FaultSlot slot = launch(entry, sizes, tensors, judgement, segmentTokens);
-  std::string where = entry + " " + describe(sizes) + (states ? " states" : "");
-  if (segmentTokens)
-    where += " cut every " + std::to_string(segmentTokens);
+                                   rounded(inputs), /*trackBounds=*/true);
+  Tensors tensors = allocate(entry, sizes, given.states, inputs);
+  if (given.kept)
+    keep(sizes, given.states, inputs, tensors, judgement);
+  FaultSlot slot =
+      launch(entry, sizes, tensors, judgement, given.segmentTokens);
+  std::string where = entry + " " + describe(sizes);
+  where += given.states ? " states" : "";
+  where += given.kept ? " kept" : "";
+  if (given.segmentTokens)
+    where += " cut every " + std::to_string(given.segmentTokens);
   // One that lies on the edge may be seen on either side.
   if (right.fault || slot.code)
     return false;

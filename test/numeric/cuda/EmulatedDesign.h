@@ -31,8 +31,8 @@ struct Judgement {
   double worst = 0;        ///< rms, of what is allowed
   double worstElement = 0; ///< error over its bound; accepted to 4
   std::string worstAt, worstElementAt;
-  int64_t tensors = 0;
-  int64_t cutSequences = 0; ///< launches with more than one segment
+  int64_t tensors = 0, kept = 0; ///< compared; given by forward to backward
+  int64_t cutSequences = 0;      ///< launches with more than one segment
 };
 
 /// A design as kernels for the GPU and as decay IR.
@@ -46,12 +46,18 @@ public:
   NamedFields draw(const Sizes &sizes, Random &random,
                    double parameterNoise) const;
 
-  /// One launch of `entry` ("forward" or "backward") against the oracle, with
-  /// sequences cut every `segmentTokens` (0: whole) if the entry's can be.
-  /// False: nothing is compared, as λ leaves its range.
-  bool judge(const std::string &entry, const Sizes &sizes, bool states,
-             const NamedFields &inputs, Judgement &judgement,
-             int64_t segmentTokens = 0) const;
+  /// What a launch is given beside its inputs.
+  struct Given {
+    bool states = false;       ///< of sequences, and their gradients
+    int64_t segmentTokens = 0; ///< at which sequences are cut; 0: whole
+    /// Backward gets what a forward of whole sequences has kept.
+    bool kept = false;
+  };
+  /// One launch of `entry` ("forward" or "backward") against the oracle; what
+  /// an entry cannot be given is left out. False: nothing is compared, as λ
+  /// leaves its range.
+  bool judge(const std::string &entry, const Sizes &sizes, const Given &given,
+             const NamedFields &inputs, Judgement &judgement) const;
   /// Whether an entry's kernels are made for sequences that are cut.
   bool canBeCut(const std::string &entry) const;
   /// T launches of step, the state in one place, against the oracle's forward.
@@ -76,8 +82,13 @@ private:
     std::string name, shape;
     bool written;
     bool hasTokens() const { return shape.find('T') != std::string::npos; }
+    bool isKept() const { return name.starts_with("kept_"); }
+    /// Else fp32.
+    bool isBfloat() const {
+      return hasTokens() || (isKept() && shape.find('V') != std::string::npos);
+    }
   };
-  /// An operand's memory: bf16 with tokens, else fp32. Without bytes: absent.
+  /// An operand's memory. Without bytes: absent.
   struct Tensor {
     std::vector<char> bytes;
     int64_t rowStride = 0, offset = 0;
@@ -89,6 +100,8 @@ private:
                                     const Tensor &tensor);
   Tensors allocate(const std::string &entry, const Sizes &sizes, bool states,
                    const NamedFields &inputs) const;
+  void keep(const Sizes &sizes, bool states, const NamedFields &inputs,
+            Tensors &tensors, Judgement &judgement) const;
   cuda::FaultSlot launch(const std::string &entry, const Sizes &sizes,
                          Tensors &tensors, Judgement &judgement,
                          int64_t segmentTokens = 0) const;

@@ -51,9 +51,12 @@ constexpr int64_t typeBytes[] = {4, 2}; // by DecayType
 bool hasTokens(const OperandDescription &operand) {
   return llvm::StringRef(operand.shape).contains('T');
 }
-/// What has a row per token is bf16, all else fp32.
+/// What has a row per token is bf16, and so are states that are kept for each
+/// chunk; all else is fp32.
 DecayType typeOf(const OperandDescription &operand) {
-  return hasTokens(operand) ? DECAY_BF16 : DECAY_F32;
+  llvm::StringRef shape = operand.shape;
+  bool isKeptState = shape.starts_with("S ") && shape.ends_with(" V");
+  return hasTokens(operand) || isKeptState ? DECAY_BF16 : DECAY_F32;
 }
 
 class TableEmitter {

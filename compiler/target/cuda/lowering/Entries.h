@@ -17,8 +17,8 @@ mlir::LLVM::LLVMFuncOp emitInitialise(chunk::KernelOp kernel,
                                       mlir::OpBuilder &builder);
 
 /// `@decay_<entry>_<K>_<V>_segments`, the first launch where sequences are cut,
-/// if the kernel's can be.
-void emitSegments(chunk::KernelOp kernel, BlockShape shape,
+/// if the kernel's can be. `keepsStates`: as KernelEmitter::setKeepsStates.
+void emitSegments(chunk::KernelOp kernel, BlockShape shape, bool keepsStates,
                   mlir::OpBuilder &builder);
 
 /// `@decay_backward_<K>_<V>_sums`, backward's last launch, if the design has

@@ -348,6 +348,16 @@ void KernelEmitter::beginChunk() {
 }
 
 void KernelEmitter::emitSweep(chunk::SweepOp op) {
+  bool isForLater =
+      op.use_empty() &&
+      llvm::any_of(op.getBody().front().getOps<chunk::SaveOp>(),
+                   [&](chunk::SaveOp save) { return isOwn(save.getSlot()); });
+  if (Value missing = isForLater ? isKeptMissing() : Value())
+    return code.when(missing, [&] { emitSweepAlways(op); });
+  emitSweepAlways(op);
+}
+
+void KernelEmitter::emitSweepAlways(chunk::SweepOp op) {
   mlir::Block &body = op.getBody().front();
   auto gradients = body.getOps<chunk::RecurrenceGradientOp>();
   hasGradient = !gradients.empty();
@@ -399,9 +409,10 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
   auto outer = std::tie(thread, lane, group, column, channel, stage);
   std::tuple<Value, Value, Value, Value, Value, Value> kept = outer;
   beginChunk();
-  fetchNumbers(nextToken);
+  fetchEarly();
   emitBlock(body);
   keepNumbers(nextToken);
+  endChunk();
   outer = kept;
   return flat(body.getTerminator()->getOperands());
 }

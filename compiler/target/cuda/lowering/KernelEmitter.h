@@ -61,6 +61,9 @@ public:
                 mlir::OpBuilder &builder);
 
   mlir::LLVM::LLVMFuncOp emit();
+  /// Whether callers may give what sweeps save a place that outlives the
+  /// launch.
+  void setKeepsStates(bool keeps) { keepsStates = keeps; }
   /// What the kernel needs of the launch's workspace, the fault slot first.
   llvm::ArrayRef<WorkspacePart> workspaceParts() const { return workspace; }
   virtual ~KernelEmitter() = default;
@@ -79,6 +82,10 @@ protected:
   virtual void planSweep(chunk::SweepOp op);
   virtual void copyFirst();
   virtual void beginChunk();
+  /// Behind the chunk's last operation.
+  virtual void endChunk() {}
+  /// Asks for the next chunk's numbers, with all of the chunk to come in.
+  virtual void fetchEarly() { fetchNumbers(nextToken); }
   virtual void sumPartial(Tile &partial) { sumGroups(partial); }
   virtual void emitOperation(mlir::Operation &op);
   virtual int64_t blockThreads() const;
@@ -103,6 +110,7 @@ protected:
   // KernelEmitter.cpp
   void emitBlock(mlir::Block &block);
   void emitSweep(chunk::SweepOp op);
+  void emitSweepAlways(chunk::SweepOp op);
   void loadInitialStates(chunk::SweepOp op);
   void setLane(Value newThread);
   void selectColumn(int64_t index);
@@ -153,18 +161,35 @@ protected:
   void planWorkspace();
   Value extentOf(const Extent &extent);
   Value workspacePart(llvm::StringRef name);
-  void emitSave(chunk::SaveOp op);
-  void emitRestore(chunk::RestoreOp op);
-  Values loadSavedState(Value restored);
   void emitAccumulate(chunk::AccumulateOp op);
   void emitFill(chunk::FillOp op);
   void sumGroups(Tile &partial);
-  Value slotPlace(int64_t slot, int64_t bytes);
   int64_t keptColumnStreams(chunk::RecurrenceGradientOp op) const;
   int64_t columnPairBytes() const;
   Value columnsPlace();
   void keepPairs(const Values &pairs, int64_t stream);
   void loadPairs(mlir::Block &body);
+
+  // SavedStates.cpp
+  void planSavedStates();
+  int64_t savedBytes(chunk::TileType type) const;
+  Value keptData(std::optional<uint64_t> operand);
+  Value isKeptMissing();
+  void whenSaving(chunk::SaveOp op, llvm::function_ref<void()> save);
+  struct Saved {
+    uint64_t slot;
+    std::optional<uint64_t> kept; ///< operand of callers
+    chunk::TileType type;
+  };
+  bool isOwn(uint64_t slot) const;
+  Value savedPlace(const Saved &saved, Value chunk);
+  int64_t savedPieceOffset(int64_t tileRow, int64_t step) const;
+  Value savedLane(int64_t half);
+  void storeSavedState(const Values &state, Value place);
+  Value carriedPlace(Value place, bool perChannel);
+  void emitSave(chunk::SaveOp op);
+  void emitRestore(chunk::RestoreOp op);
+  Values loadSavedState(Value restored);
 
   // Columns.cpp
   void emitPointwise(chunk::PointwiseOp op);
@@ -358,6 +383,7 @@ protected:
   std::unordered_map<Value, Tile, HashOfValue> tiles;
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
+  bool keepsStates = false;
   /// Whether an item is a segment of a sequence; else it is a whole one.
   bool hasSegments = false;
 
@@ -372,7 +398,6 @@ protected:
 
   static constexpr llvm::StringLiteral columnsPart = "columns";
   std::vector<WorkspacePart> workspace;
-  llvm::DenseMap<int64_t, int64_t> slotBytes; ///< of a save slot, in a thread
 
   // Inside a sweep.
   std::vector<Stream> streams;

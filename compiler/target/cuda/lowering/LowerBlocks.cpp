@@ -63,6 +63,18 @@ emitterOf(chunk::KernelOp kernel, BlockShape &shape, mlir::OpBuilder &builder) {
   return std::make_unique<KernelEmitter>(kernel, shape, builder);
 }
 
+/// Whether forward and backward keep states in the same order.
+bool keepsStates(chunk::KernelOp kernel, const BlockShape &shape) {
+  auto module = kernel->getParentOfType<mlir::ModuleOp>();
+  int scalar = 0, all = 0;
+  for (const char *entry : {"forward", "backward"})
+    if (auto other = module.lookupSymbol<chunk::KernelOp>(entry)) {
+      ++all;
+      scalar += ScalarEmitter::serves(other, shape);
+    }
+  return scalar == 0 || scalar == all;
+}
+
 struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
@@ -82,9 +94,11 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
       if (kernel.getSymName() != "init_parameters")
         simplifyGates(kernel);
       splitPointwise(kernel);
-      emitEntry(kernel, gpu, builder);
-      kernel.erase();
     }
+    for (chunk::KernelOp kernel : kernels)
+      emitEntry(kernel, gpu, builder);
+    for (chunk::KernelOp kernel : kernels)
+      kernel.erase();
   }
 
   static void emitEntry(chunk::KernelOp kernel, mlir::gpu::GPUModuleOp gpu,
@@ -110,11 +124,13 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         setWorkspace(gpu, entry,
                      {{"fault", *parseExtent("1"), faultSlotBytes}});
       } else if (shape.columns() <= mostColumns) {
+        bool keeps = keepsStates(kernel, shape);
         auto emitter = emitterOf(kernel, shape, builder);
+        emitter->setKeepsStates(keeps);
         emitter->emit();
         keepLargest(parts, emitter->workspaceParts());
         setWorkspace(gpu, entry, parts);
-        emitSegments(kernel, shape, builder);
+        emitSegments(kernel, shape, keeps, builder);
         emitParameterSums(kernel, shape, builder);
       }
     }

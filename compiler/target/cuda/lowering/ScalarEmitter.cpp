@@ -136,8 +136,6 @@ ScalarEmitter::ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
     : KernelEmitter(kernel, shape, builder) {
   tokensPerThread = 2;
   setRange(0, tokensPerThread);
-  isTurned = true;
-  kernel.walk([&](chunk::RecurrenceGradientOp) { isTurned = false; });
   bandRows = shape.K / groupCount;
 }
 
@@ -174,7 +172,7 @@ void ScalarEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::StateOp made) { emitScalarState(made); })
       .Case([&](chunk::RecurrenceGradientOp made) { emitScalarGradient(made); })
       .Case([&](chunk::SaveOp made) {
-        saveState(tile(made.getTile()).numbers, made.getSlot());
+        whenSaving(made, [&] { saveState(made); });
       })
       // It comes with the chunk's copies.
       .Case<chunk::RestoreOp>([](mlir::Operation *) {})
@@ -199,12 +197,41 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
   places.before = reserve(chunkTokens * floatBytes);
   places.behind = reserve(chunkTokens * floatBytes);
   places.total = reserve(floatBytes);
-  restoredSlot.reset();
+  restored = nullptr;
   for (auto restore : op.getBody().front().getOps<chunk::RestoreOp>())
-    restoredSlot = restore.getSlot();
+    restored = restore;
+  isTurned = !hasGradient;
   if (hasGradient)
     planGradient();
   planNumbers(op);
+  planConstants(op);
+}
+
+/// What the item has one number of lies in shared memory meanwhile: registers
+/// would be spilled, and come back behind all of a chunk's copies.
+void ScalarEmitter::planConstants(chunk::SweepOp op) {
+  constants.clear();
+  llvm::SetVector<Value> used;
+  op.getBody().walk([&](mlir::Operation *inside) {
+    if (inside->getBlock() == &op.getBody().front())
+      used.insert(inside->operand_begin(), inside->operand_end());
+  });
+  for (Value value : used)
+    if (value.getParentBlock() != &op.getBody().front() &&
+        tile(value).kind == Tile::Kind::thread &&
+        tile(value).numbers.size() == 1)
+      constants.push_back({value, reserve(floatBytes), tile(value).numbers});
+}
+
+void ScalarEmitter::loadConstants() {
+  for (const Constant &each : constants)
+    tile(each.tile).numbers = {
+        code.loadShared(code.f32(), Value(), each.shared)};
+}
+
+void ScalarEmitter::endChunk() {
+  for (const Constant &each : constants)
+    tile(each.tile).numbers = each.numbers;
 }
 
 /// A lane has its own tokens' part of a sum over tokens.
@@ -225,10 +252,20 @@ void ScalarEmitter::synchronise() {
 /// Where chunks are staged, the place of the one before this is free now.
 void ScalarEmitter::beginChunk() {
   synchronise();
+  loadConstants();
   if (!isStaged)
     return;
-  copyAll();
+  copyNext([](int64_t) { return true; });
   stage = stageOf(firstToken);
+}
+
+/// The first chunk's barrier makes constants known to all.
+void ScalarEmitter::copyFirst() {
+  code.when(code.equal(thread, 0), [&] {
+    for (const Constant &each : constants)
+      code.storeShared(each.numbers.front(), Value(), each.shared);
+  });
+  copyNext([](int64_t) { return true; });
 }
 
 /// Where the rows of the chunk that begins at a token lie.
@@ -250,63 +287,60 @@ void ScalarEmitter::planGradient() {
   places.totalGradient = reserve(warps * floatBytes);
 }
 
-/// All of the next chunk, if there is one.
-void ScalarEmitter::copyAll() {
+/// What is wanted of the next chunk, if there is one.
+void ScalarEmitter::copyNext(llvm::function_ref<bool(int64_t region)> wanted) {
   Value exists =
       code.both(code.atLeast(nextToken, 0), code.less(nextToken, length));
   if (isStaged)
     stage = stageOf(nextToken);
   code.when(exists, [&] {
     for (const Stream &stream : streams)
-      copyChunk(stream, nextToken);
-    if (restoredSlot)
-      copyState(*restoredSlot, code.shiftRight(nextToken, 6));
+      if (wanted(stream.shared))
+        copyChunk(stream, nextToken);
+    if (restored && wanted(places.state))
+      copyState(code.shiftRight(nextToken, 6));
   });
   code.commitCopies();
 }
 
-/// The state that was saved for a chunk: each lane copies its own words.
-void ScalarEmitter::copyState(int64_t slot, Value chunk) {
-  Value own = savedOffset();
-  Value from = code.at(imagePlace(slot, chunk), own);
+/// The state that was saved for a chunk: each warp copies its band.
+void ScalarEmitter::copyState(Value chunk) {
+  Value data = savedPlace(
+      {restored.getSlot(), restored.getKept(), restored.getResult().getType()},
+      chunk);
+  int64_t bandBytes = bandRows * shape.V * bfloatBytes;
+  Value own = code.add(code.mul(warp, bandBytes), code.shiftLeft(lane, 4));
+  Value from = code.at(data, code.extend(own));
+  for (int64_t piece = 0; piece < bandBytes; piece += warpLanes * 16)
+    code.copyAsync(code.shared(own, places.state + piece), code.at(from, piece),
+                   code.integer(16));
+}
+
+/// Of a saved state: 8 x 8 numbers, rows being columns of v. Backward's bands
+/// lie one after the other.
+int64_t ScalarEmitter::savedTile(int64_t row, int64_t channels) const {
+  int64_t band = channels / bandTiles(), within = channels % bandTiles();
+  return ((band * (shape.V / 8) + row) * bandTiles() + within) * 128;
+}
+
+/// Forward's bands as bf16, four bytes of each lane a tile.
+void ScalarEmitter::saveState(chunk::SaveOp op) {
+  assert(isTurned && "the order of a turned band's lanes");
+  const Values state = tile(op.getTile()).numbers;
+  Value data = savedPlace({op.getSlot(), op.getKept(),
+                           mlir::cast<chunk::TileType>(op.getTile().getType())},
+                          chunkIndex);
+  Value place = code.at(
+      data, code.extend(code.add(code.mul(warp, savedTile(bandTiles(), 0)),
+                                 code.shiftLeft(lane, 2))));
   for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t step = 0; step < shape.V / 16; ++step) {
-      int64_t piece = savedPiece(tileRow, step);
-      code.copyAsync(code.shared(own, places.state + piece),
-                     code.at(from, piece), code.integer(16));
-    }
-}
-
-/// A band's pairs of bf16 numbers, 16 bytes of each lane after another.
-Value ScalarEmitter::savedOffset() {
-  return code.add(code.mul(warp, bandRows * shape.V * bfloatBytes),
-                  code.shiftLeft(lane, 4));
-}
-
-/// Of 16 rows and 16 columns.
-int64_t ScalarEmitter::savedPiece(int64_t tileRow, int64_t step) const {
-  return (tileRow * (stateTiles() / 2) + step) * warpLanes * 16;
-}
-
-void ScalarEmitter::saveState(const Values &state, int64_t slot) {
-  Value place = code.at(imagePlace(slot, chunkIndex), savedOffset());
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t step = 0; step < shape.V / 16; ++step) {
-      const Value *eight = &state[(tileRow * stateTiles() + 2 * step) * 4];
-      Values words;
-      for (int64_t word = 0; word < 4; ++word)
-        words.push_back(code.pack(eight[2 * word], eight[2 * word + 1]));
-      code.store(pieceOf(words), code.at(place, savedPiece(tileRow, step)));
-    }
-}
-
-Values ScalarEmitter::loadWords(Value offset, int64_t constant) {
-  Value piece = code.loadShared(code.vector(4, code.i32()), offset, constant);
-  Values words;
-  for (int64_t word = 0; word < 4; ++word)
-    words.push_back(LLVM::ExtractElementOp::create(builder, code.place, piece,
-                                                   code.integer(word)));
-  return words;
+    for (int64_t channels = 0; channels < stateTiles(); ++channels)
+      for (int64_t half = 0; half < 2; ++half) {
+        const Value *pair =
+            &state[(tileRow * stateTiles() + channels) * 4 + 2 * half];
+        code.store(code.pack(pair[0], pair[1]),
+                   code.at(place, savedTile(2 * tileRow + half, channels)));
+      }
 }
 
 void ScalarEmitter::emitScalarRead(chunk::ReadOp op) {
@@ -398,18 +432,6 @@ Value ScalarEmitter::numberFrom(Value made, Leaf leaf) {
     inputs.push_back(numberFrom(input, leaf));
   return cloneRegion(
       code, op, inputs)[mlir::cast<mlir::OpResult>(made).getResultNumber()];
-}
-
-/// Where the workspace has a chunk's state.
-Value ScalarEmitter::imagePlace(int64_t slot, Value chunk) {
-  Value first = code.add(
-      code.truncate(code.divide(firstRow, code.wide(slotTokens))), sequence);
-  Value item = code.add(
-      code.mul(code.add(first, chunk), code.truncate(field(LaunchField::H))),
-      head);
-  return code.at(
-      workspacePart("saved" + std::to_string(slot)),
-      code.mul(code.extend(item), code.wide(shape.K * shape.V * bfloatBytes)));
 }
 
 /// Makes q or k of the operand, where it lies, eight numbers at a time; returns

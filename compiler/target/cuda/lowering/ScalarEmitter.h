@@ -46,19 +46,22 @@ private:
   void emitOperation(mlir::Operation &op) override;
   void planSweep(chunk::SweepOp op) override;
   void beginChunk() override;
+  void endChunk() override;
+  /// Later: a number in a register for all of a chunk is a register spilled.
+  void fetchEarly() override {}
   void sumPartial(Tile &partial) override;
   void planGradient();
+  void planConstants(chunk::SweepOp op);
+  void loadConstants();
   void synchronise();
-  void copyFirst() override { copyAll(); }
-  void copyAll();
-  void copyState(int64_t slot, Value chunk);
+  void copyFirst() override;
+  void copyNext(llvm::function_ref<bool(int64_t region)> wanted);
+  void copyState(Value chunk);
   void emitScalarRead(chunk::ReadOp op);
   void emitScalarWrite(chunk::WriteOp op);
   Value stageOf(Value token);
-  Value savedOffset();
-  int64_t savedPiece(int64_t tileRow, int64_t step) const;
-  void saveState(const Values &state, int64_t slot);
-  Values loadWords(Value offset, int64_t constant);
+  int64_t savedTile(int64_t row, int64_t channels) const;
+  void saveState(chunk::SaveOp op);
   Value stateRow(int64_t tileRow, int64_t half) override;
   Value firstStateColumn() override { return code.integer(0); }
   Values loadStateAt(Value data) override;
@@ -66,7 +69,6 @@ private:
   Value turnedPlace(Value data, int64_t tileRow, int64_t place, int64_t half);
   using Leaf = llvm::function_ref<Value(Value)>;
   Value numberFrom(Value made, Leaf leaf);
-  Value imagePlace(int64_t slot, Value chunk);
   int64_t activate(Value made);
 
   // ScalarTree.cpp
@@ -125,6 +127,7 @@ private:
   Sums multiplySaved(int64_t output, const Values &gradient, bool needsLambda);
   void storeImage(const Values &state);
   using Pieces = llvm::DenseMap<Value, Values>;
+  void remakeNumbers(chunk::RecurrenceGradientOp op);
   Pieces fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
                      const TokenPlace &at);
   void storeGradient(chunk::RecurrenceGradientOp op, Value gradient,
@@ -139,16 +142,23 @@ private:
     int64_t behind = 0;  ///< fp32 [64]: to the chunk's end
     int64_t total = 0;   ///< fp32
     // Backward alone.
-    int64_t state = 0;           ///< kept words of S, then dS: rows of channels
+    int64_t state = 0;           ///< tiles of S, then dS: rows of channels
     int64_t weightGradients = 0; ///< dA ∘ D, likewise
     int64_t factorGradients = 0; ///< fp32 [7, 64]; the last two are level 32's
     int64_t beforeGradients = 0; ///< fp32 [warps, 64]: of a warp's columns
     int64_t behindGradients = 0; ///< likewise
     int64_t totalGradient = 0;   ///< fp32, one a warp
   } places;
-  std::optional<int64_t> restoredSlot; ///< of the states that a sweep gets
-  bool isTurned;                       ///< bands are columns of v
-  int64_t bandRows;                    ///< of the state, in a warp
+  chunk::RestoreOp restored; ///< the states that a sweep gets
+  bool isTurned = true;      ///< bands are columns of v
+  int64_t bandRows;          ///< of the state, in a warp
+  /// A number of the item that chunks use.
+  struct Constant {
+    Value tile;
+    int64_t shared;
+    Values numbers; ///< outside of the sweep
+  };
+  llvm::SmallVector<Constant> constants;
   bool isStaged = false;  ///< the next chunk is copied to another place
   int64_t stageBytes = 0; ///< of all streams' tiles
 };

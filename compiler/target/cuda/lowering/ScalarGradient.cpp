@@ -203,15 +203,23 @@ void ScalarEmitter::storeRowProducts(const Sums &sums, int64_t rows,
   }
 }
 
-/// do Sᵀ, S being kept words of this lane; and with dS their product's sum.
+/// do Sᵀ, S being saved tiles of this warp; and with dS their product's sum.
 Sums ScalarEmitter::multiplySaved(int64_t output, const Values &gradient,
                                   bool needsLambda) {
-  Value offset = savedOffset(), sum = code.number(0);
+  // Of four tiles the second has the next channels, the third the next rows.
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Value offset =
+      code.add(code.add(code.mul(warp, bandRows * shape.V * bfloatBytes),
+                        code.mul(third, savedTile(1, 0))),
+               code.add(code.mul(second, savedTile(0, 1)),
+                        code.shiftLeft(code.bitAnd(lane, 7), 4)));
+  Value sum = code.number(0);
   Sums sums = multiplyBand(output, [&](int64_t step) {
     Values right;
     for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
-      Values words =
-          loadWords(offset, places.state + savedPiece(tileRow, step));
+      Fragment words = code.loadMatrix(
+          offset, places.state + savedTile(2 * step, 2 * tileRow), true);
       if (needsLambda)
         for (int64_t word = 0; word < 4; ++word) {
           const Value *pair =
@@ -232,7 +240,7 @@ Sums ScalarEmitter::multiplySaved(int64_t output, const Values &gradient,
   return sums;
 }
 
-/// A band as bf16 rows, one a channel, over this warp's kept words.
+/// A band as bf16 rows, one a channel, over this warp's tiles of S.
 void ScalarEmitter::storeImage(const Values &state) {
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value row = code.add(code.mul(warp, bandTiles() * 8),
@@ -272,7 +280,7 @@ ScalarEmitter::fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
 }
 
 /// q's or k's gradient, and what is made of it number by number. Raw operands
-/// are asked for 16 tokens before they are needed.
+/// are asked for 32 tokens before they are needed.
 void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
                                   Value gradient,
                                   llvm::function_ref<Sums()> make) {
@@ -286,14 +294,18 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
   Value made = found.getTile();
   llvm::SetVector<Value> leaves = leavesOf(made);
   TokenPlace at = tokenPlace();
-  Pieces ahead = fetchPieces(leaves, 0, at);
+  llvm::SmallVector<Pieces> ahead = {fetchPieces(leaves, 0, at),
+                                     fetchPieces(leaves, 1, at)};
+  // Or the assembler would ask for them where they are needed.
+  code.warpBarrier();
   Sums sums = make();
   Value data = dataOf(found.getOperand());
   Value stride = strideOf(found.getOperand());
   for (int64_t own = 0; own < groupCount; ++own) {
-    Pieces pieces = ahead;
-    if (own + 1 < groupCount)
-      ahead = fetchPieces(leaves, own + 1, at);
+    if (own + 2 < groupCount)
+      ahead.push_back(fetchPieces(leaves, own + 2, at));
+    code.warpBarrier();
+    Pieces &pieces = ahead[own];
     auto change = [&](Value piece, int64_t index) {
       Values words;
       for (int64_t word = 0; word < 4; ++word) {
@@ -317,6 +329,18 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
       storeTokens(sums, own, at, data, stride, nullptr);
     else
       storeTokens(sums, own, at, data, stride, change);
+  }
+}
+
+/// λ and what it is made of once more: through all of the chunk they would be
+/// spilled.
+void ScalarEmitter::remakeNumbers(chunk::RecurrenceGradientOp op) {
+  loadConstants();
+  for (mlir::Operation &made : *op->getBlock()) {
+    if (&made == op)
+      return;
+    if (mlir::isa<chunk::ReadOp, chunk::PointwiseOp, chunk::SpreadOp>(made))
+      emitOperation(made);
   }
 }
 
@@ -433,13 +457,20 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   scaleRows(sums, places.behind);
   addWeighted(sums, places.weights, output, true);
   storeAll(sums, op.getDV());
+  synchronise();
+  auto isNeeded = [&](int64_t region) {
+    return region == places.queries || region == output;
+  };
+  copyNext([&](int64_t region) { return !isNeeded(region); });
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = advance(gradient, places.queries, places.before, output);
   tiles[op.getDNext()] = next;
   synchronise();
-  copyAll();
+  copyNext(isNeeded);
+  fetchNumbers(nextToken);
   if (needsLambda) {
+    remakeNumbers(op);
     Tile &made = tiles[op.getDLambda()];
     made.kind = Tile::Kind::columns;
     made.numbers = lambdaGradient(op.getLambda());

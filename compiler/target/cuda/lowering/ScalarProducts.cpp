@@ -2,9 +2,9 @@
 //
 // A warp has a *band* of the state: some rows of its accumulators, all columns.
 // As bf16 a band is the right operand of a product over its columns as it
-// stands, so such products read the state from no memory. Forward's bands are
-// columns of v, for q S; backward's are channels, for do Sᵀ and v dSᵀ. Outputs
-// are all tokens in as many columns as a band has rows.
+// stands, so such products read the state from no memory. In ascending
+// sweeps bands are columns of v, for q S; else channels, for do Sᵀ and v dSᵀ.
+// Outputs are all tokens in as many columns as a band has rows.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
@@ -332,6 +332,7 @@ void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
   synchronise();
   addWeighted(output, places.weights, places.values, false);
   storeAll(output, op.getO());
+  fetchNumbers(nextToken);
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers = advance(state, places.values, places.behind, places.keys);
@@ -343,10 +344,11 @@ void ScalarEmitter::emitScalarState(chunk::StateOp op) {
   places.keys = activate(op.getK());
   storeFactors(op.getLambda());
   synchronise();
+  fetchNumbers(nextToken);
   Tile next;
   next.kind = Tile::Kind::state;
   next.numbers =
-      advance(state, places.keys, places.behind, tile(op.getV()).shared);
+      advance(state, tile(op.getV()).shared, places.behind, places.keys);
   tiles[op.getNext()] = next;
 }
 

@@ -215,7 +215,16 @@ void SegmentEmitter::emitBody() {
     return {};
   };
   code.choose(
-      isState, [&] { return effect(false); }, [&] { return effect(true); });
+      isState,
+      [&]() -> Values {
+        // Nobody asks what segments do to a state that was kept.
+        if (Value missing = isKeptMissing())
+          code.when(missing, [&] { effect(false); });
+        else
+          effect(false);
+        return {};
+      },
+      [&] { return effect(true); });
 }
 
 void SegmentEmitter::emitEffect(bool ofGradients) {
@@ -242,10 +251,13 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
 
 } // namespace
 
-void emitSegments(chunk::KernelOp kernel, BlockShape shape,
+void emitSegments(chunk::KernelOp kernel, BlockShape shape, bool keepsStates,
                   mlir::OpBuilder &builder) {
-  if (canBeCut(kernel))
-    SegmentEmitter(kernel, shape, builder).emit();
+  if (!canBeCut(kernel))
+    return;
+  SegmentEmitter emitter(kernel, shape, builder);
+  emitter.setKeepsStates(keepsStates);
+  emitter.emit();
 }
 
 } // namespace decay::cuda

@@ -1,4 +1,4 @@
-//===- Workspace.cpp - What outlives a sweep, and sums over tokens --------===//
+//===- Workspace.cpp - Memory of a launch, and sums over tokens -----------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Segments.h"
 
@@ -6,24 +6,9 @@ namespace decay::cuda {
 
 using ir::Axis;
 
-/// A state is kept as bf16, in the layout of the accumulators: each thread
-/// finds its own numbers again.
-static int64_t savedBytes(const BlockShape &shape, chunk::TileType type) {
-  bool isState = type.has(Axis::Channel) && type.has(Axis::Value);
-  if (isState)
-    return shape.stateNumbers() * bfloatBytes;
-  return type.has(Axis::Channel) ? shape.columnsPerThread * floatBytes
-                                 : floatBytes;
-}
-
 void KernelEmitter::planWorkspace() {
   workspace = {{"fault", *parseExtent("1"), faultSlotBytes}};
-  kernel.walk([&](chunk::SaveOp save) {
-    int64_t bytes = savedBytes(
-        shape, mlir::cast<chunk::TileType>(save.getTile().getType()));
-    workspace.push_back({"saved" + std::to_string(save.getSlot()),
-                         *parseExtent("S H"), bytes * shape.threads()});
-  });
+  planSavedStates();
   kernel.walk([&](chunk::RecurrenceGradientOp op) {
     workspace.push_back(
         {columnsPart.str(), *parseExtent(hasSegments ? "N H G" : "N H"),
@@ -158,81 +143,6 @@ Value KernelEmitter::workspacePart(llvm::StringRef name) {
     offset = code.add(offset, code.mul(units, code.wide(workspaceAlignment)));
   }
   llvm_unreachable("parts are planned before they are used");
-}
-
-/// Where this thread keeps what it saves for the chunk at hand; 16 bytes of
-/// all threads lie together.
-Value KernelEmitter::slotPlace(int64_t slot, int64_t bytes) {
-  // Chunks of sequence n begin at most at its first row's slot plus n.
-  Value first = code.add(
-      code.truncate(code.divide(firstRow, code.wide(slotTokens))), sequence);
-  Value index = code.add(first, chunkIndex);
-  Value H = code.truncate(field(LaunchField::H));
-  Value item = code.add(code.mul(index, H), head);
-  Value offset =
-      code.mul(code.extend(item), code.wide(bytes * shape.threads()));
-  Value own = code.mul(thread, std::min<int64_t>(bytes, 16));
-  return code.at(workspacePart("saved" + std::to_string(slot)),
-                 code.add(offset, code.extend(own)));
-}
-
-void KernelEmitter::emitSave(chunk::SaveOp op) {
-  const Tile &kept = tile(op.getTile());
-  auto type = mlir::cast<chunk::TileType>(op.getTile().getType());
-  int64_t bytes = savedBytes(shape, type);
-  Value place = slotPlace(op.getSlot(), bytes);
-  if (kept.kind != Tile::Kind::state) {
-    for (auto [index, number] : llvm::enumerate(kept.numbers))
-      code.store(number,
-                 code.at(place, static_cast<int64_t>(index) * floatBytes));
-    return;
-  }
-  for (size_t first = 0; first < kept.numbers.size(); first += 8) {
-    Value words = mlir::LLVM::PoisonOp::create(builder, code.place,
-                                               code.vector(4, code.i32()));
-    for (int64_t word = 0; word < 4; ++word)
-      words = mlir::LLVM::InsertElementOp::create(
-          builder, code.place, words,
-          code.pack(kept.numbers[first + 2 * word],
-                    kept.numbers[first + 2 * word + 1]),
-          code.integer(word));
-    code.store(words,
-               code.at(place, int64_t(first / 8 * 16) * shape.threads()));
-  }
-}
-
-/// A state is loaded where it is used: registers are scarce before.
-void KernelEmitter::emitRestore(chunk::RestoreOp op) {
-  auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
-  Tile made;
-  if (type.has(Axis::Channel) && type.has(Axis::Value))
-    made.kind = Tile::Kind::state;
-  else {
-    int64_t bytes = savedBytes(shape, type);
-    Value place = slotPlace(op.getSlot(), bytes);
-    for (int64_t from = 0; from < bytes; from += floatBytes)
-      made.numbers.push_back(code.load(code.f32(), code.at(place, from)));
-  }
-  tiles[op.getResult()] = made;
-}
-
-Values KernelEmitter::loadSavedState(Value restored) {
-  auto op = restored.getDefiningOp<chunk::RestoreOp>();
-  assert(op && "backward's states come from its first sweep");
-  auto type = mlir::cast<chunk::TileType>(restored.getType());
-  Value place = slotPlace(op.getSlot(), savedBytes(shape, type));
-  Values numbers;
-  for (int64_t first = 0; first < shape.stateNumbers(); first += 8) {
-    Value words = code.load(code.vector(4, code.i32()),
-                            code.at(place, first / 8 * 16 * shape.threads()));
-    for (int64_t word = 0; word < 4; ++word) {
-      Value pair = mlir::LLVM::ExtractElementOp::create(
-          builder, code.place, words, code.integer(word));
-      numbers.push_back(code.unpackLow(pair));
-      numbers.push_back(code.unpackHigh(pair));
-    }
-  }
-  return numbers;
 }
 
 void KernelEmitter::emitFill(chunk::FillOp op) {

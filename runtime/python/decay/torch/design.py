@@ -41,12 +41,12 @@ def _package(path):
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, package, sizes, checked, names, outputs, cu_seqlens, *tensors):
+    def forward(ctx, package, sizes, checked, names, outputs, kept, cu_seqlens, *tensors):
         dims = dims_of(**sizes, cu_seqlens=cu_seqlens)
-        made = package.empty("forward", dims, tensors[0].device, outputs)
+        made = package.empty("forward", dims, tensors[0].device, (*outputs, *kept))
         package.run("forward", {**dict(zip(names, tensors)), **made}, dims, checked)
-        ctx.package, ctx.sizes, ctx.checked, ctx.names, ctx.outputs = package, sizes, checked, names, outputs
-        ctx.save_for_backward(cu_seqlens, *tensors)
+        ctx.package, ctx.sizes, ctx.checked, ctx.names, ctx.outputs = package, sizes, checked, (*names, *kept), outputs
+        ctx.save_for_backward(cu_seqlens, *tensors, *(made[name] for name in kept))
         ctx.set_materialize_grads(False)
         return tuple(made[name] for name in outputs)
 
@@ -61,11 +61,12 @@ class _Recurrence(torch.autograd.Function):
                 given["d_" + name] = package.readable("backward", "d_" + name, gradient, dims)
         if "d_o" not in given:  # a loss of the final state alone
             given["d_o"] = torch.zeros_like(package.empty("forward", dims, tensors[0].device, ("o",))["o"])
-        needed = ctx.needs_input_grad[-len(tensors):]
+        inputs = ctx.names[:len(ctx.needs_input_grad) - 7]
+        needed = ctx.needs_input_grad[7:]
         made = package.empty("backward", dims, tensors[0].device,
-                             ["d_" + name for name, wanted in zip(ctx.names, needed) if wanted])
+                             ["d_" + name for name, wanted in zip(inputs, needed) if wanted])
         package.run("backward", {**given, **made}, dims, ctx.checked)
-        return (None,) * 6 + tuple(made.get("d_" + name) for name in ctx.names)
+        return (None,) * 7 + tuple(made.get("d_" + name) for name in inputs)
 
 
 class Design:
@@ -192,7 +193,9 @@ class Design:
     def _run(self, given, params, initial_state, cu_seqlens, layer, layers, position, output_final_state):
         operands, sizes, package = self._operands(given, params, initial_state, cu_seqlens, layer, layers, position)
         outputs = self._outputs(output_final_state)
-        made = _Recurrence.apply(package, sizes, self.checked, tuple(operands), outputs, cu_seqlens, *operands.values())
+        learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands.values())
+        made = _Recurrence.apply(package, sizes, self.checked, tuple(operands), outputs,
+                                 package.kept() if learns else (), cu_seqlens, *operands.values())
         return (made[0], self._state_of(dict(zip(outputs, made)))) if output_final_state else made[0]
 
 

@@ -34,6 +34,10 @@ class TorchPackage(Package):
         return {info.name: torch.empty(self.shape(info, dims), dtype=TYPES[info.type], device=device)
                 for info in self.entry(role).operands if info.written and (names is None or info.name in names)}
 
+    def kept(self):
+        """Names of what forward can leave for backward, which then need not make it again."""
+        return tuple(info.name for info in self.entry("forward").operands if info.name.startswith("kept_"))
+
     def workspaces(self):
         """The workspaces that launches on GPUs have had so far, as bytes; the first 64 of each are the package's."""
         return list(self._workspaces.values())

@@ -56,8 +56,8 @@ struct BadPackage {
 TEST(Load, RefusesEachDefectByName) {
   const BadPackage packages[] = {
       {"version",
-       "its interface has version 3, expected 2: compile the design again"},
-      {"refuses", "does not speak version 2 of the package interface: compile"},
+       "its interface has version 4, expected 3: compile the design again"},
+      {"refuses", "does not speak version 3 of the package interface: compile"},
       {"needs_avx512", "no code for this processor"},
       {"manifest", "manifest: 'design' is missing"},
       {"hash", "or their hashes differ"},

@@ -34,6 +34,15 @@ TEST(TensorShape, SequencesArePackedOrTheBatch) {
   EXPECT_EQ(shapeOf("N").elements(dims, 1), 4);
 }
 
+TEST(TensorShape, EachSequenceHasSlotsForItsChunks) {
+  DecayDims dims = someDims();
+  EXPECT_EQ(shapeOf("S H").elements(dims, 1), 2 * 3);
+  dims.T = 130;
+  EXPECT_EQ(shapeOf("S").elements(dims, 1), 2 * 130 / 64 + 2);
+  dims.B = 1, dims.sequences = 50;
+  EXPECT_EQ(shapeOf("S").elements(dims, 1), 130 / 64 + 50);
+}
+
 TEST(TensorShape, RowsAreWhatFollowsTime) {
   EXPECT_EQ(shapeOf("B T H V").rowElements(someDims(), 1), 21);
   EXPECT_EQ(shapeOf("B T H").rowElements(someDims(), 1), 3);
