@@ -12,17 +12,29 @@ from decay.torch.launches import TYPES
 FAULT_BYTES = 64
 
 __all__ = ["TorchPackage", "dims_of", "TYPES", "draw", "initial_parameters", "outputs",
-           "inputs_of", "poison_workspaces"]
+           "inputs_of",
+           "kept", "poison_workspaces"]
 
 
 def inputs_of(package, role):
-    return [info for info in package.entry(role).operands if not info.written]
+    """What the role reads, but for what forward has kept."""
+    return [info for info in package.entry(role).operands if not info.written and info.name not in package.kept()]
 
 
 def outputs(package, role, dims, device, leave_out=()):
-    """New tensors for what the role writes, full of NaN."""
-    names = [info.name for info in package.entry(role).operands if info.written and info.name not in leave_out]
+    """New tensors for what the role writes, full of NaN; not what forward can keep."""
+    names = [info.name for info in package.entry(role).operands
+             if info.written and info.name not in (*leave_out, *package.kept())]
     return {name: tensor.fill_(float("nan")) for name, tensor in package.empty(role, dims, device, names).items()}
+
+
+def kept(package, dims, tensors, device):
+    """What forward keeps, of the inputs of a backward."""
+    made = {name: tensor.fill_(float("nan"))
+            for name, tensor in package.empty("forward", dims, device, package.kept()).items()}
+    given = {name: tensor for name, tensor in tensors.items() if name in package.entry("forward").by_name}
+    package.run("forward", {**given, **outputs(package, "forward", dims, device, ("lambda",)), **made}, dims)
+    return made
 
 
 def draw(package, role, dims, device, parameters=None, noise=1.0):

@@ -133,7 +133,7 @@ def floor_bytes(design, shape):
     package, dims = design.package("cuda"), packages.dims_of(B, T, H, D, D, layer=1, layers=4)
     size = {}
     for role in ("forward", "backward"):
-        infos = [info for info in package.entry(role).operands if info.name != "lambda" and "N" not in info.axes]
+        infos = [info for info in package.entry(role).operands if info.name != "lambda" and not {"N", "S"} & set(info.axes)]
         size[role] = sum(math.prod(package.shape(info, dims)) * (4 if info.type == "fp32" else 2) for info in infos)
     return {"forward": size["forward"], "forward_backward": size["forward"] + size["backward"]}
 

@@ -37,15 +37,17 @@ PACKED = [0, 1, 16, 81, 81 + 64, 300]
 
 
 class Case:
-    """A call: role, sizes, packed or not, with states or not."""
+    """A call: role, sizes, packed or not, with states or not; a backward may get what forward keeps."""
 
-    def __init__(self, role, B, T, H, D, offsets=None, states=True, seed=0):
+    def __init__(self, role, B, T, H, D, offsets=None, states=True, seed=0, kept=False):
         self.role, self.offsets, self.states, self.seed = role, offsets, states, seed
+        self.kept = kept and role == "backward"
         self.sizes = {"B": B, "T": T, "H": H, "K": D, "V": D, "layer": seed % 4, "layers": 4, "position": 37 * (seed % 3)}
 
     def __str__(self):
         sizes = " ".join(f"{name}{self.sizes[name]}" for name in "BTHKV")
-        return f"{self.role} {sizes}{' packed' if self.offsets else ''}{' states' if self.states else ''}"
+        given = "".join(f" {name}" for name in ("states", "kept") if getattr(self, name))
+        return f"{self.role} {sizes}{' packed' if self.offsets else ''}{given}"
 
     def work(self):
         return self.sizes["B"] * self.sizes["T"] * self.sizes["H"] * self.sizes["K"] ** 2
@@ -58,13 +60,14 @@ def cases_of(lengths, widths):
         for T in lengths:
             B, H = (1, 1) if T > 400 else (2, 2)
             for role in ("forward", "backward"):
-                made.append(Case(role, B, T, H, D, states=T % 2 == 1, seed=len(made)))
+                made.append(Case(role, B, T, H, D, states=T % 2 == 1, seed=len(made), kept=len(made) % 4 == 1))
         for role in ("forward", "backward"):
             for states in (True, False):
-                made.append(Case(role, 1, PACKED[-1], 1, D, PACKED, states, len(made)))
+                made.append(Case(role, 1, PACKED[-1], 1, D, PACKED, states, len(made), kept=states))
         made.append(Case("step", 3, 1, 2, D, seed=len(made)))
         # Few heads, so that a GPU cuts the sequences.
-        made.append(Case("backward", 1, 3 * 64 + 1, 1, D, states=True, seed=len(made)))
+        for kept in (False, True):
+            made.append(Case("backward", 1, 3 * 64 + 1, 1, D, states=True, seed=len(made), kept=kept))
     return made
 
 
@@ -117,6 +120,8 @@ class Subject:
             left_out = [] if case.states else [info.name for info in self.package.entry(case.role).operands
                                                if info.optional and ("initial_" in info.name or "final_" in info.name)]
             outputs = packages.outputs(self.package, case.role, dims, self.device, left_out)
+            if case.kept:
+                tensors = {**tensors, **packages.kept(self.package, dims, tensors, self.device)}
             packages.poison_workspaces(self.package)
             self.package.run(case.role, {**tensors, **outputs}, dims, checked=self.device == "cuda")
             del seqlens
@@ -198,7 +203,7 @@ def judgements(subject, given):
                 yield 0, lambda case=case, number=number: subject.judge_outside(case, number)
         for name, offsets, change in adversary.patterns_of(subject.package.manifest, D):
             for role in ("forward", "backward"):
-                case = Case(role, 1, adversary.LENGTH, adversary.HEADS, D, offsets, seed=4)
+                case = Case(role, 1, adversary.LENGTH, adversary.HEADS, D, offsets, seed=4, kept=D > 64)
 
                 def run(case=case, name=name, change=change):
                     tensors = subject.draw(case)

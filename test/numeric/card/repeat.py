@@ -44,7 +44,7 @@ def words(tensor):
     return tensor.contiguous().view(torch.int16 if tensor.element_size() == 2 else torch.int32)
 
 
-def repeat(package, role, shape, D, count, device, load):
+def repeat(package, role, kept, shape, D, count, device, load):
     """What differed, by name of the output and number of launches."""
     B, T, H, offsets = shape
     seqlens = None if offsets is None else torch.tensor(offsets, dtype=torch.int64, device=device)
@@ -53,6 +53,8 @@ def repeat(package, role, shape, D, count, device, load):
     tensors = packages.draw(package, role, dims, device, parameters)
     tensors = {name: tensor for name, tensor in tensors.items() if name in package.entry(role).by_name}
     outputs = packages.outputs(package, role, dims, device)
+    if kept:
+        tensors |= packages.kept(package, dims, tensors, device)
     first, differ = None, {}
     for turn in range(count):
         for tensor in outputs.values():
@@ -71,6 +73,14 @@ def repeat(package, role, shape, D, count, device, load):
     return {**found, **{name + ", not finite": 1 for name, is_finite in finite.items() if not is_finite}}
 
 
+def calls_of(package, count):
+    """(role, whether backward gets what forward keeps, shape)"""
+    for role, shapes in (SHAPES if count > 1 else SMALL).items():
+        for kept in (False, True) if role == "backward" and package.kept() else (False,):
+            for shape in shapes if role in package.entries else []:
+                yield role, kept, shape
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
@@ -87,17 +97,17 @@ def main():
         if package.manifest["design"] == "lambda_times":
             continue  # random inputs are no λ
         for D in given.widths:
-            for role, shapes in (SHAPES if given.count > 1 else SMALL).items():
-                for shape in shapes if role in package.entries else []:
-                    try:
-                        differ = repeat(package, role, shape, D, given.count, given.device, load)
-                    except (RuntimeError, ValueError) as problem:
-                        if "no kernel for head dims" in str(problem):
-                            continue
-                        lines.append(f"{role} {shape} D {D}: {problem}")
+            for role, kept, shape in calls_of(package, given.count):
+                call = f"{role}{' kept' if kept else ''} {shape} D {D}"
+                try:
+                    differ = repeat(package, role, kept, shape, D, given.count, given.device, load)
+                except (RuntimeError, ValueError) as problem:
+                    if "no kernel for head dims" in str(problem):
                         continue
-                    launches += given.count
-                    lines += [f"{role} {shape} D {D}: {name}, {times} of {given.count}" for name, times in differ.items()]
+                    lines.append(f"{call}: {problem}")
+                    continue
+                launches += given.count
+                lines += [f"{call}: {name}, {times} of {given.count}" for name, times in differ.items()]
         judged += 1
         failed += bool(lines) or not launches
         print(f"{'FAILED' if lines else 'ok    '} {path.parent.name}/{path.stem:<30}{launches:8} launches", flush=True)
