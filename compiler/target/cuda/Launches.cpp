@@ -147,6 +147,8 @@ void setKernelLaunch(LLVM::LLVMFuncOp kernel, const KernelLaunch &launch) {
     kernel->setAttr(scheduleAttribute, builder.getDenseI64ArrayAttr(
                                            {row->blocks, row->whole, row->cut,
                                             row->launch, row->joint}));
+  if (launch.kept)
+    kernel->setAttr(keptAttribute, builder.getBoolAttr(*launch.kept));
 }
 
 static llvm::Error readNumber(LLVM::LLVMFuncOp kernel, llvm::StringRef name,
@@ -186,6 +188,8 @@ llvm::Expected<KernelLaunch> kernelLaunch(LLVM::LLVMFuncOp kernel) {
       return wrong(kernel, "no two numbers in '" + headDimsAttribute + "'");
     launch.headDims = {dims[0], dims[1]};
   }
+  if (auto kept = kernel->getAttrOfType<mlir::BoolAttr>(keptAttribute))
+    launch.kept = kept.getValue();
   const std::pair<llvm::StringRef, int64_t *> numbers[] = {
       {stageAttribute, &launch.stage},
       {threadsAttribute, &launch.threads},

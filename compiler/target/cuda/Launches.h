@@ -119,6 +119,7 @@ inline constexpr llvm::StringLiteral sharedBytesAttribute =
     "decay.shared_bytes";
 inline constexpr llvm::StringLiteral gridAttribute = "decay.grid";
 inline constexpr llvm::StringLiteral scheduleAttribute = "decay.schedule";
+inline constexpr llvm::StringLiteral keptAttribute = "decay.kept";
 /// On the gpu.module: a dictionary from entry to an array of parts.
 inline constexpr llvm::StringLiteral workspaceAttribute = "decay.workspace";
 
@@ -145,6 +146,9 @@ struct KernelLaunch {
   std::array<Extent, 3> grid; ///< not launched where an extent is 0
   /// Of the kernel that does an entry's work; none: sequences stay whole.
   std::optional<Schedule> schedule;
+  /// Launched only if callers give what forward keeps (true), or do not
+  /// (false); none: either way.
+  std::optional<bool> kept;
 };
 
 void setKernelLaunch(mlir::LLVM::LLVMFuncOp kernel, const KernelLaunch &launch);

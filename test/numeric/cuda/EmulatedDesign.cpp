@@ -299,10 +299,13 @@ FaultSlot EmulatedDesign::launch(const std::string &entry,
   const int64_t cut[] = {sizes.segments(), sizes.segmentTokens};
   add(parameter, cut, sizeof cut);
 
+  bool givesKept = llvm::any_of(operands.at(entry), [&](const Operand &each) {
+    return each.isKept() && !tensors.at(each.name).bytes.empty();
+  });
   std::map<int64_t, mlir::LLVM::LLVMFuncOp> stages;
   for (auto function : module.getOps<mlir::LLVM::LLVMFuncOp>()) {
     KernelLaunch how = llvm::cantFail(kernelLaunch(function));
-    if (how.entry == entry &&
+    if (how.entry == entry && how.kept.value_or(givesKept) == givesKept &&
         (!how.headDims ||
          *how.headDims == std::array<int64_t, 2>{sizes.K, sizes.V}))
       stages[how.stage] = function;

@@ -17,8 +17,8 @@ namespace {
 
 // The constants below list these structs' fields one by one.
 static_assert(sizeof(GlueProduct) == 24 && sizeof(GlueExtent) == 56 &&
-              sizeof(GlueOperandRule) == 40 && sizeof(GlueLoaded) == 16 &&
-              sizeof(GlueSchedule) == 40 && sizeof(GlueKernel) == 264 &&
+              sizeof(GlueOperandRule) == 48 && sizeof(GlueLoaded) == 16 &&
+              sizeof(GlueSchedule) == 40 && sizeof(GlueKernel) == 272 &&
               sizeof(GluePart) == 64 && sizeof(GlueEntry) == 72);
 // What kernels and glue both know.
 static_assert(GLUE_AXES == extentAxes.size() &&
@@ -119,7 +119,8 @@ llvm::Constant *TableEmitter::rules(const EntryDescription &entry) {
     rows.push_back(tables.structure(
         {product(row),
          int64(hasTokens(operand) && inVectors ? vectorBytes / bytes : 1),
-         int64(inVectors ? vectorBytes : bytes)}));
+         int64(inVectors ? vectorBytes : bytes),
+         int64(shape.starts_with("S"))}));
   }
   return tables.array("rules_" + entry.role, rows);
 }
@@ -144,7 +145,8 @@ llvm::Constant *TableEmitter::kernel(const KernelCode &kernel) {
   loaded->setConstant(false);
   return tables.structure(
       {tables.text(kernel.name), image(kernel), int64(dims[0]), int64(dims[1]),
-       int64(launch.threads), int64(launch.sharedBytes), extent(launch.grid[0]),
+       int64(launch.threads), int64(launch.sharedBytes),
+       int64(launch.kept ? (*launch.kept ? 1 : -1) : 0), extent(launch.grid[0]),
        extent(launch.grid[1]), extent(launch.grid[2]),
        schedule(launch.schedule.value_or(Schedule{})), loaded});
 }

@@ -39,6 +39,7 @@ typedef struct GlueOperandRule {
   GlueProduct row;      /* elements of a token; number = 0: no time axis */
   int64_t row_multiple; /* of which a row stride must be a multiple */
   int64_t alignment;    /* of the data, in bytes */
+  int64_t is_kept;      /* by forward, for backward */
 } GlueOperandRule;
 
 /* A kernel on the devices that have it; zero when the package is opened. */
@@ -58,6 +59,8 @@ typedef struct GlueKernel {
   const void *image;  /* a cubin, or PTX that ends in a zero */
   int64_t key, value; /* the head dims that it serves; 0: any */
   int64_t threads, shared_bytes;
+  int64_t kept; /* 1: only where callers give what forward keeps; -1: only where
+                   they do not; 0: either way */
   GlueExtent grid[3];
   GlueSchedule schedule;
   GlueLoaded *loaded;

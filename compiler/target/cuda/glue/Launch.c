@@ -35,6 +35,14 @@ static void fill(LaunchBlock *block, const GlueCall *call) {
                         glueSegmentTokens(call->entry, dims)};
 }
 
+/* Whether a caller gives any of what forward keeps: 1, or else -1. */
+static int64_t keptOf(const GlueCall *call) {
+  for (int64_t i = 0; i < call->entry->operand_count; ++i)
+    if (call->entry->rules[i].is_kept && call->operands[i].data)
+      return 1;
+  return -1;
+}
+
 static int32_t run(const GlueCall *call, const GlueKernel *kernel, int device,
                    void *block) {
   static const int64_t most[3] = {((int64_t)1 << 31) - 1, 65535, 65535};
@@ -78,10 +86,12 @@ int32_t glueLaunch(const GlueEntry *entry, const DecayOperand *operands,
     return status;
   LaunchBlock block;
   fill(&block, &call);
+  int64_t kept = keptOf(&call);
   for (int64_t i = 0; i < entry->kernel_count && status == DECAY_OK; ++i) {
     const GlueKernel *kernel = &entry->kernels[i];
     if ((!kernel->key || kernel->key == dims->K) &&
-        (!kernel->value || kernel->value == dims->V))
+        (!kernel->value || kernel->value == dims->V) &&
+        (!kernel->kept || kernel->kept == kept))
       status = run(&call, kernel, device, &block);
   }
   return status;

@@ -26,6 +26,7 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   if (how.headDims)
     name += "_" + std::to_string(shape.K) + "_" + std::to_string(shape.V);
   name += suffix();
+  name += how.kept.value_or(false) ? "_kept" : "";
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));
@@ -50,6 +51,7 @@ KernelLaunch KernelEmitter::describe() {
   how.entry = kernel.getSymName().str();
   how.headDims = {shape.K, shape.V};
   how.stage = itemsStage;
+  how.kept = keptLaunch;
   how.threads = blockThreads();
   how.grid = {*parseExtent("H"), *parseExtent("N"),
               *parseExtent(hasSegments ? "G" : "1")};

@@ -62,8 +62,11 @@ public:
 
   mlir::LLVM::LLVMFuncOp emit();
   /// Whether callers may give what sweeps save a place that outlives the
-  /// launch.
-  void setKeepsStates(bool keeps) { keepsStates = keeps; }
+  /// launch; `kept`: as KernelLaunch::kept.
+  void setKeepsStates(bool keeps, std::optional<bool> kept = std::nullopt) {
+    keepsStates = keeps;
+    keptLaunch = kept;
+  }
   /// What the kernel needs of the launch's workspace, the fault slot first.
   llvm::ArrayRef<WorkspacePart> workspaceParts() const { return workspace; }
   virtual ~KernelEmitter() = default;
@@ -384,6 +387,7 @@ protected:
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
   bool keepsStates = false;
+  std::optional<bool> keptLaunch;
   /// Whether an item is a segment of a sequence; else it is a whole one.
   bool hasSegments = false;
 

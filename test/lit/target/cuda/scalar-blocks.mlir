@@ -3,6 +3,7 @@
 // RUN: decayc lightnet --granularity=scalar --target=cuda --emit=blocks | FileCheck %s --check-prefix=SCAN
 
 // CHECK: llvm.func @decay_forward_64_64(
+// CHECK-SAME: decay.kept = false
 // CHECK-SAME: decay.threads = 128 : i64
 // CHECK-SAME: nvvm.minctasm = 4 : i32
 // The next chunk is asked for as soon as this one is here.
@@ -19,6 +20,9 @@
 // CHECK-NOT: nvvm.stmatrix
 // CHECK: nvvm.barrier0
 // CHECK-NOT: nvvm.stmatrix
+// Another one for callers who give what is kept for backward.
+// CHECK-LABEL: llvm.func @decay_forward_64_64_kept(
+// CHECK-SAME: decay.kept = true
 // CHECK-LABEL: llvm.func @decay_forward_128_128(
 // CHECK-SAME: decay.threads = 128 : i64
 // CHECK-LABEL: llvm.func @decay_backward_128_128(
