@@ -7,8 +7,8 @@
 //
 // Sizes: B batch, T time, H heads, K key width, V value width, N sequences,
 // L layers, S slots of 64 tokens: floor(B T / 64) + N. Tensors are dense in all
-axes but the row: operand [B, T, H, D] has
-// element (b, t, h, d) at data[(b * T + t) * row_stride + h * D + d].
+// axes but the row: operand [B, T, H, D] has element (b, t, h, d) at
+// data[(b * T + t) * row_stride + h * D + d].
 //
 //===----------------------------------------------------------------------===*/
 #ifndef DECAY_RUNTIME_ABI_DECAYPACKAGE_H

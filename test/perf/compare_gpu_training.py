@@ -4,9 +4,10 @@
     compare_gpu_training.py --package F/simple_decay.so [--runtime build/carry/decay-runtime] [--sizes 160m,410m] [--json FILE]
 
 The peer has the sizes of examples/paper, a vocabulary of 50,432 and 16 sequences of 2048 tokens, as ours: RMSNorm, causal
-scaled_dot_product_attention, SwiGLU, bf16 autocast over fp32 weights, clipping, a fused AdamW, all under torch.compile. Ours
-is `decay bench train` in a process of its own, before and after the peer, the better of both for each. PyTorch is one that is
-installed; cuBLAS is found by DECAY_CUBLAS, or in this Python's packages.
+scaled_dot_product_attention and SwiGLU under torch.compile, bf16 autocast over fp32 weights, clipping, a fused AdamW. Ours is
+`decay bench train` in a process of its own, before and after the peer: the better of the two medians. PyTorch is one that is
+installed; cuBLAS is found by DECAY_CUBLAS, or in this Python's packages. The peer's process holds memory of the card meanwhile,
+which `memory_used_gb` counts.
 """
 import argparse
 import json

@@ -12,8 +12,7 @@ from decay.torch.launches import TYPES
 FAULT_BYTES = 64
 
 __all__ = ["TorchPackage", "dims_of", "TYPES", "draw", "initial_parameters", "outputs",
-           "inputs_of",
-           "kept", "poison_workspaces"]
+           "inputs_of", "kept", "poison_workspaces"]
 
 
 def inputs_of(package, role):

@@ -26,15 +26,14 @@ mlir::DictionaryAttr describeKept(mlir::DictionaryAttr initial,
 }
 
 /// Adds an operand for each value that the sweep carries; the place of the
-/// first. None if not all begin with an operand.
-std::optional<int64_t> addOperands(chunk::KernelOp kernel, chunk::SweepOp sweep,
-                                   bool isWritten) {
+/// first.
+int64_t addOperands(chunk::KernelOp kernel, chunk::SweepOp sweep,
+                    bool isWritten) {
   llvm::SmallVector<mlir::Attribute> operands(kernel.getOperands().getValue());
   auto first = static_cast<int64_t>(operands.size());
   for (mlir::Value initial : sweep.getInitial()) {
     auto read = initial.getDefiningOp<chunk::ReadOp>();
-    if (!read)
-      return std::nullopt;
+    assert(read && "a sweep over states begins with operands");
     auto described = mlir::cast<mlir::DictionaryAttr>(
         kernel.getOperands()[read.getOperand()]);
     operands.push_back(describeKept(described, isWritten));
@@ -61,19 +60,18 @@ struct KeepStates : impl::KeepStatesBase<KeepStates> {
     if (!keeping || !again || !again.use_empty() ||
         keeping.getInitial().size() != again.getInitial().size())
       return;
-    std::optional<int64_t> written = addOperands(forward, keeping, true);
-    std::optional<int64_t> read = addOperands(backward, again, false);
-    assert(written && read && "a sweep over states begins with operands");
+    int64_t written = addOperands(forward, keeping, true);
+    int64_t read = addOperands(backward, again, false);
     mlir::Block &body = keeping.getBody().front();
     mlir::OpBuilder builder = mlir::OpBuilder::atBlockBegin(&body);
     for (auto [slot, carried] : llvm::enumerate(body.getArguments()))
       chunk::SaveOp::create(builder, keeping.getLoc(), carried, slot,
-                            builder.getI64IntegerAttr(*written + slot));
+                            builder.getI64IntegerAttr(written + slot));
     backward.walk([&](mlir::Operation *op) {
       if (auto save = mlir::dyn_cast<chunk::SaveOp>(op))
-        save.setKept(*read + static_cast<int64_t>(save.getSlot()));
+        save.setKept(read + static_cast<int64_t>(save.getSlot()));
       else if (auto restore = mlir::dyn_cast<chunk::RestoreOp>(op))
-        restore.setKept(*read + static_cast<int64_t>(restore.getSlot()));
+        restore.setKept(read + static_cast<int64_t>(restore.getSlot()));
     });
   }
 };
