@@ -13,7 +13,8 @@ namespace NVVM = mlir::NVVM;
 KernelEmitter::KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
                              mlir::OpBuilder &builder)
     : kernel(kernel), shape(shape), builder(builder),
-      code(builder, kernel.getLoc()), hasSegments(canBeCut(kernel)) {
+      code(builder, kernel.getLoc()),
+      hasSegments(shape.precision == Precision::bf16 && canBeCut(kernel)) {
   planWorkspace();
 }
 
@@ -200,7 +201,19 @@ Value KernelEmitter::dataOf(int64_t operand) {
 Value KernelEmitter::strideOf(int64_t operand) {
   Value elements =
       code.load(code.i64(), code.at(launch, operand * launchOperandBytes + 8));
-  return code.mul(elements, code.wide(bfloatBytes));
+  return code.mul(elements, code.wide(shape.elementBytes()));
+}
+
+mlir::Type KernelEmitter::elementType() {
+  return shape.precision == Precision::bf16 ? code.i16() : code.f32();
+}
+
+Value KernelEmitter::fromElement(Value element) {
+  return shape.precision == Precision::bf16 ? code.widen(element) : element;
+}
+
+Value KernelEmitter::toElement(Value number) {
+  return shape.precision == Precision::bf16 ? code.narrow(number) : number;
 }
 
 int64_t KernelEmitter::reserve(int64_t bytes) {

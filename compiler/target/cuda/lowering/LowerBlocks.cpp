@@ -6,6 +6,7 @@
 #include "compiler/target/cuda/lowering/Passes.h"
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
 #include "compiler/target/cuda/lowering/SplitPointwise.h"
+#include "compiler/target/cuda/lowering/TokenEmitter.h"
 
 namespace decay::cuda {
 
@@ -27,6 +28,12 @@ int64_t pairsOf(chunk::KernelOp kernel) {
     hasPairs |= mlir::cast<chunk::TileType>(op.getType()).has(ir::Axis::Pair);
   });
   return hasPairs ? 2 : 1;
+}
+
+Precision precisionOf(mlir::ModuleOp module) {
+  auto asked = module->getAttrOfType<mlir::StringAttr>(precisionAttribute);
+  return asked && asked.getValue() == "fp32" ? Precision::fp32
+                                             : Precision::bf16;
 }
 
 /// Two columns a thread save instructions, but leave half as many warps to wait
@@ -57,6 +64,8 @@ void keepLargest(std::vector<WorkspacePart> &parts,
 
 std::unique_ptr<KernelEmitter>
 emitterOf(chunk::KernelOp kernel, BlockShape &shape, mlir::OpBuilder &builder) {
+  if (shape.precision == Precision::fp32)
+    return std::make_unique<TokenEmitter>(kernel, shape, builder);
   if (ScalarEmitter::serves(kernel, shape))
     return std::make_unique<ScalarEmitter>(kernel, shape, builder);
   shape.columnsPerThread = columnsPerThread(kernel, shape);
@@ -65,6 +74,8 @@ emitterOf(chunk::KernelOp kernel, BlockShape &shape, mlir::OpBuilder &builder) {
 
 /// Whether forward and backward keep states in the same order.
 bool keepsStates(chunk::KernelOp kernel, const BlockShape &shape) {
+  if (shape.precision == Precision::fp32)
+    return true;
   auto module = kernel->getParentOfType<mlir::ModuleOp>();
   int scalar = 0, all = 0;
   for (const char *entry : {"forward", "backward"})
@@ -102,7 +113,8 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         /*alignment=*/1024, /*addrSpace=*/3);
     for (chunk::KernelOp kernel : kernels) {
       // Parameters start the same on every device.
-      if (kernel.getSymName() != "init_parameters")
+      if (kernel.getSymName() != "init_parameters" &&
+          precisionOf(module) == Precision::bf16)
         simplifyGates(kernel);
       splitPointwise(kernel);
     }
@@ -129,7 +141,8 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
                 ->getAttrOfType<mlir::DenseI64ArrayAttr>(headDimsAttribute))
       headDims = asked.asArrayRef();
     for (; !headDims.empty(); headDims = headDims.drop_front(2)) {
-      BlockShape shape{headDims[0], headDims[1], pairsOf(kernel)};
+      BlockShape shape{headDims[0], headDims[1], pairsOf(kernel),
+                       precisionOf(gpu->getParentOfType<mlir::ModuleOp>())};
       if (entry == "step") {
         emitStep(kernel, shape, builder);
         setWorkspace(gpu, entry,
@@ -142,7 +155,8 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
         else
           emitItems(kernel, shape, keeps, std::nullopt, parts, builder);
         setWorkspace(gpu, entry, parts);
-        emitSegments(kernel, shape, keeps, builder);
+        if (shape.precision == Precision::bf16)
+          emitSegments(kernel, shape, keeps, builder);
         emitParameterSums(kernel, shape, builder);
       }
     }
