@@ -222,6 +222,7 @@ Result<std::string> benchTrain(const TrainOptions &options) {
   DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, packageFolder()));
+  DECAY_RETURN_IF_ERROR(checkPrecision(machine, packages.design));
   DECAY_ASSIGN_OR_RETURN(ModelConfig sizes, config.model(options.vocabulary));
   RunShape shape;
   shape.B = config.batch, shape.T = config.sequence;

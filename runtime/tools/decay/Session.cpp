@@ -34,6 +34,19 @@ DesignRequest DesignRequest::forMachine(const Machine &machine,
           isBfloat ? "bf16" : "fp32"};
 }
 
+Status checkPrecision(const Machine &machine, const KernelLibrary &package) {
+  bool isSingle = std::ranges::any_of(
+      package.operands(KernelRole::Forward), [](const auto &operand) {
+        return operand.shape.has('T') && operand.type == DECAY_F32;
+      });
+  if (machine.device->activationType() != NumberType::BF16 || !isSingle)
+    return {};
+  return Status::user(fmt::format(
+      "{} is a package of fp32, and the device trains in bf16: give one that "
+      "decayc made without --precision=fp32, or --job.precision=fp32",
+      package.path()));
+}
+
 static Result<KernelLibrary> compileOne(const DesignRequest &request,
                                         const std::filesystem::path &folder) {
   if (std::filesystem::path(request.design).extension() != ".so") {

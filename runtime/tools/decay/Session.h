@@ -40,9 +40,14 @@ struct DesignRequest {
   std::string target = {};    ///< empty: the default
   std::string precision = {}; ///< "fp32", "bf16"; empty: the target's usual
 
-  /// What a machine computes in, for training on it.
+  /// In what a machine computes in, for training on it.
   static DesignRequest forMachine(const Machine &machine, std::string design);
 };
+
+/// A user error for packages that a machine cannot train with: of fp32 where it
+/// computes in bf16, as what is converted at each call cannot be recorded. The
+/// other way round is slow, and a way to check kernels.
+Status checkPrecision(const Machine &machine, const KernelLibrary &package);
 
 /// The packages of a model, compiled if they are missing.
 struct Packages {

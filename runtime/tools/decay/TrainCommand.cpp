@@ -148,6 +148,7 @@ Result<Workplace> openWorkplace(const TrainConfig &config,
   DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, run.path() / "packages"));
+  DECAY_RETURN_IF_ERROR(checkPrecision(machine, packages.design));
   return Workplace{std::move(dataset), std::move(run), std::move(machine),
                    std::move(request), std::move(packages)};
 }

@@ -10,7 +10,8 @@ needs PyTorch, for --device=cuda a GPU, and the folder. For each case, a design 
   gradients  A short run whose first moments are its gradients (beta1 = 0, no clipping) leaves, at its first step and at one
              where all weights have moved, each parameter's gradient; PyTorch computes it in float64 from the same weights.
   losses     A run by the usual recipe (warm-up, stable, decay; clipping; AdamW) and PyTorch's, in float32 from the same first
-             weights on: fp32 for 50 steps, and where the device has bf16 that for 300.
+             weights on: fp32 for 50 steps, and where the device has bf16 that for 300, with how far PyTorch's own bf16
+             (autocast) is from its float32 by then, for scale.
 
 A line for each check; exit code 1 when one is outside its bound.
 """
@@ -31,9 +32,9 @@ BATCH, LENGTH, HEADS, SEED = 4, 160, 2, 42
 SIZES = {"model.hidden_size": 128, "model.num_hidden_layers": 3, "model.num_heads": HEADS, "training.batch_size": BATCH,
          "training.seq_len": LENGTH, "training.seed": SEED, "model.pad_vocab_size_multiple_of": 96,
          "validation.interval": 0, "metrics.log_freq": 1}
-# Runs that differ by a rounding part ways the sooner the higher the rate: at 3e-4 PyTorch's float32 and float64 runs of tnl are
-# 1e-4 apart by step 46.
-RATES = {"fp32": 1e-4, "bf16": 3e-4}
+# Runs that differ by a rounding part ways the sooner the higher the rate: at 3e-4 two float32 programs' losses of tnl are 1e-4 of
+# themselves apart by step 46 and 0.015 nats by step 300.
+RATE = 1e-4
 WARMUP, BETAS, DECAY, CLIP, FLOOR = 25, (0.9, 0.95), 0.1, 1.0, 0.1
 RECIPE = {"lr_scheduler.warmup_steps": WARMUP, "lr_scheduler.lr_min": FLOOR,
           "optimizer.beta1": BETAS[0], "optimizer.beta2": BETAS[1], "optimizer.weight_decay": DECAY,
@@ -41,8 +42,9 @@ RECIPE = {"lr_scheduler.warmup_steps": WARMUP, "lr_scheduler.lr_min": FLOOR,
 MOVED = 10  # steps after which gradients are compared a second time
 PROBE = {**RECIPE, "training.steps": MOVED + 1, "optimizer.lr": 1e-3, "optimizer.beta1": 0, "training.max_norm": 0,
          "lr_scheduler.warmup_steps": 1, "lr_scheduler.lr_min": 1, "checkpoint.interval": 1, "checkpoint.keep_latest_k": 0}
-# Of a gradient: the rms of the difference over the rms of the gradient, for each parameter; more only where PyTorch's own float32
-# is further from its float64 (where k = 1 - λ makes outputs so small that a norm magnifies them). Of losses: the largest relative
+# Of a gradient: the rms of the difference over the rms of the gradient, for each parameter; more only where PyTorch's own float32,
+# or for bf16 its autocast, is further from its float64 (where k = 1 - λ makes outputs so small that a norm magnifies them, and
+# where a gradient is a small rest of large sums: tnl's of q after ten steps is off by its own size). Of losses: the largest relative
 # difference of all steps; in bf16 the largest one in nats.
 GRADIENT = {"fp32": 3e-5, "bf16": 5e-2}
 LOSS = 1e-5
@@ -120,22 +122,28 @@ class Reference:
         return losses(weights, tokens, targets, self.design, HEADS).mean()
 
     def gradients(self, weights, step, kind):
-        weights = {name: value.to(kind).to(self.where).clone().requires_grad_() for name, value in weights.items()}
-        self.loss(weights, step).backward()
+        import torch
+        is_bfloat = kind == torch.bfloat16  # products alone
+        weights = {name: value.to(torch.float32 if is_bfloat else kind).to(self.where).clone().requires_grad_()
+                   for name, value in weights.items()}
+        with torch.autocast(self.where, torch.bfloat16, enabled=is_bfloat):
+            loss = self.loss(weights, step)
+        loss.backward()
         return {name: (0 * value.detach() if value.grad is None else value.grad).double().cpu()
                 for name, value in weights.items()}
 
-    def train(self, weights, steps, rate):
-        """The losses of so many steps by the recipe, in float32."""
+    def train(self, weights, steps, autocast=False):
+        """The losses of so many steps by the recipe, in float32, or with products in bf16."""
         import torch
         weights = {name: value.to(self.where).clone().requires_grad_() for name, value in weights.items()}
-        optimizer = torch.optim.AdamW(weights.values(), lr=rate, betas=BETAS, eps=1e-8, weight_decay=DECAY)
+        optimizer = torch.optim.AdamW(weights.values(), lr=RATE, betas=BETAS, eps=1e-8, weight_decay=DECAY)
         found = []
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = rate * rate_factor(step, steps)
+                group["lr"] = RATE * rate_factor(step, steps)
             optimizer.zero_grad()
-            loss = self.loss(weights, step)
+            with torch.autocast(self.where, torch.bfloat16, enabled=autocast):
+                loss = self.loss(weights, step)
             loss.backward()
             for value in weights.values():  # what a loss does not reach still decays
                 value.grad = torch.zeros_like(value) if value.grad is None else value.grad
@@ -154,13 +162,14 @@ def rate_factor(step, steps):
     return 1 if progress < 0 else FLOOR + (1 - FLOOR) * (1 - math.sqrt(progress))
 
 
-def compare_gradients(reference, run, step, bound):
+def compare_gradients(reference, run, step, precision):
     """The difference that is the largest part of what it may be, that, and the parameter that has it."""
     import torch
     before = checkpoint(run, max(step - 1, 1))  # the first update has rate 0
     weights = read_tensors(before / "model.safetensors")
     ours = read_tensors(checkpoint(run, step) / "optimizer.safetensors", ".m")
-    truth, theirs = (reference.gradients(weights, step - 1, kind) for kind in (torch.float64, torch.float32))
+    own = torch.bfloat16 if precision == "bf16" else torch.float32
+    truth, theirs = (reference.gradients(weights, step - 1, kind) for kind in (torch.float64, own))
 
     def distance(gradient, name):
         off, size = (gradient.double() - truth[name]).norm().item(), truth[name].norm().item()
@@ -168,7 +177,7 @@ def compare_gradients(reference, run, step, bound):
 
     found = []
     for name in truth:
-        error, allowed = distance(ours[name], name), max(bound, distance(theirs[name], name))
+        error, allowed = distance(ours[name], name), max(GRADIENT[precision], distance(theirs[name], name))
         found.append((error / allowed if error == error else math.inf, error, allowed, name))
     return max(found)[1:]
 
@@ -189,18 +198,20 @@ def check(options, case, precision):
     probe = train(options, case, f"probe-{precision}", precision, PROBE)
     good = True
     for step in (1, MOVED + 1):
-        error, allowed, place = compare_gradients(reference, probe, step, GRADIENT[precision])
+        error, allowed, place = compare_gradients(reference, probe, step, precision)
         good &= report(case, precision, f"gradients, step {step}: {place}", error, allowed)
     first = read_tensors(checkpoint(probe, 1) / "model.safetensors")
     shutil.rmtree(probe)
-    steps, rate = STEPS[precision], RATES[precision]
-    ours = losses_of(train(options, case, precision, precision, {**RECIPE, "training.steps": steps, "optimizer.lr": rate}))
-    theirs = reference.train(first, steps, rate)
+    steps = STEPS[precision]
+    ours = losses_of(train(options, case, precision, precision, {**RECIPE, "training.steps": steps, "optimizer.lr": RATE}))
+    theirs = reference.train(first, steps)
     assert len(ours) == steps
     walk = f"{theirs[0]:.3f} to {theirs[-1]:.3f}"
     if precision == "bf16":
         off = [abs(a - b) for a, b in zip(ours, theirs)]
         good &= report(case, precision, f"loss, step {steps} ({walk}), nats", off[-1], NATS)
+        scale = [abs(a - b) for a, b in zip(reference.train(first, steps, autocast=True), theirs)]
+        print(f"{case:<20}{precision}  PyTorch's own: step {steps} {scale[-1]:.1e}, all steps {max(scale):.1e}", flush=True)
         return good & report(case, precision, "loss, all steps, nats", max(off), 2 * NATS)
     return good & report(case, precision, f"losses of {steps} steps ({walk})",
                          max(abs(a / b - 1) for a, b in zip(ours, theirs)), LOSS)

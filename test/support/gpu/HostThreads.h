@@ -60,6 +60,7 @@ void barrier();
 float exchange(float value, int mask);
 
 inline float exp2Of(float x) { return std::exp2(x); }
+inline float inverseOf(float x) { return 1 / x; }
 inline float log2Of(float x) { return std::log2(x); }
 inline float rootOf(float x) { return std::sqrt(x); }
 inline double rootOf(double x) { return std::sqrt(x); }

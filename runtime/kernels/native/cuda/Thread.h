@@ -38,7 +38,10 @@ DECAY_DEVICE float exchange(float value, int mask) {
   return __nvvm_shfl_sync_bfly_f32(0xffffffffu, value, mask, 31);
 }
 
-DECAY_DEVICE float exp2Of(float x) { return __nvvm_ex2_approx_f(x); }
+/// Zero where the result is subnormal.
+DECAY_DEVICE float exp2Of(float x) { return __nvvm_ex2_approx_ftz_f(x); }
+/// To 1 ulp; zero for x beyond 2^126.
+DECAY_DEVICE float inverseOf(float x) { return __nvvm_rcp_approx_ftz_f(x); }
 DECAY_DEVICE float log2Of(float x) { return __nvvm_lg2_approx_f(x); }
 DECAY_DEVICE float rootOf(float x) { return __nvvm_sqrt_rn_f(x); }
 DECAY_DEVICE double rootOf(double x) { return __nvvm_sqrt_rn_d(x); }
