@@ -69,6 +69,8 @@ inline double rootOf(double x) { return std::sqrt(x); }
 
 #define DECAY_DEVICE inline
 #define DECAY_SHARED static
+#define DECAY_DENSE_KERNEL(name, threads, blocks, Arguments, ...)              \
+  DECAY_KERNEL(name, Arguments, __VA_ARGS__)
 #define DECAY_KERNEL(name, Arguments, ...)                                     \
   static const HostKernelEntry name##Entry{                                    \
       #name, [](const void *record) {                                          \

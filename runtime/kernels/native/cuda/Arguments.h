@@ -18,8 +18,9 @@ constexpr int blockThreads = 256, rowThreads = 128, classThreads = 512;
 constexpr int rowsPerSum = 64, columnThreads = 128;
 constexpr int sumColumns = 32, sumLanes = 32;
 /// Rows that one warp holds: pieces of 16 bytes for each lane; a block has
-/// rowWarps of them.
-constexpr int warpPieces = 4, rowWarps = 4;
+/// rowWarps of them, and a multiprocessor
+/// warpBlocks of these in backward.
+constexpr int warpPieces = 4, rowWarps = 4, warpBlocks = 4;
 template <class E>
 constexpr int warpRowNumbers =
     warpPieces * 32 * 16 / static_cast<int>(sizeof(E));

@@ -436,13 +436,20 @@ DECAY_KERNELS(gated_norm_sums, gatedNormSums, NormBackwardArguments)
 #define DECAY_WARP_KERNELS(name, function, gated, Arguments)                   \
   DECAY_KERNEL(name##_f32, Arguments, (function<float, gated>(arguments)))     \
   DECAY_KERNEL(name##_bf16, Arguments, (function<Bf16, gated>(arguments)))
+// Three blocks to a multiprocessor would leave a step's last quarter of them
+// alone, which takes as long as those before it.
+#define DECAY_DENSE_WARP_KERNELS(name, function, gated, Arguments)             \
+  DECAY_DENSE_KERNEL(name##_f32, rowWarps * warp, warpBlocks, Arguments,       \
+                     (function<float, gated>(arguments)))                      \
+  DECAY_DENSE_KERNEL(name##_bf16, rowWarps * warp, warpBlocks, Arguments,      \
+                     (function<Bf16, gated>(arguments)))
 
 DECAY_WARP_KERNELS(rms_norm_warps, normWarpRow, false, NormArguments)
 DECAY_WARP_KERNELS(gated_norm_warps, normWarpRow, true, NormArguments)
-DECAY_WARP_KERNELS(rms_norm_backward_warps, normWarpRowsBackward, false,
-                   NormBackwardArguments)
-DECAY_WARP_KERNELS(gated_norm_backward_warps, normWarpRowsBackward, true,
-                   NormBackwardArguments)
+DECAY_DENSE_WARP_KERNELS(rms_norm_backward_warps, normWarpRowsBackward, false,
+                         NormBackwardArguments)
+DECAY_DENSE_WARP_KERNELS(gated_norm_backward_warps, normWarpRowsBackward, true,
+                         NormBackwardArguments)
 DECAY_KERNELS(glu, glu, GluArguments)
 DECAY_KERNELS(glu_backward, gluBackward, GluArguments)
 DECAY_KERNELS(add_bias, addBias, StridedArguments)

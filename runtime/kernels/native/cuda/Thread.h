@@ -17,6 +17,13 @@
   extern "C" __attribute__((global)) void name(const Arguments arguments) {    \
     __VA_ARGS__;                                                               \
   }
+/// The same with so many threads in a block and so many registers that `blocks`
+/// of them fit in a multiprocessor.
+#define DECAY_DENSE_KERNEL(name, threads, blocks, Arguments, ...)              \
+  extern "C" __attribute__((global, launch_bounds(threads, blocks))) void      \
+  name(const Arguments arguments) {                                            \
+    __VA_ARGS__;                                                               \
+  }
 #define DECAY_DEVICE __attribute__((device, always_inline)) inline
 #define DECAY_SHARED __attribute__((shared))
 
