@@ -41,8 +41,8 @@ Value exp2(Numbers n, Value x) {
 Value shortExp(Numbers n, Value x) { return exp2(n, n.mul(x, log2e)); }
 
 /// 1.5 u, and right where the result is subnormal, 0 or infinite: 2^k times a
-/// polynomial of what k ln 2 leaves of x, the power in two factors, as one might
-/// be beyond the range.
+/// polynomial of what k ln 2 leaves of x, the power in two factors, as one
+/// might be beyond the range.
 Value exactExp(Numbers n, Value x) {
   static constexpr double c[] = {0.499999940, 0.166665196, 0.0416684002,
                                  0.00836885069, 0.00138143206};

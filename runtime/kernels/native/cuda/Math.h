@@ -37,7 +37,8 @@ constexpr float lowest = -3.402823466e38f;
 
 DECAY_DEVICE float expOf(float x) { return exp2Of(x * log2E); }
 DECAY_DEVICE float logOf(float x) { return log2Of(x) * ln2; }
-/// In few instructions: an exact quotient takes 20, and norms would wait for it.
+/// In few instructions: an exact quotient takes 20, and norms would wait for
+/// it.
 DECAY_DEVICE float sigmoid(float x) { return inverseOf(1.0f + expOf(-x)); }
 DECAY_DEVICE float largerOf(float a, float b) { return a > b ? a : b; }
 
