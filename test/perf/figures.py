@@ -2,8 +2,8 @@
 
     figures.py ROOT [--write]
 
-Prints the table, or writes it between the README's markers. Rows are test/perf/results/gpu_kernels.jsonl; of several for
-one design, shape and direction the last counts. `house.figures` sees that the README has what they say.
+Prints the table, or writes it between the README's markers. Rows are test/perf/results/gpu_kernels.jsonl; a table for each
+card; of several for one design, shape and direction on a card the last counts. `house.figures` sees that the README has what they say.
 """
 import json
 import pathlib
@@ -39,9 +39,14 @@ def label(shape):
     return ", ".join(map(str, sizes + ([K] if K == V else [K, V])))
 
 
+def tables(rows):
+    by_card = {}
+    for row in rows:
+        by_card.setdefault(row["card"], []).append(row)
+    return "\n\n".join(map(table, by_card.values())) or "None are kept yet."
+
+
 def table(rows):
-    if not rows:
-        return "None are kept yet."
     cells = {}
     for row in rows:
         cells.setdefault((variant(row), tuple(row["shape"])), {})[row["direction"]] = row
@@ -73,7 +78,7 @@ def stale(root):
     parts = split(page.read_text(encoding="utf-8")) if page.exists() else None
     if parts is None:
         return f"README.md has no place '{BEGIN}' for the rows"
-    if parts[1] != table(read_rows(root)):
+    if parts[1] != tables(read_rows(root)):
         return "README.md shows another table than the rows make: python3 test/perf/figures.py . --write"
     return None
 
@@ -82,7 +87,7 @@ def main():
     if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--write"]):
         sys.exit(__doc__)
     root = pathlib.Path(sys.argv[1])
-    made = table(read_rows(root))
+    made = tables(read_rows(root))
     if len(sys.argv) == 2:
         print(made)
         return
