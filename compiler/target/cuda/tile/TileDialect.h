@@ -1,0 +1,49 @@
+//===- TileDialect.h - Where the numbers of a tile are ---------*- C++ -*-===//
+#ifndef DECAY_COMPILER_TARGET_CUDA_TILE_TILEDIALECT_H
+#define DECAY_COMPILER_TARGET_CUDA_TILE_TILEDIALECT_H
+
+#include "compiler/dialect/chunk/ChunkDialect.h"
+#include "compiler/target/cuda/lowering/BlockShape.h"
+
+namespace decay::cuda::tile {
+
+/// The layouts by name, whatever their numbers are.
+enum class Form : uint8_t {
+  thread,
+  columns,
+  rows,
+  accumulators,
+  pieces,
+  saved,
+  layers
+};
+inline constexpr unsigned formCount = 7;
+
+} // namespace decay::cuda::tile
+
+#include "compiler/target/cuda/tile/TileEnums.h.inc"
+
+#include "compiler/target/cuda/tile/TileDialect.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "compiler/target/cuda/tile/TileAttributes.h.inc"
+
+namespace decay::cuda::tile {
+
+/// None: not a layout.
+std::optional<Form> formOf(mlir::Attribute layout);
+
+/// The only layout of that form in a block for a tile of these axes. `place`
+/// matters to rows, `turned` to accumulators.
+mlir::Attribute layoutIn(BlockAttr block, chunk::TileType type, Form form,
+                         Place place, bool turned);
+
+/// fp32 numbers of a tile in a thread's registers; 0: they are elsewhere.
+int64_t numbersOf(mlir::Attribute layout);
+
+/// The layout that a tile was given: as the result of an operation, or as what
+/// a sweep carries. Null if it has none.
+mlir::Attribute layoutOf(mlir::Value value);
+
+} // namespace decay::cuda::tile
+
+#endif // DECAY_COMPILER_TARGET_CUDA_TILE_TILEDIALECT_H
