@@ -3,7 +3,6 @@
 #include "compiler/target/Target.h"
 #include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/Passes.h"
-#include "compiler/target/cuda/lowering/RowTiles.h"
 #include "compiler/target/cuda/lowering/Schemes.h"
 #include "compiler/target/cuda/lowering/SplitPointwise.h"
 
@@ -73,12 +72,14 @@ Place placeOf(mlir::Operation *op, Value made, Scheme scheme) {
     return Place::registers;
   if (mlir::isa<chunk::ReadOp>(op))
     return Place::shared;
-  if (!mlir::isa<chunk::PointwiseOp>(op))
-    return Place::written;
-  bool isGradient = llvm::any_of(leavesOf(made), [](Value leaf) {
-    return bool(leaf.getDefiningOp<chunk::RecurrenceGradientOp>());
-  });
-  return isGradient ? Place::written : Place::in_place;
+  bool isFused = false;
+  for (mlir::Operation *user : made.getUsers()) {
+    if (mlir::isa<chunk::RecurrenceOp, chunk::StateOp,
+                  chunk::RecurrenceGradientOp>(user))
+      return Place::in_place;
+    isFused |= mlir::isa<chunk::PointwiseOp>(user);
+  }
+  return isFused ? Place::fused : Place::written;
 }
 
 /// The sweep that carries a tile; none if no one does.

@@ -17,57 +17,59 @@ constexpr Forms none = 0, thread = bitOf(Form::thread),
                 columns = bitOf(Form::columns), rows = bitOf(Form::rows),
                 state = bitOf(Form::accumulators), pieces = bitOf(Form::pieces),
                 saved = bitOf(Form::saved), layers = bitOf(Form::layers),
-                numbers = thread | columns | layers;
+                numbers = thread | columns | layers,
+                written = numbers | rows | state;
 
-/// What an operand may be in blocks of columns, of bands and of a step; none
-/// where the operation has no code there.
+/// What an operand may be in blocks of columns, of bands, of a step and of
+/// elements; none where the operation has no code there.
 struct OperandRow {
   llvm::StringLiteral op;
   unsigned operand;
   llvm::StringLiteral name;
-  Forms forms[3];
+  Forms forms[4];
 };
 
 constexpr OperandRow operandRows[] = {
-    {"chunk.recurrence", 0, "q", {columns, rows, columns}},
-    {"chunk.recurrence", 1, "k", {columns, rows, columns}},
-    {"chunk.recurrence", 2, "v", {rows, rows, rows}},
-    {"chunk.recurrence", 3, "λ", {columns, columns, columns}},
-    {"chunk.recurrence", 4, "state", {state, state, pieces}},
-    {"chunk.state", 0, "k", {columns, rows, none}},
-    {"chunk.state", 1, "v", {rows, rows, none}},
-    {"chunk.state", 2, "λ", {columns, columns, none}},
-    {"chunk.state", 3, "state", {state, state, none}},
-    {"chunk.state_gradient", 0, "q", {columns, none, none}},
-    {"chunk.state_gradient", 1, "d_o", {rows, none, none}},
-    {"chunk.state_gradient", 2, "λ", {columns, none, none}},
-    {"chunk.state_gradient", 3, "d_state", {state, none, none}},
-    {"chunk.recurrence_gradient", 0, "q", {columns, rows, none}},
-    {"chunk.recurrence_gradient", 1, "k", {columns, rows, none}},
-    {"chunk.recurrence_gradient", 2, "v", {rows, rows, none}},
-    {"chunk.recurrence_gradient", 3, "λ", {columns, columns, none}},
-    {"chunk.recurrence_gradient", 4, "state", {saved, saved, none}},
-    {"chunk.recurrence_gradient", 5, "d_state", {state, state, none}},
-    {"chunk.recurrence_gradient", 6, "d_o", {rows, rows, none}},
-    {"chunk.scan", 0, "term", {columns, none, columns}},
-    {"chunk.scan", 1, "carry", {thread, none, thread}},
-    {"chunk.scan_gradient", 0, "term", {columns, none, none}},
-    {"chunk.scan_gradient", 1, "exclusive", {columns, none, none}},
-    {"chunk.scan_gradient", 2, "d_inclusive", {columns, none, none}},
-    {"chunk.scan_gradient", 3, "d_exclusive", {columns, none, none}},
-    {"chunk.scan_gradient", 4, "carry", {thread, none, none}},
-    {"chunk.rotate", 0, "operand", {columns, none, columns}},
-    {"chunk.product", 0, "accumulator", {thread, none, none}},
-    {"chunk.product", 1, "tile", {columns, none, none}},
-    {"chunk.accumulate", 0, "accumulator", {thread, thread, none}},
-    {"chunk.accumulate", 1, "tile", {columns, columns, none}},
-    {"chunk.spread", 0, "λ", {thread, thread, thread}},
-    {"chunk.spread", 1, "complement", {thread, thread, thread}},
-    {"chunk.sum", 0, "operand", {numbers, none, numbers}},
-    {"chunk.repeat_pair", 0, "operand", {numbers, none, numbers}},
-    {"chunk.at_layer", 0, "operand", {layers, layers, layers}},
-    {"chunk.from_layer", 0, "operand", {thread, thread, none}},
-    {"chunk.save", 0, "tile", {state | thread, state, none}},
+    {"chunk.recurrence", 0, "q", {columns, rows, columns, none}},
+    {"chunk.recurrence", 1, "k", {columns, rows, columns, none}},
+    {"chunk.recurrence", 2, "v", {rows, rows, rows, none}},
+    {"chunk.recurrence", 3, "λ", {columns, columns, columns, none}},
+    {"chunk.recurrence", 4, "state", {state, state, pieces, none}},
+    {"chunk.state", 0, "k", {columns, rows, none, none}},
+    {"chunk.state", 1, "v", {rows, rows, none, none}},
+    {"chunk.state", 2, "λ", {columns, columns, none, none}},
+    {"chunk.state", 3, "state", {state, state, none, none}},
+    {"chunk.state_gradient", 0, "q", {columns, none, none, none}},
+    {"chunk.state_gradient", 1, "d_o", {rows, none, none, none}},
+    {"chunk.state_gradient", 2, "λ", {columns, none, none, none}},
+    {"chunk.state_gradient", 3, "d_state", {state, none, none, none}},
+    {"chunk.recurrence_gradient", 0, "q", {columns, rows, none, none}},
+    {"chunk.recurrence_gradient", 1, "k", {columns, rows, none, none}},
+    {"chunk.recurrence_gradient", 2, "v", {rows, rows, none, none}},
+    {"chunk.recurrence_gradient", 3, "λ", {columns, columns, none, none}},
+    {"chunk.recurrence_gradient", 4, "state", {saved, saved, none, none}},
+    {"chunk.recurrence_gradient", 5, "d_state", {state, state, none, none}},
+    {"chunk.recurrence_gradient", 6, "d_o", {rows, rows, none, none}},
+    {"chunk.scan", 0, "term", {columns, none, columns, none}},
+    {"chunk.scan", 1, "carry", {thread, none, thread, none}},
+    {"chunk.scan_gradient", 0, "term", {columns, none, none, none}},
+    {"chunk.scan_gradient", 1, "exclusive", {columns, none, none, none}},
+    {"chunk.scan_gradient", 2, "d_inclusive", {columns, none, none, none}},
+    {"chunk.scan_gradient", 3, "d_exclusive", {columns, none, none, none}},
+    {"chunk.scan_gradient", 4, "carry", {thread, none, none, none}},
+    {"chunk.rotate", 0, "operand", {columns, none, columns, none}},
+    {"chunk.product", 0, "accumulator", {thread, none, none, none}},
+    {"chunk.product", 1, "tile", {columns, none, none, none}},
+    {"chunk.accumulate", 0, "accumulator", {thread, thread, none, none}},
+    {"chunk.accumulate", 1, "tile", {columns, columns, none, none}},
+    {"chunk.spread", 0, "λ", {thread, thread, thread, none}},
+    {"chunk.spread", 1, "complement", {thread, thread, thread, none}},
+    {"chunk.sum", 0, "operand", {numbers, none, numbers, none}},
+    {"chunk.repeat_pair", 0, "operand", {numbers, none, numbers, none}},
+    {"chunk.at_layer", 0, "operand", {layers, layers, layers, none}},
+    {"chunk.from_layer", 0, "operand", {thread, thread, none, none}},
+    {"chunk.save", 0, "tile", {state | thread, state, none, none}},
+    {"chunk.write", 0, "tile", {written, written, written | pieces, written}},
 };
 
 /// What makes numbers one by one: an input must have them where the result is.
@@ -113,6 +115,23 @@ LogicalResult verifyForm(mlir::Operation *op, mlir::Value operand, Forms forms,
   return layout ? said << layout : said << "no layout";
 }
 
+/// Matrix products read rows in shared memory; what is written was made so.
+LogicalResult verifyPlace(mlir::Operation *op, mlir::Value operand,
+                          const llvm::Twine &name) {
+  auto own = mlir::dyn_cast_or_null<RowsAttr>(layoutOf(operand));
+  if (!own || own.getPlace() == Place::registers ||
+      mlir::isa<chunk::PointwiseOp>(op))
+    return mlir::success();
+  bool isWritten = own.getPlace() == Place::written;
+  bool isThere = isWritten || own.getPlace() == Place::fused;
+  bool writes = mlir::isa<chunk::WriteOp>(op);
+  if (writes ? isWritten : !isThere)
+    return mlir::success();
+  return op->emitError() << "expected " << name << " as rows that are "
+                         << (writes ? "written" : "shared or made in_place")
+                         << ", found " << mlir::Attribute(own);
+}
+
 LogicalResult verifySame(mlir::Operation *op, mlir::Value own,
                          const llvm::Twine &name, mlir::Value other,
                          const llvm::Twine &otherName) {
@@ -141,12 +160,14 @@ LogicalResult verifyOperands(mlir::Operation *op, BlockAttr block) {
   for (const OperandRow &row : operandRows) {
     if (row.op != name || row.operand >= op->getNumOperands())
       continue;
-    Forms forms = scheme < std::size(row.forms) ? row.forms[scheme] : none;
+    Forms forms = row.forms[scheme];
     if (!forms)
       return op->emitError() << "expected an operation that a block of "
                              << stringifyScheme(block.getScheme())
                              << " has code for, found " << name;
-    if (failed(verifyForm(op, op->getOperand(row.operand), forms, row.name)))
+    mlir::Value operand = op->getOperand(row.operand);
+    if (failed(verifyForm(op, operand, forms, row.name)) ||
+        failed(verifyPlace(op, operand, row.name)))
       return mlir::failure();
   }
   for (const SameRow &row : sameRows)

@@ -123,8 +123,9 @@ def Tile_ColumnsAttr : Tile_Attr<"Columns", "columns"> {
 def Tile_Place : Tile_Enum<"Place", "Where rows are", [
     I32EnumAttrCase<"shared", 0>,   // bf16 in shared memory, as they were copied
     I32EnumAttrCase<"in_place", 1>, // made over the rows that they follow from
-    I32EnumAttrCase<"written", 2>,  // in the caller's tensor
-    I32EnumAttrCase<"registers", 3> // a thread's piece of the only row
+    I32EnumAttrCase<"fused", 2>,    // nowhere: made with what follows from them
+    I32EnumAttrCase<"written", 3>,  // in the caller's tensor
+    I32EnumAttrCase<"registers", 4> // a thread's piece of the only row
 ]>;
 
 def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
@@ -134,6 +135,7 @@ def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
     `place`:
     - `shared`: in shared memory as they were copied; of a row's 16 byte pieces number p is at p xor (token mod 8);
     - `in_place`: likewise, where the only operand was that they are made of, as soon as a product asks for them;
+    - `fused`: in none; each number is made where one that follows from it is;
     - `written`: the operation that makes the numbers writes them to the caller's tensor, and keeps none;
     - `registers`: of a step's only row a thread has fp32 numbers.
   }];

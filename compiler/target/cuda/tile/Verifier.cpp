@@ -61,7 +61,9 @@ bool fitsAxes(const FormRow &row, chunk::TileType type, Scheme scheme) {
 
 /// The blocks that have rows in a place, in the order of the places.
 constexpr unsigned placeSchemes[] = {chunkSchemes, bit(Scheme::bands),
-                                     chunkSchemes, bit(Scheme::step)};
+                                     bit(Scheme::bands), chunkSchemes,
+                                     bit(Scheme::step)};
+static_assert(std::size(placeSchemes) == getMaxEnumValForPlace() + 1);
 
 /// A layout, a tile, and how an error names it.
 LogicalResult verifyLayout(mlir::Operation *op, BlockAttr block,
