@@ -9,6 +9,9 @@ def AssignLayouts : Pass<"assign-layouts", "mlir::ModuleOp"> {
     target's usual ones), and forward two: with and without kept states. Each gets `tile.entry` and `tile.block`, its tiles
     `tile.layouts`. How a block shares the work, how many columns a thread has and in what layout it has them are rows of
     the tables of `Schemes.cpp` and `AssignLayouts.cpp`. Pairs of head dims that no block can serve are left out.
+
+    Before, gates become formulas of few instructions, and pointwise operations part from what waits for λ's gradient: both
+    are in what the choices look at.
   }];
   let dependentDialects = ["::decay::cuda::tile::TileDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
 }

@@ -103,8 +103,8 @@ def Tile_BlockAttr : Tile_Attr<"Block", "block"> {
 def Tile_ThreadAttr : Tile_Attr<"Thread", "thread"> {
   let summary = "fp32 in registers: one number for each of a thread's columns";
   let description = [{
-    For tiles without tokens, and without v's channels. `columns`: numbers of a thread, one for each channel that it has; 1 for
-    what has no channels. All threads that stand for a channel have its number.
+    For tiles without tokens, and without v's channels. `columns`: numbers of a thread, one for each channel that it has; 1 (or
+    left out) for what has no channels. All threads that stand for a channel have its number.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "1">:$columns);
   let assemblyFormat = "(`<` struct($columns)^ `>`)?";
@@ -114,7 +114,7 @@ def Tile_ColumnsAttr : Tile_Attr<"Columns", "columns"> {
   let summary = "fp32 in registers: a thread's tokens of each of its columns";
   let description = [{
     For tiles with tokens. `tokens`: neighbouring tokens of a thread: 16 in a block of `columns`, 2 of `bands`, 1 of `step`.
-    `columns`: neighbouring channels of a thread; 1 for what has no channels, which all threads of a group have.
+    `columns`: neighbouring channels of a thread; 1 (or left out) for what has no channels, which all threads of a group have.
   }];
   let parameters = (ins "int64_t":$tokens, DefaultValuedParameter<"int64_t", "1">:$columns);
   let assemblyFormat = "`<` struct(params) `>`";

@@ -119,14 +119,14 @@ LogicalResult verifyLayouts(mlir::Operation *op, BlockAttr block,
   return mlir::success();
 }
 
-bool hasLayouts(mlir::Operation &op) {
-  return mlir::isa_and_nonnull<chunk::ChunkDialect>(op.getDialect()) &&
-         !mlir::isa<chunk::YieldOp>(op);
+bool hasLayouts(mlir::Operation *op) {
+  return mlir::isa_and_nonnull<chunk::ChunkDialect>(op->getDialect()) &&
+         !mlir::isa<chunk::KernelOp, chunk::YieldOp>(op);
 }
 
 LogicalResult verifyBody(mlir::Block &body, BlockAttr block) {
   for (mlir::Operation &op : body) {
-    if (!hasLayouts(op))
+    if (!hasLayouts(&op))
       continue;
     if (failed(verifyLayouts(&op, block, TileDialect::layoutsName,
                              op.getResults(), "result")))
@@ -137,6 +137,10 @@ LogicalResult verifyBody(mlir::Block &body, BlockAttr block) {
         return mlir::failure();
       continue;
     }
+    // What a sweep must be, its own verifier says later.
+    if (!sweep.getBody().hasOneBlock() ||
+        !sweep.getBody().front().mightHaveTerminator())
+      continue;
     mlir::Block &inner = sweep.getBody().front();
     if (failed(verifyLayouts(&op, block, TileDialect::argumentsName,
                              inner.getArguments(), "argument")) ||
@@ -167,6 +171,9 @@ LogicalResult verifyOnKernel(mlir::Operation *op, mlir::NamedAttribute given,
 LogicalResult verifyInKernel(mlir::Operation *op, llvm::StringRef name) {
   if (name == TileDialect::argumentsName && !mlir::isa<chunk::SweepOp>(op))
     return op->emitError() << "expected '" << name << "' on a chunk.sweep";
+  if (!hasLayouts(op))
+    return op->emitError() << "expected '" << name
+                           << "' on an operation that makes tiles";
   auto kernel = op->getParentOfType<chunk::KernelOp>();
   if (!kernel || !kernel->hasAttr(TileDialect::blockName))
     return op->emitError() << "expected a chunk.kernel with '"

@@ -69,6 +69,12 @@ module attributes {tile.entry = #tile.entry<entry = "forward", kept = none>} {
 
 // -----
 
+// expected-error@+1 {{expected 'tile.layouts' on an operation that makes tiles}}
+module attributes {tile.layouts = [#tile.thread]} {
+}
+
+// -----
+
 chunk.kernel @forward chunk_length 64 operands [] {
   // expected-error@+1 {{expected a chunk.kernel with 'tile.block' around 'tile.layouts'}}
   %x = chunk.read 0 {tile.layouts = [#tile.thread]} : !chunk.tile<channel>
