@@ -89,8 +89,12 @@ bool serveBands(chunk::KernelOp kernel, const BlockShape &shape) {
 // The choice
 //===----------------------------------------------------------------------===//
 
-bool fitsBlock(chunk::KernelOp, const BlockShape &shape) {
-  return shape.columns() <= mostColumns;
+bool isEven(chunk::KernelOp, const BlockShape &shape) {
+  return tile::canBeHeadDims(shape.K, shape.V);
+}
+
+bool fitsBlock(chunk::KernelOp kernel, const BlockShape &shape) {
+  return isEven(kernel, shape) && shape.columns() <= mostColumns;
 }
 
 template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
@@ -128,7 +132,7 @@ bool serveBandsOfChunk(chunk::KernelOp kernel, const BlockShape &shape) {
 /// The first row that serves a kernel is taken.
 constexpr SchemeRow schemes[] = {
     {"init_parameters", serveAll, Scheme::elements, always<1>},
-    {"step", serveAll, Scheme::step, always<1>},
+    {"step", isEven, Scheme::step, always<1>},
     {"", serveBandsOfChunk, Scheme::bands, always<1>},
     {"", fitsBlock, Scheme::columns, columnsPerThread},
 };

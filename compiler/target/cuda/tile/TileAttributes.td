@@ -71,7 +71,7 @@ def Tile_Scheme : Tile_Enum<"Scheme", "How a thread block shares an item's work"
 def Tile_BlockAttr : Tile_Attr<"Block", "block"> {
   let summary = "Who does what in a thread block";
   let description = [{
-    `K`, `V`: channels of k and of v, in a head. `pairs`: halves of the state, 2 under lrpe_cosine, else 1. `columns`: K pairs.
+    `K`, `V`: channels of k and of v in a head, multiples of 64 but for `elements`. `pairs`: halves of the state, 2 under lrpe_cosine, else 1. `columns`: K pairs.
     `scheme`:
     - `columns`: four groups of 16 tokens; a thread has `columnsPerThread` neighbouring channels of a group;
     - `bands`: one λ per token and head; four warps, each with all tokens and a band of the state;

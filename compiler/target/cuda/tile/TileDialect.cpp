@@ -61,8 +61,8 @@ mlir::LogicalResult
 BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                   int64_t K, int64_t V, int64_t pairs, Scheme scheme,
                   int64_t columnsPerThread, int64_t threads) {
-  if (K < 1 || V < 1)
-    return emitError() << "expected K and V of at least 1, found " << K
+  if (scheme != Scheme::elements && !canBeHeadDims(K, V))
+    return emitError() << "expected multiples of 64 as K and V, found " << K
                        << " and " << V;
   if (pairs != 1 && pairs != 2)
     return emitError() << "expected 1 or 2 pairs, found " << pairs;

@@ -29,6 +29,12 @@ inline constexpr unsigned formCount = 7;
 
 namespace decay::cuda::tile {
 
+/// Whether threads and tiles of matrix products come out even.
+constexpr bool canBeHeadDims(int64_t K, int64_t V) {
+  constexpr int64_t unit = 64;
+  return K > 0 && V > 0 && K % unit == 0 && V % unit == 0;
+}
+
 /// None: not a layout.
 std::optional<Form> formOf(mlir::Attribute layout);
 

@@ -167,6 +167,35 @@ LogicalResult verifyOnKernel(mlir::Operation *op, mlir::NamedAttribute given,
   return mlir::success();
 }
 
+struct EntryRow {
+  llvm::StringLiteral entry;
+  unsigned schemes;
+  llvm::StringLiteral blocks; ///< the same in words
+};
+
+constexpr EntryRow entries[] = {
+    {"forward", chunkSchemes, "columns or bands"},
+    {"backward", chunkSchemes, "columns or bands"},
+    {"step", bit(Scheme::step), "step"},
+    {"init_parameters", bit(Scheme::elements), "elements"},
+};
+
+LogicalResult verifyEntry(mlir::Operation *op, llvm::StringRef entry,
+                          Scheme scheme) {
+  for (const EntryRow &row : entries) {
+    if (row.entry != entry)
+      continue;
+    if (row.schemes & bit(scheme))
+      return mlir::success();
+    return op->emitError() << "expected a block of " << row.blocks
+                           << " for the entry " << entry << ", found one of "
+                           << stringifyScheme(scheme);
+  }
+  return op->emitError() << "expected forward, backward, step or "
+                            "init_parameters as the entry, found "
+                         << entry;
+}
+
 /// A list of layouts is judged with the kernel around it.
 LogicalResult verifyInKernel(mlir::Operation *op, llvm::StringRef name) {
   if (name == TileDialect::argumentsName && !mlir::isa<chunk::SweepOp>(op))
@@ -198,11 +227,14 @@ TileDialect::verifyOperationAttribute(mlir::Operation *op,
                            << "', found '" << name << "'";
   if (failed(verifyOnKernel<BlockAttr>(op, given, entryName)))
     return mlir::failure();
+  auto entry = mlir::dyn_cast<EntryAttr>(op->getAttr(entryName));
+  auto block = mlir::cast<BlockAttr>(given.getValue());
+  // What else it is, its own turn says.
+  if (entry && failed(verifyEntry(op, entry.getEntry(), block.getScheme())))
+    return mlir::failure();
   // Of a kernel without a body there is nothing to say.
   mlir::Region &body = mlir::cast<chunk::KernelOp>(op).getBody();
-  return body.empty() ? mlir::success()
-                      : verifyBody(body.front(),
-                                   mlir::cast<BlockAttr>(given.getValue()));
+  return body.empty() ? mlir::success() : verifyBody(body.front(), block);
 }
 
 } // namespace decay::cuda::tile

@@ -39,7 +39,7 @@ chunk.kernel @forward_64_64 chunk_length 64 operands [] attributes {tile.entry =
 
 // -----
 
-// expected-error@+1 {{expected K and V of at least 1, found 0 and 64}}
+// expected-error@+1 {{expected multiples of 64 as K and V, found 0 and 64}}
 #block = #tile.block<K = 0, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256>
 
 // -----
@@ -59,6 +59,22 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = "forw
 
 // expected-error@+1 {{expected 'tile.entry', 'tile.block', 'tile.layouts' or 'tile.arguments', found 'tile.layout'}}
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.layout = []} {
+}
+
+// -----
+
+// expected-error@+1 {{expected forward, backward, step or init_parameters as the entry, found sideways}}
+chunk.kernel @sideways_64_64 chunk_length 64 operands [] attributes {
+    tile.entry = #tile.entry<entry = "sideways", kept = none>,
+    tile.block = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256>} {
+}
+
+// -----
+
+// expected-error@+1 {{expected a block of step for the entry step, found one of columns}}
+chunk.kernel @step_64_64 chunk_length 64 operands [] attributes {
+    tile.entry = #tile.entry<entry = "step", kept = none>,
+    tile.block = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256>} {
 }
 
 // -----
