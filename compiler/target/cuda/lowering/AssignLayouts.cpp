@@ -182,9 +182,11 @@ struct AssignLayouts : impl::AssignLayoutsBase<AssignLayouts> {
       std::optional<tile::BlockAttr> block = chooseBlock(kernel, K, V);
       if (!block)
         continue;
-      std::string name = entry;
-      if (block->getScheme() != Scheme::elements)
-        name += "_" + std::to_string(K) + "_" + std::to_string(V);
+      // None is named as its entry, of which a package's description is made.
+      std::string name =
+          entry + (block->getScheme() == Scheme::elements
+                       ? "_any"
+                       : "_" + std::to_string(K) + "_" + std::to_string(V));
       for (Kept kept : kernelsOf(entry, agreeOnKept(module, K, V))) {
         auto made = mlir::cast<chunk::KernelOp>(builder.clone(*kernel));
         made.setSymName(kept == Kept::with ? name + "_kept" : name);

@@ -82,7 +82,7 @@ private:
 
 KernelLaunch InitialiseEmitter::describe() {
   KernelLaunch how;
-  how.entry = kernel.getSymName().str();
+  how.entry = entryOf(kernel).getEntry().str();
   how.threads = elementThreads;
   how.grid = {*parseExtent("ceil(L H K,256)"), *parseExtent("1"),
               *parseExtent("1")};

@@ -53,7 +53,7 @@ def Tile_Kept : Tile_Enum<"Kept", "Whether a kernel keeps states for a later lau
 def Tile_EntryAttr : Tile_Attr<"Entry", "entry"> {
   let summary = "The entry of the package that a kernel is a launch of";
   let description = [{
-    `entry`: forward, backward, step or init_parameters; a kernel's own name also says its head dims. `kept`: `none`, or
+    `entry`: forward, backward, step or init_parameters; a kernel's own name says its head dims as well. `kept`: `none`, or
     `given` where one kernel serves callers with and without memory for kept states, or `without` and `with` where each has
     a kernel of its own.
   }];

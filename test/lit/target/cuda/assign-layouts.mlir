@@ -32,7 +32,7 @@
 // VECTOR: chunk.kernel @backward_64_64 {{.*}}kept = given
 // VECTOR: chunk.restore 0 {kept = {{[0-9]+}} : i64, tile.layouts = [#tile.saved]}
 // Parameters have as many channels as the launch says.
-// VECTOR: chunk.kernel @init_parameters {{.*}}K = 1, V = 1, pairs = 1, scheme = elements
+// VECTOR: chunk.kernel @init_parameters_any {{.*}}K = 1, V = 1, pairs = 1, scheme = elements
 
 // One λ per token and head: q and k stay rows. The state's bands are columns of v, those of its gradient are not.
 // BANDS: chunk.kernel @forward_64_64 {{.*}}scheme = bands, columnsPerThread = 1, threads = 128
