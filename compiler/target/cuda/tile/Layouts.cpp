@@ -9,6 +9,8 @@ namespace decay::cuda::tile {
 using ir::Axis;
 
 std::optional<Form> formOf(mlir::Attribute layout) {
+  if (!layout)
+    return std::nullopt;
   return llvm::TypeSwitch<mlir::Attribute, std::optional<Form>>(layout)
       .Case([](ThreadAttr) { return Form::thread; })
       .Case([](ColumnsAttr) { return Form::columns; })

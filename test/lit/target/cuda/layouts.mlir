@@ -257,6 +257,17 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 
 // -----
 
+// What is made by others than the chunk dialect has no layout.
+#columns = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256>
+#entry = #tile.entry<entry = "forward", kept = none>
+chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #columns} {
+  %x = builtin.unrealized_conversion_cast to !chunk.tile<token, channel>
+  // expected-error@+1 {{expected operand as columns, found no layout}}
+  %y = chunk.rotate "rope" %x {tile.layouts = [#tile.columns<tokens = 16>]} : (!chunk.tile<token, channel>) -> !chunk.tile<token, channel>
+}
+
+// -----
+
 // What a sweep begins with is what it carries.
 #bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
 #entry = #tile.entry<entry = "forward", kept = none>
