@@ -24,7 +24,7 @@ public:
       : frontend(frontend), snapshots(snapshots),
         context(mlir::MLIRContext::Threading::DISABLED),
         package(describePackage(frontend.design, frontend.target->name().str(),
-                                frontend.hash)) {
+                                frontend.precision, frontend.hash)) {
     mlir::DialectRegistry registry;
     registerDialects(registry);
     context.appendDialectRegistry(registry);
@@ -37,6 +37,9 @@ public:
       top->setAttr(headDimsAttribute,
                    mlir::DenseI64ArrayAttr::get(&context, flat));
     }
+    if (frontend.precision != target().precisions().front())
+      top->setAttr(precisionAttribute,
+                   mlir::StringAttr::get(&context, frontend.precision));
     if (frontend.forThisMachineOnly) {
       target().narrowToThisMachine(top, frontend.variant);
     }

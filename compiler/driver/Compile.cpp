@@ -121,12 +121,13 @@ std::string describeLibraryAsJson() {
     request.design = name;
     llvm::Expected<Frontend> frontend = runFrontend(request);
     assert(frontend && "library designs are right");
-    // The manifest says all there is to say; the hash and the target belong to
-    // a package.
+    // The manifest says all there is to say; the hash, the target and the
+    // precision belong to a package.
     auto entry = nlohmann::ordered_json::parse(
-        describePackage(frontend->design, "", frontend->hash).manifest);
+        describePackage(frontend->design, "", "", frontend->hash).manifest);
     entry.erase("hash");
     entry.erase("target");
+    entry.erase("precision");
     entry.erase("manifest");
     designs.push_back(std::move(entry));
   }

@@ -23,6 +23,9 @@ struct CompileRequest {
   /// Pairs of K and V to make code for, where a target's code is for certain
   /// ones. Empty: the target's usual ones.
   std::vector<std::pair<int64_t, int64_t>> headDims;
+  /// The type of tensors with tokens: "fp32", "bf16". Empty: the target's
+  /// usual one.
+  std::string precision;
   /// Where the package goes. Made if missing.
   std::string outputDirectory;
   /// Keep a package that is already there when its hash is the same.

@@ -6,6 +6,7 @@
 #include "dsl/check/Check.h"
 #include "dsl/syntax/Lexer.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
@@ -88,6 +89,8 @@ static std::string hashOf(const Frontend &frontend) {
   for (auto [K, V] : frontend.headDims)
     settings +=
         "head dims " + std::to_string(K) + "x" + std::to_string(V) + "\n";
+  if (frontend.precision != frontend.target->precisions().front())
+    settings += "precision " + frontend.precision + "\n";
   if (frontend.forThisMachineOnly)
     settings += "for this machine only " + frontend.variant + "\n";
   return packageHash({compilerFingerprint(), frontend.target->name(),
@@ -112,6 +115,15 @@ static llvm::Error checkHeadDims(const Frontend &frontend) {
   return llvm::Error::success();
 }
 
+static llvm::Error checkPrecision(const Frontend &frontend) {
+  llvm::ArrayRef<llvm::StringRef> known = frontend.target->precisions();
+  if (llvm::is_contained(known, frontend.precision))
+    return llvm::Error::success();
+  return userError("there is no code for the precision '" + frontend.precision +
+                       "'",
+                   "this target has code for " + llvm::join(known, ", "));
+}
+
 llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   Frontend frontend;
   llvm::Expected<const Target *> target = chooseTarget(request.target);
@@ -121,7 +133,11 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   frontend.forThisMachineOnly = request.forThisMachineOnly;
   frontend.variant = request.variant;
   frontend.headDims = request.headDims;
-  if (llvm::Error problem = checkHeadDims(frontend))
+  frontend.precision = request.precision.empty()
+                           ? frontend.target->precisions().front().str()
+                           : request.precision;
+  if (llvm::Error problem =
+          llvm::joinErrors(checkHeadDims(frontend), checkPrecision(frontend)))
     return std::move(problem);
   llvm::Expected<NamedSource> named = readSource(request.design);
   if (!named)

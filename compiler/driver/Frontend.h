@@ -45,6 +45,7 @@ struct Frontend {
   dsl::CheckedDesign design;
   const Target *target = nullptr;
   std::vector<std::pair<int64_t, int64_t>> headDims;
+  std::string precision; ///< one of the target's
   bool forThisMachineOnly = false;
   std::string variant;
   std::string warnings; ///< for people, or empty

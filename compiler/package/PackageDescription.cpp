@@ -54,6 +54,7 @@ std::string manifestOf(const CheckedDesign &design,
       {"citation", design.citation},
       {"hash", package.hash},
       {"target", package.target},
+      {"precision", package.precision},
       {"granularity", nameOf(design.granularity, granularityNames)},
       {"sharing", design.sharing},
       {"position", nameOf(design.position, positionNames)},
@@ -90,9 +91,11 @@ std::string manifestOf(const CheckedDesign &design,
 } // namespace
 
 PackageDescription describePackage(const CheckedDesign &design,
-                                   std::string target, std::string hash) {
+                                   std::string target, std::string precision,
+                                   std::string hash) {
   PackageDescription package{
-      design.name, std::move(target), std::move(hash), {}, {}};
+      design.name, std::move(target), std::move(precision), std::move(hash), {},
+      {}};
   package.manifest = manifestOf(design, package);
   return package;
 }

@@ -35,8 +35,9 @@ struct EntryDescription {
 struct PackageDescription {
   std::string design;
   std::string target;
-  std::string hash;     ///< 64 hex digits
-  std::string manifest; ///< JSON
+  std::string precision; ///< of tensors with tokens: "fp32", "bf16"
+  std::string hash;      ///< 64 hex digits
+  std::string manifest;  ///< JSON
   std::vector<EntryDescription> entries;
 };
 
@@ -54,7 +55,8 @@ struct PackageCode {
 /// All but the entries, which are known when the design has become kernels
 /// (KernelEntries.h).
 PackageDescription describePackage(const dsl::CheckedDesign &design,
-                                   std::string target, std::string hash);
+                                   std::string target, std::string precision,
+                                   std::string hash);
 
 } // namespace decay
 

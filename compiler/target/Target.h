@@ -40,6 +40,10 @@ struct TargetArtefact {
 /// is wanted for. Absent: the target's usual ones.
 inline constexpr const char *headDimsAttribute = "decay.head_dims";
 
+/// On a module, the name of the precision that is wanted, one of
+/// Target::precisions(). Absent: the first of them.
+inline constexpr const char *precisionAttribute = "decay.precision";
+
 class Target {
 public:
   virtual ~Target() = default;
@@ -54,6 +58,10 @@ public:
 
   /// Sizes of K and V that the target has code for; empty: any.
   virtual llvm::ArrayRef<int64_t> headDims() const { return {}; }
+
+  /// Types that tensors with tokens may have: "fp32", "bf16". The first is
+  /// what a package has unless another is asked for.
+  virtual llvm::ArrayRef<llvm::StringRef> precisions() const = 0;
 
   /// In the order in which they run.
   virtual llvm::ArrayRef<Phase> phases() const = 0;

@@ -240,7 +240,8 @@ Status Trainer::resume(const Checkpoint &checkpoint) {
   if (design != parts.kernels.design.manifest().hash)
     return Status::user(
         "the design is not the one that this run began with (its package has "
-        "another hash); use the old file, or another --job.dump_folder");
+        "another hash: by another file, compiler, target or precision); use "
+        "the old ones, or another --job.dump_folder");
   DECAY_ASSIGN_OR_RETURN(std::string tokenizer,
                          jsonString(state.extra, "tokenizer", file));
   if (tokenizer != parts.dataset.tokenizer.hash())

@@ -84,6 +84,10 @@ public:
     registerCpuCodegenPasses();
     registerCpuLoweringPasses();
   }
+  llvm::ArrayRef<llvm::StringRef> precisions() const override {
+    static constexpr llvm::StringRef names[] = {"fp32"};
+    return names;
+  }
   llvm::ArrayRef<Phase> phases() const override { return cpuPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return cpuArtefacts;

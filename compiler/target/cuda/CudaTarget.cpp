@@ -110,6 +110,10 @@ public:
     static constexpr int64_t sizes[] = {64, 128};
     return sizes;
   }
+  llvm::ArrayRef<llvm::StringRef> precisions() const override {
+    static constexpr llvm::StringRef names[] = {"bf16", "fp32"};
+    return names;
+  }
   llvm::ArrayRef<Phase> phases() const override { return cudaPhases; }
   llvm::ArrayRef<TargetArtefact> artefacts() const override {
     return descriptions;

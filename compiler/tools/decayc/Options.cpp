@@ -123,6 +123,9 @@ void addOptions(CLI::App &app, Options &options) {
          "several; code for processors serves any")
       ->delimiter(',')
       ->allow_extra_args(false);
+  app.add_option("--precision", options.request.precision,
+                 "of tensors with tokens: fp32, bf16 (default: the target's "
+                 "usual one)");
   app.add_option("--snapshot-dir", options.snapshots,
                  "keep the module after each phase there");
   app.add_flag("--list", options.list,

@@ -63,22 +63,23 @@ def _source(design):
         raise FileNotFoundError(f"there is no design file {name}") from None
 
 
-def compile_design(design, target="cpu", decayc=None, **settings):
+def compile_design(design, target="cpu", decayc=None, precision=None, **settings):
     """The path of the package of a library design, `file.decay` or `file.decay:name`, compiled unless it is in the cache.
 
-    Settings are decayc's: granularity="scalar", sharing=True, p=0.9. Raises DesignError for a wrong design or setting,
+    Settings are decayc's: granularity="scalar", sharing=True, p=0.9. precision: "fp32" or "bf16", of tensors with tokens;
+    None: the target's usual one. Raises DesignError for a wrong design or setting,
     FileNotFoundError without a compiler or a file, RuntimeError when the compiler cannot do its work. The compiler's
     warnings are Python's.
     """
     decayc = find_decayc(decayc)
     design = os.fspath(design)
     flags = [f"{name}={_value(value)}" for name, value in sorted(settings.items())]
-    key = hashlib.sha256(json.dumps([_source(design), flags, target, _fingerprint(decayc)]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([_source(design), flags, target, precision, _fingerprint(decayc)]).encode()).hexdigest()
     home = cache_folder() / key[:32]
     if not home.is_dir():
         home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home.parent) as made:
-            _run(decayc, design, target, flags, made)
+            _run(decayc, design, target, precision, flags, made)
             try:
                 os.rename(made, home)
                 os.mkdir(made)  # for the context to remove
@@ -88,8 +89,10 @@ def compile_design(design, target="cpu", decayc=None, **settings):
     return str(next(home.glob("*.so")))
 
 
-def _run(decayc, design, target, flags, folder):
+def _run(decayc, design, target, precision, flags, folder):
     words = [decayc, design, f"--target={target}", "-o", folder]
+    if precision:
+        words.append(f"--precision={precision}")
     for flag in flags:
         words += ["--set", flag]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

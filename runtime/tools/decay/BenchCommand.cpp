@@ -218,8 +218,7 @@ Result<std::string> benchTrain(const TrainOptions &options) {
   DECAY_ASSIGN_OR_RETURN(
       Machine machine,
       Machine::create(config.threads, config.device, config.activationType()));
-  DesignRequest request{
-      config.design, {}, std::string(machine.device->target())};
+  DesignRequest request = DesignRequest::forMachine(machine, config.design);
   DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, packageFolder()));

@@ -15,6 +15,7 @@ Result<std::string> compileDesign(const DesignRequest &request,
   compile.design = request.design;
   compile.settings = request.settings;
   compile.target = request.target;
+  compile.precision = request.precision;
   compile.outputDirectory = folder.string();
   CompileOutcome outcome = decay::compileDesign(compile);
   if (outcome.exitCode != 0)

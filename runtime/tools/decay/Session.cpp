@@ -25,6 +25,15 @@ Result<Machine> Machine::create(int64_t threads, const std::string &device,
   return machine;
 }
 
+DesignRequest DesignRequest::forMachine(const Machine &machine,
+                                        std::string design) {
+  bool isBfloat = machine.device->activationType() == NumberType::BF16;
+  return {std::move(design),
+          {},
+          std::string(machine.device->target()),
+          isBfloat ? "bf16" : "fp32"};
+}
+
 static Result<KernelLibrary> compileOne(const DesignRequest &request,
                                         const std::filesystem::path &folder) {
   if (std::filesystem::path(request.design).extension() != ".so") {
@@ -46,8 +55,9 @@ Result<Packages> compilePackages(const DesignRequest &request,
   Packages packages{std::move(design), std::nullopt};
   if (packages.design.manifest().position != Position::Tpe)
     return packages;
-  DECAY_ASSIGN_OR_RETURN(KernelLibrary tpe,
-                         compileOne({"tpe", {}, request.target}, folder));
+  DECAY_ASSIGN_OR_RETURN(
+      KernelLibrary tpe,
+      compileOne({"tpe", {}, request.target, request.precision}, folder));
   packages.tpe.emplace(std::move(tpe));
   return packages;
 }
@@ -63,6 +73,7 @@ Json Packages::record(const DesignRequest &request) const {
                  {"design_settings", settings},
                  {"design_hash", design.manifest().hash},
                  {"design_target", design.target()},
+                 {"design_precision", request.precision},
                  {"design_package",
                   std::filesystem::path(design.path()).filename().string()}};
   record["tpe_package"] =
@@ -72,8 +83,10 @@ Json Packages::record(const DesignRequest &request) const {
 }
 
 static DesignRequest requestOf(const Json &config, std::string design) {
-  DesignRequest request{
-      std::move(design), {}, config.value("design_target", "")};
+  DesignRequest request{std::move(design),
+                        {},
+                        config.value("design_target", ""),
+                        config.value("design_precision", "")};
   for (const Json &setting : config.value("design_settings", Json::array()))
     if (setting.is_array() && setting.size() == 2 && setting[0].is_string() &&
         setting[1].is_string())
@@ -140,6 +153,7 @@ static Result<Packages> packagesFor(std::string_view target, const Json &config,
   DesignRequest request = package.empty() ? requestOf(config, design)
                                           : DesignRequest{package, {}, ""};
   request.target = target;
+  request.precision.clear();
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, folder / target));
   const Manifest &found = packages.design.manifest();

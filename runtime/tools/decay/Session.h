@@ -37,7 +37,11 @@ struct Machine {
 struct DesignRequest {
   std::string design;
   std::vector<std::pair<std::string, std::string>> settings;
-  std::string target = {}; ///< empty: the default
+  std::string target = {};    ///< empty: the default
+  std::string precision = {}; ///< "fp32", "bf16"; empty: the target's usual
+
+  /// What a machine computes in, for training on it.
+  static DesignRequest forMachine(const Machine &machine, std::string design);
 };
 
 /// The packages of a model, compiled if they are missing.

@@ -144,8 +144,7 @@ Result<Workplace> openWorkplace(const TrainConfig &config,
                          Machine::create(config.threads, config.device,
                                          config.activationType(),
                                          place.localRank));
-  DesignRequest request{
-      config.design, {}, std::string(machine.device->target())};
+  DesignRequest request = DesignRequest::forMachine(machine, config.design);
   DECAY_ASSIGN_OR_RETURN(request.settings, config.designSettings());
   DECAY_ASSIGN_OR_RETURN(Packages packages,
                          compilePackages(request, run.path() / "packages"));

@@ -2,12 +2,12 @@
 
     against_oracle.py FOLDER... [--oracle PROGRAM] [--only PART] [--lengths 1,63,...] [--widths 64,128]
     against_oracle.py FOLDER... --adversarial    λ of 0, 1, 1 - 2^-24, 1e-30, subnormal, spikes; saturated gates
-    against_oracle.py FOLDER... --device cpu     the same of packages for the processor, in fp32
+    against_oracle.py FOLDER... --device cpu     the same of packages for the processor
 
 FOLDERs are searched for packages; which design and settings one is, its manifest says. `lambda_times.decay` beside this
 file gives --adversarial nearly any λ: compile it into FOLDER, with and without --granularity=scalar. Outputs and
 workspaces hold NaN before a launch (a workspace behind its fault slot). An element may be off by 4 times its bound,
-outputs by an rms of 5e-3 and gradients by one of 8e-3, unless all errors of a tensor are under 1/32 of their bounds (its true
+outputs by an rms of 5e-3 and gradients by one of 8e-3 (packages in fp32: 3e-6), unless all errors of a tensor are under 1/32 of their bounds (its true
 values are small rests of large sums; counted as cancelled). One line a package; exit code 1 if one fails.
 """
 import argparse
@@ -28,8 +28,8 @@ import packages
 from oracle import BFLOAT, Error, OraclePerThread, Refused
 
 HERE = pathlib.Path(__file__).resolve().parent
-LARGEST_RMS = {"cuda": {"forward": 5e-3, "step": 5e-3, "backward": 8e-3},
-               "cpu": {"forward": 3e-6, "step": 3e-6, "backward": 3e-6}}
+LARGEST_RMS = {"bf16": {"forward": 5e-3, "step": 5e-3, "backward": 8e-3},
+               "fp32": {"forward": 3e-6, "step": 3e-6, "backward": 3e-6}}
 # A tensor whose errors are all under this share of their bounds has sums of terms that cancel: its rms says by how much.
 CANCELLED = 1 / 32
 LENGTHS = [1, 15, 17, 63, 65, 500, 1000]
@@ -79,6 +79,7 @@ class Subject:
         self.package = packages.TorchPackage(str(path))
         manifest = self.package.manifest
         own = HERE / f"{manifest['design']}.decay"
+        self.precision = manifest["precision"]
         settings = {setting["name"]: setting["value"] for setting in manifest["settings"]}
         self.oracle = OraclePerThread(program, own if own.exists() else manifest["design"], settings)
         self.lock = threading.Lock()  # one launch at a time; the oracle is what takes long
@@ -89,7 +90,7 @@ class Subject:
     def title(self):
         named = [setting["value"] for setting in self.package.manifest["settings"]
                  if setting["value"] != setting["default"]]
-        return " ".join([self.package.manifest["design"], *named])
+        return " ".join([self.package.manifest["design"], *named, self.precision])
 
     def dims(self, sizes, offsets, device):
         seqlens = None if offsets is None else torch.tensor(offsets, dtype=torch.int64, device=device)
@@ -134,7 +135,7 @@ class Subject:
             given = {key: tensor.float().cpu().numpy() for key, tensor in tensors.items()}
             function = "forward" if case.role == "step" else case.role
             wanted = self.oracle.ask(function, self.dims(case.sizes, None, "cpu")[0], given, case.offsets,
-                                     bfloat=self.device == "cuda")
+                                     bfloat=self.precision == "bf16")
         except Refused:
             self.refused += 1
             return
@@ -165,7 +166,7 @@ class Subject:
                 self.lines.append(f"{case}, λ {number}: '{problem}' does not name {place}")
 
     def note(self, case, where, output, error, with_rms):
-        largest = LARGEST_RMS[self.device][case.role] if with_rms else float("inf")
+        largest = LARGEST_RMS[self.precision][case.role] if with_rms else float("inf")
         self.tensors += 1
         self.worst = max(self.worst, error.worst)
         if error.finite and error.rms > largest and error.worst <= CANCELLED:

@@ -1,6 +1,6 @@
 """Compiles the packages that the checks on a GPU want.
 
-    make_packages.py FOLDER [--decayc PROGRAM] [--target cuda|cpu] [--jobs 2] [--full] [--only NAME-SETTING-VALUE,...]
+    make_packages.py FOLDER [--decayc PROGRAM] [--target cuda|cpu] [--precision bf16|fp32] [--jobs 2] [--full] [--only NAME-SETTING-VALUE,...]
 
 Every design and variant of the library at its defaults, with its other granularity and with shared k; positions and the
 authors' form of some; lambda_times in both granularities. --full: every value of every setting of each, others at their
@@ -59,6 +59,7 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--decayc", default="build/bin/decayc")
     parser.add_argument("--target", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--precision", choices=["bf16", "fp32"], help="the default: the target's")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", type=lambda text: text.split(","), help="folders' names")
@@ -68,6 +69,8 @@ def main():
         design, settings = item
         name = name_of(design, settings)
         words = [given.decayc, design, f"--target={given.target}", "-o", str(given.folder / name)]
+        if given.precision:
+            words.append(f"--precision={given.precision}")
         for setting in settings:
             words += ["--set", setting]
         done = subprocess.run(words, text=True, capture_output=True, check=False)

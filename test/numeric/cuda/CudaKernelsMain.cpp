@@ -1,7 +1,7 @@
 //===- CudaKernelsMain.cpp - GPU kernels in the emulator ------------------===//
 //
-// cuda_kernels_vs_oracle [--full] [part of a name]
-// Designs that together use every construct, with bf16 inputs, against the
+// cuda_kernels_vs_oracle [--full] [--bf16|--fp32] [part of a name]
+// Designs that together use every construct, in either precision, against the
 // float64 oracle, by the bound of each element and the rms of each tensor;
 // cu_seqlens that do not add up must be named; the emulator reports races and
 // stray accesses. --full: all settings of all designs. One line a design; exit
@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   bool full = false;
-  std::string only;
+  std::string only, precision;
 };
 
 const LibraryCase chosen[] = {
@@ -110,10 +110,10 @@ void judgeBadSequences(const EmulatedDesign &design, Random &random,
   }
 }
 
-Judgement judgeCase(const LibraryCase &libraryCase) {
+Judgement judgeCase(const LibraryCase &libraryCase, const Standard &standard) {
   Judgement judgement;
   std::string problem;
-  auto design = EmulatedDesign::compile(libraryCase, problem);
+  auto design = EmulatedDesign::compile(libraryCase, standard, problem);
   if (!design) {
     judgement.faults.push_back("does not compile: " + problem);
     return judgement;
@@ -144,12 +144,29 @@ Judgement judgeCase(const LibraryCase &libraryCase) {
   return judgement;
 }
 
+void print(const std::string &name, const Judgement &judgement) {
+  std::printf("%s %s: %lld tensors, %lld launches cut sequences, %lld tensors "
+              "kept, worst rms %.2f of what is allowed (%s), worst error/bound "
+              "%.2f (%s)\n",
+              judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
+              static_cast<long long>(judgement.tensors),
+              static_cast<long long>(judgement.cutSequences),
+              static_cast<long long>(judgement.kept), judgement.worst,
+              judgement.worstAt.c_str(), judgement.worstElement,
+              judgement.worstElementAt.c_str());
+  for (const std::string &fault : judgement.faults)
+    std::printf("    %s\n", fault.c_str());
+  std::fflush(stdout);
+}
+
 Options parse(int count, char **arguments) {
   Options options;
   for (int index = 1; index < count; ++index) {
     std::string argument = arguments[index];
     if (argument == "--full")
       options.full = true;
+    else if (argument == "--bf16" || argument == "--fp32")
+      options.precision = argument.substr(2);
     else
       options.only = argument;
   }
@@ -169,22 +186,14 @@ int main(int count, char **arguments) {
     if (name.find(options.only) == std::string::npos ||
         !check(libraryCase, problem))
       continue;
-    Judgement judgement = judgeCase(libraryCase);
-    ++judged;
-    failed += !judgement.faults.empty();
-    std::printf("%s %s: %lld tensors, %lld launches cut sequences, %lld "
-                "tensors kept, worst "
-                "rms "
-                "%.2f of what is allowed (%s), worst error/bound %.2f (%s)\n",
-                judgement.faults.empty() ? "ok     " : "FAILED ", name.c_str(),
-                static_cast<long long>(judgement.tensors),
-                static_cast<long long>(judgement.cutSequences),
-                static_cast<long long>(judgement.kept), judgement.worst,
-                judgement.worstAt.c_str(), judgement.worstElement,
-                judgement.worstElementAt.c_str());
-    for (const std::string &fault : judgement.faults)
-      std::printf("    %s\n", fault.c_str());
-    std::fflush(stdout);
+    for (const Standard &standard : {bf16Standard, fp32Standard}) {
+      if (!std::string(standard.precision).starts_with(options.precision))
+        continue;
+      Judgement judgement = judgeCase(libraryCase, standard);
+      ++judged;
+      failed += !judgement.faults.empty();
+      print(name + " " + standard.precision, judgement);
+    }
   }
   std::printf("cuda_kernels_vs_oracle: %lld designs, %lld failed\n",
               static_cast<long long>(judged), static_cast<long long>(failed));

@@ -65,7 +65,8 @@ void add(std::vector<char> &bytes, const void *value, size_t size) {
 } // namespace
 
 std::unique_ptr<EmulatedDesign>
-EmulatedDesign::compile(const LibraryCase &libraryCase, std::string &problem) {
+EmulatedDesign::compile(const LibraryCase &libraryCase,
+                        const Standard &standard, std::string &problem) {
   auto checked = check(libraryCase, problem);
   if (!checked)
     return nullptr;
@@ -73,6 +74,7 @@ EmulatedDesign::compile(const LibraryCase &libraryCase, std::string &problem) {
   request.design = libraryCase.design;
   request.settings = libraryCase.settings;
   request.target = "cuda";
+  request.precision = standard.precision;
   request.headDims = {{64, 64}, {128, 128}, {64, 128}, {128, 64}};
   EmitOutcome chunks = emitDesign(request, "chunk", "");
   if (chunks.exitCode != 0) {
@@ -80,6 +82,7 @@ EmulatedDesign::compile(const LibraryCase &libraryCase, std::string &problem) {
     return nullptr;
   }
   std::unique_ptr<EmulatedDesign> made(new EmulatedDesign);
+  made->standard = standard;
   made->context = std::make_unique<mlir::MLIRContext>(
       mlir::MLIRContext::Threading::DISABLED);
   made->context->loadDialect<chunk::ChunkDialect, mlir::arith::ArithDialect,
@@ -120,7 +123,8 @@ NamedFields EmulatedDesign::draw(const Sizes &sizes, Random &random,
   for (auto &[name, field] : inputs)
     if (field.axes & ir::axisBit(ir::Axis::Token))
       for (double &value : field.values)
-        value = fromBfloat(toBfloat(value));
+        value = standard.isBfloat() ? fromBfloat(toBfloat(value))
+                                    : static_cast<float>(value);
   return inputs;
 }
 
@@ -129,7 +133,7 @@ EmulatedDesign::pack(const Operand &operand,
                      const std::vector<double> &values) const {
   Tensor tensor;
   for (double value : values)
-    if (operand.isBfloat()) {
+    if (isBfloat(operand)) {
       uint16_t half = toBfloat(value);
       add(tensor.bytes, &half, sizeof half);
     } else {
@@ -140,11 +144,11 @@ EmulatedDesign::pack(const Operand &operand,
 }
 
 std::vector<double> EmulatedDesign::unpack(const Operand &operand,
-                                           const Tensor &tensor) {
+                                           const Tensor &tensor) const {
   std::vector<double> values;
   const char *at = tensor.bytes.data(), *end = at + tensor.bytes.size();
   while (at < end)
-    if (operand.isBfloat()) {
+    if (isBfloat(operand)) {
       uint16_t half;
       std::memcpy(&half, at, sizeof half);
       values.push_back(fromBfloat(half));
@@ -214,7 +218,7 @@ EmulatedDesign::allocate(const std::string &entry, const Sizes &sizes,
     } else {
       int64_t number = elements(operand.shape, sizes, true, hasPairs);
       // Not a number until it is written.
-      tensor.bytes.assign(number * (operand.hasTokens() ? 2 : 4), '\xff');
+      tensor.bytes.assign(number * bytesOf(operand), '\xff');
     }
     tensor.rowStride = elements(operand.shape, sizes, false, hasPairs);
   }
@@ -232,8 +236,7 @@ void EmulatedDesign::keep(const Sizes &sizes, bool states,
   for (const Operand &operand : operands.at("forward"))
     if (operand.isKept()) {
       int64_t number = elements(operand.shape, sizes, true, hasPairs);
-      forward.at(operand.name)
-          .bytes.assign(number * (operand.isBfloat() ? 2 : 4), '\xff');
+      forward.at(operand.name).bytes.assign(number * bytesOf(operand), '\xff');
     }
   launch("forward", sizes, forward, judgement);
   for (const Operand &operand : operands.at("forward"))
@@ -382,7 +385,7 @@ void EmulatedDesign::compareElements(const Operand &operand,
   for (size_t index = 0; index < got.size(); ++index) {
     double bound = wanted.boundAt(index), right = wanted.values[index];
     if (operand.hasTokens())
-      bound += bfloatRounding * std::fabs(right); // rounded once more
+      bound += standard.rounding * std::fabs(right); // rounded once more
     double excess = std::fabs(got[index] - right) - tinyDifference;
     if (!(excess <= 0) && std::isfinite(bound))
       worst =
@@ -399,12 +402,14 @@ void EmulatedDesign::compareElements(const Operand &operand,
 }
 
 /// The same inputs, off by what bf16 rounds.
-static NamedFields rounded(NamedFields inputs) {
+NamedFields EmulatedDesign::rounded(NamedFields inputs) const {
+  if (!standard.isBfloat())
+    return inputs;
   for (auto &[name, field] : inputs)
     if (name == "v" || name == "d_o" ||
         llvm::StringRef(name).ends_with("state"))
       for (double value : field.values)
-        field.bounds.push_back(bfloatRounding * std::fabs(value));
+        field.bounds.push_back(standard.rounding * std::fabs(value));
   return inputs;
 }
 
@@ -432,7 +437,7 @@ void EmulatedDesign::judgeSomeGradients(const Sizes &sizes,
     if (right.fault || slot.code)
       return;
     compare("backward", "some gradients, " + describe(sizes), right.results,
-            tensors, largestGradient, judgement);
+            tensors, standard.largestGradient, judgement);
   }
 }
 
@@ -456,7 +461,9 @@ bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
   if (right.fault || slot.code)
     return false;
   compare(entry, where, right.results, tensors,
-          entry == "backward" ? largestGradient : largestForward, judgement);
+          entry == "backward" ? standard.largestGradient
+                              : standard.largestForward,
+          judgement);
   return true;
 }
 
@@ -479,7 +486,7 @@ bool EmulatedDesign::judgeSteps(const Sizes &sizes, const NamedFields &inputs,
         Tensor &tensor = tensors.at(operand.name);
         int64_t row = elements(operand.shape, sizes, false, false);
         tensor.rowStride = row * sizes.T;
-        tensor.offset = t * row * 2;
+        tensor.offset = t * row * bytesOf(operand);
       }
     one.position = sizes.position + t;
     launch("step", one, tensors, judgement);
@@ -488,7 +495,7 @@ bool EmulatedDesign::judgeSteps(const Sizes &sizes, const NamedFields &inputs,
         tensors.at("initial_" + name.substr(6)).bytes = tensor.bytes;
   }
   compare("step", "steps " + describe(sizes), right.results, tensors,
-          largestForward, judgement);
+          standard.largestForward, judgement);
   return true;
 }
 

@@ -12,14 +12,22 @@
 
 namespace decay::test {
 
-/// RMS(kernel - oracle) / RMS(oracle) that tensors may have, by what they are.
-inline constexpr double largestForward = 5e-3, largestGradient = 8e-3,
-                        largestParameter = 1e-6;
+/// What kernels of a precision are held to.
+struct Standard {
+  const char *precision; ///< as decayc has it
+  /// RMS(kernel - oracle) / RMS(oracle) that tensors may have.
+  double largestForward, largestGradient;
+  /// The unit roundoff of tensors with tokens, in units of the oracle's. Every
+  /// element must be inside its bound; under bf16 v, d_o and states are off by
+  /// a rounding of themselves: as results are linear in them, that is the
+  /// absolute recurrence A.
+  double rounding;
 
-/// bf16's unit roundoff in units of the oracle's. Every element must be inside
-/// its bound, where v, d_o and states are off by a rounding of themselves: as
-/// results are linear in them, that is the absolute recurrence A.
-inline constexpr double bfloatRounding = 0x1p16;
+  bool isBfloat() const { return rounding > 1; }
+};
+inline constexpr Standard bf16Standard{"bf16", 5e-3, 8e-3, 0x1p16};
+inline constexpr Standard fp32Standard{"fp32", 3e-6, 3e-6, 1};
+inline constexpr double largestParameter = 1e-6;
 
 /// A mean over fewer numbers says how far their sums cancel, not how well they
 /// were computed.
@@ -40,9 +48,10 @@ class EmulatedDesign {
 public:
   /// Null with the reason in `problem` where the design does not compile.
   static std::unique_ptr<EmulatedDesign> compile(const LibraryCase &libraryCase,
+                                                 const Standard &standard,
                                                  std::string &problem);
 
-  /// Random inputs; what has tokens is rounded to bf16.
+  /// Random inputs; what has tokens is rounded to the precision.
   NamedFields draw(const Sizes &sizes, Random &random,
                    double parameterNoise) const;
 
@@ -83,8 +92,8 @@ private:
     bool written;
     bool hasTokens() const { return shape.find('T') != std::string::npos; }
     bool isKept() const { return name.starts_with("kept_"); }
-    /// Else fp32.
-    bool isBfloat() const {
+    /// Else fp32, as everything is in that precision.
+    bool hasPrecision() const {
       return hasTokens() || (isKept() && shape.find('V') != std::string::npos);
     }
   };
@@ -95,9 +104,16 @@ private:
   };
   using Tensors = std::map<std::string, Tensor>;
 
+  bool isBfloat(const Operand &operand) const {
+    return standard.isBfloat() && operand.hasPrecision();
+  }
+  int64_t bytesOf(const Operand &operand) const {
+    return isBfloat(operand) ? 2 : 4;
+  }
+  NamedFields rounded(NamedFields inputs) const;
   Tensor pack(const Operand &operand, const std::vector<double> &values) const;
-  static std::vector<double> unpack(const Operand &operand,
-                                    const Tensor &tensor);
+  std::vector<double> unpack(const Operand &operand,
+                             const Tensor &tensor) const;
   Tensors allocate(const std::string &entry, const Sizes &sizes, bool states,
                    const NamedFields &inputs) const;
   void keep(const Sizes &sizes, bool states, const NamedFields &inputs,
@@ -112,6 +128,7 @@ private:
                        const Field &wanted, const std::vector<double> &got,
                        Judgement &judgement) const;
 
+  Standard standard = bf16Standard;
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> oracle, kernels;
   std::map<std::string, std::vector<Operand>> operands;

@@ -51,12 +51,12 @@ constexpr int64_t typeBytes[] = {4, 2}; // by DecayType
 bool hasTokens(const OperandDescription &operand) {
   return llvm::StringRef(operand.shape).contains('T');
 }
-/// What has a row per token is bf16, and so are states that are kept for each
-/// chunk; all else is fp32.
-DecayType typeOf(const OperandDescription &operand) {
+/// The package's precision is that of what has a row per token, and of states
+/// that are kept for each chunk; all else is fp32.
+bool hasPrecision(const OperandDescription &operand) {
   llvm::StringRef shape = operand.shape;
-  bool isKeptState = shape.starts_with("S ") && shape.ends_with(" V");
-  return hasTokens(operand) || isKeptState ? DECAY_BF16 : DECAY_F32;
+  return hasTokens(operand) ||
+         (shape.starts_with("S ") && shape.ends_with(" V"));
 }
 
 class TableEmitter {
@@ -70,6 +70,10 @@ public:
 
 private:
   llvm::Constant *int64(int64_t value) { return tables.int64(value); }
+  DecayType typeOf(const OperandDescription &operand) const {
+    return hasPrecision(operand) && package.precision == "bf16" ? DECAY_BF16
+                                                                : DECAY_F32;
+  }
   llvm::Constant *product(const Product &value);
   llvm::Constant *extent(const Extent &value);
   llvm::Constant *schedule(const Schedule &row);
@@ -206,7 +210,9 @@ TableEmitter::glueEntry(const EntryDescription &entry,
   return tables.global(
       "glue_" + entry.role,
       tables.structure(
-          {tables.operandTable(entry, typeOf), rules(entry), int64(count),
+          {tables.operandTable(
+               entry, [&](const auto &operand) { return typeOf(operand); }),
+           rules(entry), int64(count),
            tables.global("parts_" + entry.role, *partTable),
            int64(static_cast<int64_t>(
                (*partTable)->getType()->getArrayNumElements())),

@@ -10,7 +10,8 @@ def PtxMath : Pass<"ptx-math", "mlir::ModuleOp"> {
   let description = [{
     exp, log, tanh, ... and the quotient of f32 become a few instructions each, so that no
     library of device functions is linked. The errors are in PtxMath.cpp, beside each formula;
-    `fastmath<afn>` on exp, log and log2 takes the shorter formula. On f64 there are exp, exp2,
+    `fastmath<afn>` on exp, log and log2 takes the shorter formula; in a module of precision fp32
+    exp has fp32's digits and quotients are exact. On f64 there are exp, exp2,
     sin and cos, for angles. A math operation that has no form here and no instruction is an
     error: LLVM would end the process.
   }];

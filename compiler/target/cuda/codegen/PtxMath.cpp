@@ -7,6 +7,7 @@
 // function, found by Remez' exchange.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/target/Target.h"
 #include "compiler/target/cuda/codegen/PtxNumbers.h"
 
 #include "mlir/IR/Matchers.h"
@@ -39,9 +40,33 @@ Value exp2(Numbers n, Value x) {
 /// 4 u + |x| u.
 Value shortExp(Numbers n, Value x) { return exp2(n, n.mul(x, log2e)); }
 
+/// 1.5 u, and right where the result is subnormal, 0 or infinite: 2^k times a
+/// polynomial of what k ln 2 leaves of x, the power in two factors, as one might
+/// be beyond the range.
+Value exactExp(Numbers n, Value x) {
+  static constexpr double c[] = {0.499999940, 0.166665196, 0.0416684002,
+                                 0.00836885069, 0.00138143206};
+  constexpr double magic = 0x1.8p23, ln2High = 0.693359375,
+                   ln2Low = -2.12194440e-4;
+  Value limited = n.clamp(x, -104, 104);
+  Value shifted = n.fma(limited, log2e, n.constant(magic));
+  Value k = n.sub(shifted, n.constant(magic));
+  Value rest = n.fma(k, -ln2Low, n.fma(k, -ln2High, limited));
+  Value sum = n.fma(n.mul(rest, rest), n.polynomial(rest, c), rest);
+  sum = n.add(sum, n.constant(1));
+  Value whole = n.subInteger(n.bits(shifted), n.bits(n.constant(magic)));
+  Value half = n.shiftRight(whole, 1);
+  for (Value part : {half, n.subInteger(whole, half)})
+    sum = n.make<arith::MulFOp>(
+        {sum, n.fromBits(n.shiftLeft(n.addInteger(part, n.integer(127)), 23))});
+  return sum;
+}
+
 /// 7 u. What the product with log2e loses becomes a factor near 1; the clamp
 /// keeps it finite where the result is 0 or infinite.
 Value exp(Numbers n, Value x) {
+  if (n.isExact)
+    return exactExp(n, x);
   Value c = n.clamp(x, -104, 104);
   Value product = n.mul(c, log2e);
   Value lost = n.fma(c, log2e, n.neg(product));
@@ -311,25 +336,30 @@ bool allowsApproximation(mlir::Operation *op) {
 }
 
 /// The value in place of the operation's, or null if there is no formula.
-Value expand(mlir::Operation *op) {
+Value expand(mlir::Operation *op, bool isExact) {
   auto real = llvm::dyn_cast<mlir::FloatType>(op->getResult(0).getType());
   if (!real)
     return nullptr;
   mlir::OpBuilder builder(op);
-  Numbers numbers{builder, op->getLoc(), real};
+  Numbers numbers{builder, op->getLoc(), real, isExact};
   llvm::StringRef name = op->getName().getStringRef();
   for (const UnaryForm &row : unaryForms)
     if (row.operation == name && row.width == real.getWidth())
       return (allowsApproximation(op) ? row.shorter
                                       : row.usual)(numbers, op->getOperand(0));
+  // The processor has an exact division, of many instructions.
+  bool isDivision = llvm::isa<arith::DivFOp>(op);
   for (const BinaryForm &row : binaryForms)
-    if (row.operation == name && real.isF32())
+    if (row.operation == name && real.isF32() && !(isExact && isDivision))
       return row.form(numbers, op->getOperand(0), op->getOperand(1));
   return nullptr;
 }
 
 struct PtxMath : impl::PtxMathBase<PtxMath> {
   void runOnOperation() final {
+    auto precision =
+        getOperation()->getAttrOfType<mlir::StringAttr>(precisionAttribute);
+    bool isExact = precision && precision.getValue() == "fp32";
     llvm::SmallVector<mlir::Operation *> candidates;
     getOperation().walk([&](mlir::Operation *op) {
       if (op->getNumResults() == 1 &&
@@ -339,7 +369,7 @@ struct PtxMath : impl::PtxMathBase<PtxMath> {
         candidates.push_back(op);
     });
     for (mlir::Operation *op : candidates) {
-      if (Value value = expand(op)) {
+      if (Value value = expand(op, isExact)) {
         op->replaceAllUsesWith(mlir::ValueRange{value});
         op->erase();
       } else if (!llvm::isa<arith::DivFOp>(op)) {

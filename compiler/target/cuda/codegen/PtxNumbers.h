@@ -15,6 +15,8 @@ struct PtxNumbers {
   mlir::OpBuilder &builder;
   mlir::Location place;
   mlir::FloatType real;
+  /// Whether functions shall have fp32's digits before they are fast.
+  bool isExact = false;
 
   template <typename Op> Value make(mlir::ValueRange operands) {
     return Op::create(builder, place, operands);
@@ -72,6 +74,9 @@ struct PtxNumbers {
   }
   Value shiftLeft(Value x, int64_t places) {
     return make<mlir::arith::ShLIOp>({x, integer(places)});
+  }
+  Value shiftRight(Value x, int64_t places) { ///< signed
+    return make<mlir::arith::ShRSIOp>({x, integer(places)});
   }
   Value toReal(Value x) {
     return mlir::arith::SIToFPOp::create(builder, place, real, x);

@@ -33,29 +33,25 @@ constexpr unsigned token = axisBit(Axis::Token), layer = axisBit(Axis::Layer),
 struct FormRow {
   llvm::StringLiteral op; ///< that makes the tile; empty: any
   unsigned axes;          ///< that the tile has, beside others
-  Form forms[4];          ///< in blocks of columns, bands, step, elements
+  Form forms[5];          ///< in the order of the schemes
 };
 
 /// The first row that a tile answers to is taken.
+constexpr Form thread = Form::thread, columns = Form::columns,
+               rows = Form::rows, layers = Form::layers, saved = Form::saved;
 constexpr FormRow forms[] = {
     // An initialiser's thread has one layer.
-    {"chunk.random",
-     0,
-     {Form::thread, Form::thread, Form::thread, Form::thread}},
-    {"chunk.restore",
-     channel | value,
-     {Form::saved, Form::saved, Form::saved, Form::saved}},
-    {"", layer, {Form::layers, Form::layers, Form::layers, Form::layers}},
-    {"", token | value, {Form::rows, Form::rows, Form::rows, Form::rows}},
-    {"",
-     token | channel,
-     {Form::columns, Form::rows, Form::columns, Form::columns}},
-    {"", token, {Form::columns, Form::columns, Form::columns, Form::columns}},
+    {"chunk.random", 0, {thread, thread, thread, thread, thread}},
+    {"chunk.restore", channel | value, {saved, saved, saved, saved, saved}},
+    {"", layer, {layers, layers, layers, layers, layers}},
+    {"", token | value, {rows, rows, rows, rows, rows}},
+    {"", token | channel, {columns, rows, columns, columns, columns}},
+    {"", token, {columns, columns, columns, columns, columns}},
     {"",
      channel | value,
-     {Form::accumulators, Form::accumulators, Form::pieces,
-      Form::accumulators}},
-    {"", 0, {Form::thread, Form::thread, Form::thread, Form::thread}},
+     {Form::accumulators, Form::accumulators, Form::pieces, Form::accumulators,
+      Form::slices}},
+    {"", 0, {thread, thread, thread, thread, thread}},
 };
 
 Form formFor(mlir::Operation *op, chunk::TileType type, Scheme scheme) {
@@ -71,7 +67,7 @@ Place placeOf(mlir::Operation *op, Value made, Scheme scheme) {
   if (scheme == Scheme::step)
     return Place::registers;
   if (mlir::isa<chunk::ReadOp>(op))
-    return Place::shared;
+    return scheme == Scheme::tokens ? Place::plain : Place::shared;
   bool isFused = false;
   for (mlir::Operation *user : made.getUsers()) {
     if (mlir::isa<chunk::RecurrenceOp, chunk::StateOp,
@@ -105,17 +101,29 @@ bool isTurned(Value state, Scheme scheme) {
          sweep.getBody().front().getOps<chunk::RecurrenceGradientOp>().empty();
 }
 
+/// The gradients of q, k and λ have the channels' axis: backward keeps states
+/// that way as well.
+int64_t viewsOf(mlir::Operation *op) {
+  int64_t views = 1;
+  op->getParentOfType<chunk::KernelOp>().walk(
+      [&](chunk::RecurrenceGradientOp) { views = 2; });
+  return views;
+}
+
 mlir::ArrayAttr layoutsFor(mlir::Operation *op, mlir::ValueRange values,
                            tile::BlockAttr block) {
   llvm::SmallVector<mlir::Attribute> layouts;
   for (Value made : values) {
     auto type = mlir::cast<chunk::TileType>(made.getType());
     Form form = formFor(op, type, block.getScheme());
-    Place place = form == Form::rows ? placeOf(op, made, block.getScheme())
-                                     : Place::shared;
-    bool turned =
-        form == Form::accumulators && isTurned(made, block.getScheme());
-    layouts.push_back(tile::layoutIn(block, type, form, place, turned));
+    tile::Choice choice;
+    if (form == Form::rows)
+      choice.place = placeOf(op, made, block.getScheme());
+    else if (form == Form::accumulators)
+      choice.turned = isTurned(made, block.getScheme());
+    else if (form == Form::slices)
+      choice.views = viewsOf(op);
+    layouts.push_back(tile::layoutIn(block, type, form, choice));
   }
   return mlir::ArrayAttr::get(op->getContext(), layouts);
 }
@@ -148,6 +156,12 @@ llvm::ArrayRef<Kept> kernelsOf(llvm::StringRef entry, bool agree) {
   return one;
 }
 
+Precision precisionOf(mlir::ModuleOp module) {
+  auto asked = module->getAttrOfType<mlir::StringAttr>(precisionAttribute);
+  return asked && asked.getValue() == "fp32" ? Precision::fp32
+                                             : Precision::bf16;
+}
+
 struct AssignLayouts : impl::AssignLayoutsBase<AssignLayouts> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
@@ -158,7 +172,8 @@ struct AssignLayouts : impl::AssignLayoutsBase<AssignLayouts> {
     auto kernels = llvm::to_vector(module.getOps<chunk::KernelOp>());
     for (chunk::KernelOp kernel : kernels) {
       // Parameters start the same on every device.
-      if (kernel.getSymName() != "init_parameters")
+      if (kernel.getSymName() != "init_parameters" &&
+          precisionOf(module) == Precision::bf16)
         simplifyGates(kernel);
       splitPointwise(kernel);
     }
@@ -176,10 +191,12 @@ struct AssignLayouts : impl::AssignLayoutsBase<AssignLayouts> {
                           llvm::ArrayRef<int64_t> headDims) {
     auto module = kernel->getParentOfType<mlir::ModuleOp>();
     mlir::OpBuilder builder(kernel);
+    Precision precision = precisionOf(module);
     std::string entry = kernel.getSymName().str();
     for (; !headDims.empty(); headDims = headDims.drop_front(2)) {
       int64_t K = headDims[0], V = headDims[1];
-      std::optional<tile::BlockAttr> block = chooseBlock(kernel, K, V);
+      std::optional<tile::BlockAttr> block =
+          chooseBlock(kernel, K, V, precision);
       if (!block)
         continue;
       // None is named as its entry, of which a package's description is made.
@@ -187,7 +204,7 @@ struct AssignLayouts : impl::AssignLayoutsBase<AssignLayouts> {
           entry + (block->getScheme() == Scheme::elements
                        ? "_any"
                        : "_" + std::to_string(K) + "_" + std::to_string(V));
-      for (Kept kept : kernelsOf(entry, agreeOnKept(module, K, V))) {
+      for (Kept kept : kernelsOf(entry, agreeOnKept(module, K, V, precision))) {
         auto made = mlir::cast<chunk::KernelOp>(builder.clone(*kernel));
         made.setSymName(kept == Kept::with ? name + "_kept" : name);
         made->setAttr(TileDialect::entryName,

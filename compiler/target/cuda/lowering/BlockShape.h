@@ -29,10 +29,21 @@ inline constexpr int64_t elementThreads = 256;
 inline constexpr int64_t sharedBytesOfAll = 228 * 1024,
                          reservedSharedBytes = 1024;
 
+/// Of the caller's tensors with tokens, and of states that are saved. bf16 is
+/// for speed; fp32, without matrix instructions and with exact functions, is
+/// what others are checked against.
+enum class Precision : uint8_t { bf16, fp32 };
+
 struct BlockShape {
   int64_t K, V;
   int64_t pairs; ///< 2 under lrpe_cosine: the state is twice as wide as k
+  Precision precision = Precision::bf16;
   int64_t columnsPerThread = 1;
+
+  /// Bytes of an element of what `precision` speaks of.
+  int64_t elementBytes() const {
+    return precision == Precision::bf16 ? bfloatBytes : floatBytes;
+  }
 
   int64_t columns() const { return K * pairs; }
   int64_t warpColumns() const { return columnsPerThread * warpLanes; }
@@ -65,6 +76,11 @@ struct BlockShape {
   }
   int64_t stepRowsAtOnce() const { return stepThreads() * pieceNumbers / V; }
   int64_t stepPieces() const { return columns() / stepRowsAtOnce(); }
+
+  /// Token by token: pieces of a thread, of one column of v or one channel.
+  int64_t slicePieces() const {
+    return columns() * V / (threads() * pieceNumbers);
+  }
 
   /// Bytes of a chunk of bf16, `width` wide.
   static int64_t tileBytes(int64_t width) {

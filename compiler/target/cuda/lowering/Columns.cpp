@@ -81,7 +81,7 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
 void KernelEmitter::storeRow(const Tile &from, int64_t token, bool perChannel,
                              Value place) {
   if (!perChannel || shape.columnsPerThread == 1)
-    return code.store(code.narrow(numberAt(from, token)), place);
+    return code.store(toElement(numberAt(from, token)), place);
   Values both = perColumn([&] { return numberAt(from, token); });
   code.store(code.pack(both[0], both[1]), place);
 }
@@ -97,7 +97,7 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
     Value row = code.add(firstToken, ownStart());
     Value start =
         code.add(code.mul(code.add(firstRow, code.extend(row)), stride),
-                 code.extend(code.mul(element, bfloatBytes)));
+                 code.extend(code.mul(element, shape.elementBytes())));
     Value place = code.at(data, start);
     auto storeRows = [&](bool all) -> Values {
       for (int64_t token = firstOfRange; token < endOfRange; ++token) {

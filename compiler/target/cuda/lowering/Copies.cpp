@@ -239,10 +239,9 @@ void KernelEmitter::storeStateAt(const Values &state, Value data) {
 }
 
 /// Where an operand has the state of this block's sequence and head.
-static Value stateOf(Lanes &code, Value data, Value item,
-                     const BlockShape &shape) {
+Value KernelEmitter::stateOf(Value data) {
   return code.at(data,
-                 code.mul(code.extend(item),
+                 code.mul(code.extend(itemOfSequence()),
                           code.wide(shape.columns() * shape.V * floatBytes)));
 }
 
@@ -250,16 +249,12 @@ Values KernelEmitter::loadState(int64_t operand) {
   Value data = dataOf(operand);
   return code.choose(
       code.isNull(data), [&] { return Values(stateNumbers(), code.number(0)); },
-      [&] {
-        return loadStateAt(stateOf(code, data, itemOfSequence(), shape));
-      });
+      [&] { return loadStateAt(stateOf(data)); });
 }
 
 void KernelEmitter::storeState(const Values &state, int64_t operand) {
   Value data = dataOf(operand);
-  code.when(code.notNull(data), [&] {
-    storeStateAt(state, stateOf(code, data, itemOfSequence(), shape));
-  });
+  code.when(code.notNull(data), [&] { storeStateAt(state, stateOf(data)); });
 }
 
 void KernelEmitter::emitWrite(chunk::WriteOp op) {

@@ -22,7 +22,8 @@ tile::BlockAttr blockOf(chunk::KernelOp kernel) {
 KernelEmitter::KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
                              mlir::OpBuilder &builder)
     : kernel(kernel), shape(shape), builder(builder),
-      code(builder, kernel.getLoc()), hasSegments(canBeCut(kernel)) {
+      code(builder, kernel.getLoc()),
+      hasSegments(shape.precision == Precision::bf16 && canBeCut(kernel)) {
   tile::Kept kept = entryOf(kernel).getKept();
   keepsStates = kept == tile::Kept::given || kept == tile::Kept::with;
   if (kept == tile::Kept::with || kept == tile::Kept::without)
@@ -213,7 +214,19 @@ Value KernelEmitter::dataOf(int64_t operand) {
 Value KernelEmitter::strideOf(int64_t operand) {
   Value elements =
       code.load(code.i64(), code.at(launch, operand * launchOperandBytes + 8));
-  return code.mul(elements, code.wide(bfloatBytes));
+  return code.mul(elements, code.wide(shape.elementBytes()));
+}
+
+mlir::Type KernelEmitter::elementType() {
+  return shape.precision == Precision::bf16 ? code.i16() : code.f32();
+}
+
+Value KernelEmitter::fromElement(Value element) {
+  return shape.precision == Precision::bf16 ? code.widen(element) : element;
+}
+
+Value KernelEmitter::toElement(Value number) {
+  return shape.precision == Precision::bf16 ? code.narrow(number) : number;
 }
 
 int64_t KernelEmitter::reserve(int64_t bytes) {
@@ -243,7 +256,7 @@ Tile KernelEmitter::assigned(Value value) {
   constexpr Tile::Kind kinds[] = {Tile::Kind::thread, Tile::Kind::columns,
                                   Tile::Kind::rows,   Tile::Kind::state,
                                   Tile::Kind::state,  Tile::Kind::state,
-                                  Tile::Kind::layers};
+                                  Tile::Kind::layers, Tile::Kind::state};
   static_assert(std::size(kinds) == tile::formCount);
   Tile made;
   made.kind = kinds[static_cast<size_t>(*tile::formOf(layout))];

@@ -102,7 +102,7 @@ protected:
   struct NumberStream {
     int64_t operand;
     int64_t shared; ///< fp32 [2, 64]: of chunks in turn
-    Value fetched;  ///< bf16 of token `thread`, on its way
+    Value fetched;  ///< element of token `thread`, on its way
   };
   using LayerStep = llvm::function_ref<Value(Value layer, Value so)>;
 
@@ -124,6 +124,10 @@ protected:
   Value dataOf(int64_t operand);
   /// Bytes between the rows of an operand with tokens, i64.
   Value strideOf(int64_t operand);
+  /// An element of an operand with tokens, in memory and as a number.
+  mlir::Type elementType();
+  Value fromElement(Value element);
+  Value toElement(Value number);
   /// Takes `bytes` of shared memory until the sweep's end.
   int64_t reserve(int64_t bytes);
   void planRegions(chunk::SweepOp op);
@@ -150,6 +154,7 @@ protected:
   Values loadState(int64_t operand);
   virtual Values loadStateAt(Value data);
   void storeState(const Values &state, int64_t operand);
+  Value stateOf(Value data);
   virtual void storeStateAt(const Values &state, Value data);
   Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
   // This warp's part of the state: rows by tiles, columns by tiles of eight.

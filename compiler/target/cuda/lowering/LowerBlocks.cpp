@@ -3,6 +3,7 @@
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Passes.h"
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
+#include "compiler/target/cuda/lowering/TokenEmitter.h"
 
 namespace decay::cuda {
 
@@ -74,6 +75,8 @@ struct LowerBlocks : impl::LowerBlocksBase<LowerBlocks> {
       return emitItems(KernelEmitter(kernel, shape, builder), gpu, builder);
     case Scheme::bands:
       return emitItems(ScalarEmitter(kernel, shape, builder), gpu, builder);
+    case Scheme::tokens:
+      return emitItems(TokenEmitter(kernel, shape, builder), gpu, builder);
     }
   }
 

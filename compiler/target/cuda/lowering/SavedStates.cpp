@@ -31,7 +31,7 @@ std::string savedPart(uint64_t slot) { return "saved" + std::to_string(slot); }
 /// Of a chunk and head.
 int64_t KernelEmitter::savedBytes(chunk::TileType type) const {
   if (isState(type))
-    return shape.columns() * shape.V * bfloatBytes;
+    return shape.columns() * shape.V * shape.elementBytes();
   assert(!type.has(Axis::Pair) && "what is carried is the same for a pair");
   return type.has(Axis::Channel) ? shape.K * floatBytes : floatBytes;
 }

@@ -125,6 +125,9 @@ struct SchemeRow {
 };
 
 bool serveAll(chunk::KernelOp, const BlockShape &) { return true; }
+bool serveTokens(chunk::KernelOp kernel, const BlockShape &shape) {
+  return fitsBlock(kernel, shape) && shape.precision == Precision::fp32;
+}
 bool serveBandsOfChunk(chunk::KernelOp kernel, const BlockShape &shape) {
   return fitsBlock(kernel, shape) && serveBands(kernel, shape);
 }
@@ -133,6 +136,7 @@ bool serveBandsOfChunk(chunk::KernelOp kernel, const BlockShape &shape) {
 constexpr SchemeRow schemes[] = {
     {"init_parameters", serveAll, Scheme::elements, always<1>},
     {"step", isEven, Scheme::step, always<1>},
+    {"", serveTokens, Scheme::tokens, always<1>},
     {"", serveBandsOfChunk, Scheme::bands, always<1>},
     {"", fitsBlock, Scheme::columns, columnsPerThread},
 };
@@ -140,8 +144,8 @@ constexpr SchemeRow schemes[] = {
 } // namespace
 
 std::optional<BlockAttr> chooseBlock(chunk::KernelOp kernel, int64_t K,
-                                     int64_t V) {
-  BlockShape shape{K, V, pairsOf(kernel)};
+                                     int64_t V, Precision precision) {
+  BlockShape shape{K, V, pairsOf(kernel), precision};
   for (const SchemeRow &row : schemes) {
     bool isOther = !row.entry.empty() && row.entry != kernel.getSymName();
     if (isOther || !row.serves(kernel, shape))
@@ -152,11 +156,12 @@ std::optional<BlockAttr> chooseBlock(chunk::KernelOp kernel, int64_t K,
   return std::nullopt;
 }
 
-bool agreeOnKept(mlir::ModuleOp module, int64_t K, int64_t V) {
+bool agreeOnKept(mlir::ModuleOp module, int64_t K, int64_t V,
+                 Precision precision) {
   llvm::SmallVector<Scheme> found;
   for (const char *entry : {"forward", "backward"})
     if (auto kernel = module.lookupSymbol<chunk::KernelOp>(entry))
-      if (auto block = chooseBlock(kernel, K, V))
+      if (auto block = chooseBlock(kernel, K, V, precision))
         found.push_back(block->getScheme());
   return llvm::all_equal(found);
 }

@@ -16,11 +16,12 @@ int64_t pairsOf(chunk::KernelOp kernel);
 /// What a block of the kernel is, for one pair of head dims; none if there is
 /// no code for so many columns. `kernel` as splitPointwise leaves it.
 std::optional<tile::BlockAttr> chooseBlock(chunk::KernelOp kernel, int64_t K,
-                                           int64_t V);
+                                           int64_t V, Precision precision);
 
 /// Whether the module's kernels that keep states and those that restore them
 /// work by the same scheme, and so agree on an order of what is kept.
-bool agreeOnKept(mlir::ModuleOp module, int64_t K, int64_t V);
+bool agreeOnKept(mlir::ModuleOp module, int64_t K, int64_t V,
+                 Precision precision);
 
 } // namespace decay::cuda
 

@@ -259,7 +259,7 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
 
 void emitSegments(chunk::KernelOp kernel, BlockShape shape,
                   mlir::OpBuilder &builder) {
-  if (canBeCut(kernel))
+  if (shape.precision == Precision::bf16 && canBeCut(kernel))
     SegmentEmitter(kernel, shape, builder).emit();
 }
 

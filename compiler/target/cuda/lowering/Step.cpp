@@ -46,6 +46,7 @@ private:
   void emitStepWrite(chunk::WriteOp op);
   void emitUpdate(chunk::RecurrenceOp op);
   Value rowPlace(int64_t operand, Value element);
+  Values loadRowPiece(Value place);
   Value piecePlace(int64_t operand);
   Values extract(Value vector);
   Values loadPieces(int64_t operand);
@@ -110,8 +111,20 @@ void StepEmitter::emitToken(chunk::SweepOp op) {
 /// Where an operand has an element of this token's row.
 Value StepEmitter::rowPlace(int64_t operand, Value element) {
   Value bytes = code.add(code.mul(firstRow, strideOf(operand)),
-                         code.extend(code.mul(element, bfloatBytes)));
+                         code.extend(code.mul(element, shape.elementBytes())));
   return code.at(dataOf(operand), bytes);
+}
+
+/// Four neighbouring elements of a row.
+Values StepEmitter::loadRowPiece(Value place) {
+  if (shape.precision == Precision::fp32)
+    return extract(code.load(code.vector(pieceNumbers, code.f32()), place));
+  Values numbers;
+  for (Value pair : extract(code.load(code.vector(2, code.i32()), place))) {
+    numbers.push_back(code.unpackLow(pair));
+    numbers.push_back(code.unpackHigh(pair));
+  }
+  return numbers;
 }
 
 /// Where a state has this thread's first piece.
@@ -177,12 +190,7 @@ void StepEmitter::emitStepRead(chunk::ReadOp op) {
     // This thread's columns of the state.
     Value element =
         code.add(code.mul(head, shape.V), code.mul(piece, pieceNumbers));
-    Value words =
-        code.load(code.vector(2, code.i32()), rowPlace(operand, element));
-    for (Value pair : extract(words)) {
-      made.numbers.push_back(code.unpackLow(pair));
-      made.numbers.push_back(code.unpackHigh(pair));
-    }
+    made.numbers = loadRowPiece(rowPlace(operand, element));
   } else if (made.kind != Tile::Kind::columns) {
     return emitRead(op);
   } else {
@@ -190,7 +198,7 @@ void StepEmitter::emitStepRead(chunk::ReadOp op) {
                         ? code.add(code.mul(head, shape.K), channel)
                         : head;
     made.numbers = {
-        code.widen(code.load(code.i16(), rowPlace(operand, element)))};
+        fromElement(code.load(elementType(), rowPlace(operand, element)))};
   }
   tiles[op.getResult()] = made;
 }
@@ -206,7 +214,7 @@ void StepEmitter::emitStepWrite(chunk::WriteOp op) {
       code.both(code.less(thread, shape.V), code.notNull(dataOf(operand)));
   code.when(writes, [&] {
     Value element = code.add(code.mul(head, shape.V), thread);
-    code.store(code.narrow(from.numbers.front()), rowPlace(operand, element));
+    code.store(toElement(from.numbers.front()), rowPlace(operand, element));
   });
 }
 

@@ -46,12 +46,13 @@ void KernelEmitter::fetchNumbers(Value first) {
         exists,
         [&]() -> Values {
           Value row = code.add(firstRow, code.extend(token));
-          Value bytes = code.add(code.mul(row, strideOf(stream.operand)),
-                                 code.extend(code.mul(head, bfloatBytes)));
+          Value bytes =
+              code.add(code.mul(row, strideOf(stream.operand)),
+                       code.extend(code.mul(head, shape.elementBytes())));
           return {
-              code.load(code.i16(), code.at(dataOf(stream.operand), bytes))};
+              code.load(elementType(), code.at(dataOf(stream.operand), bytes))};
         },
-        [&]() -> Values { return {code.truncate16(code.integer(0))}; })[0];
+        [&]() -> Values { return {toElement(code.number(0))}; })[0];
 }
 
 /// Writes down what was fetched; it is there behind the next barrier.
@@ -61,7 +62,7 @@ void KernelEmitter::keepNumbers(Value first) {
   Value offset = code.add(parityOffset(code, first), code.shiftLeft(thread, 2));
   code.when(code.less(thread, chunkTokens), [&] {
     for (const NumberStream &stream : numberStreams)
-      code.storeShared(code.widen(stream.fetched), offset, stream.shared);
+      code.storeShared(fromElement(stream.fetched), offset, stream.shared);
   });
 }
 

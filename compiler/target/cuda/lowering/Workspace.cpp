@@ -10,6 +10,8 @@ void KernelEmitter::planWorkspace() {
   workspace = {{"fault", *parseExtent("1"), faultSlotBytes}};
   planSavedStates();
   kernel.walk([&](chunk::RecurrenceGradientOp op) {
+    if (shape.precision == Precision::fp32)
+      return;
     workspace.push_back(
         {columnsPart.str(), *parseExtent(hasSegments ? "N H G" : "N H"),
          keptColumnStreams(op) * columnPairBytes() * shape.threads()});

@@ -19,6 +19,7 @@ std::optional<Form> formOf(mlir::Attribute layout) {
       .Case([](PiecesAttr) { return Form::pieces; })
       .Case([](SavedAttr) { return Form::saved; })
       .Case([](LayersAttr) { return Form::layers; })
+      .Case([](SlicesAttr) { return Form::slices; })
       .Default(std::nullopt);
 }
 
@@ -36,7 +37,7 @@ mlir::Attribute accumulatorsIn(BlockAttr block, bool turned) {
 } // namespace
 
 mlir::Attribute layoutIn(BlockAttr block, chunk::TileType type, Form form,
-                         Place place, bool turned) {
+                         const Choice &choice) {
   mlir::MLIRContext *context = block.getContext();
   switch (form) {
   case Form::thread:
@@ -45,16 +46,20 @@ mlir::Attribute layoutIn(BlockAttr block, chunk::TileType type, Form form,
     return ColumnsAttr::get(context, block.tokensPerThread(),
                             block.columnsOf(type));
   case Form::rows:
-    return RowsAttr::get(
-        context, type.has(Axis::Value) ? block.getV() : block.getK(), place);
+    return RowsAttr::get(context,
+                         type.has(Axis::Value) ? block.getV() : block.getK(),
+                         choice.place);
   case Form::accumulators:
-    return accumulatorsIn(block, turned);
+    return accumulatorsIn(block, choice.turned);
   case Form::pieces:
     return PiecesAttr::get(context, block.getShape().stepPieces());
   case Form::saved:
     return SavedAttr::get(context);
   case Form::layers:
     return LayersAttr::get(context);
+  case Form::slices:
+    return SlicesAttr::get(context, choice.views,
+                           block.getShape().slicePieces());
   }
   llvm_unreachable("a form that is not listed");
 }
@@ -68,6 +73,9 @@ int64_t numbersOf(mlir::Attribute layout) {
       })
       .Case([](PiecesAttr own) {
         return own.getCount() * BlockShape::pieceNumbers;
+      })
+      .Case([](SlicesAttr own) {
+        return own.getViews() * own.getPieces() * BlockShape::pieceNumbers;
       })
       .Default(int64_t(0));
 }

@@ -9,67 +9,99 @@ using mlir::LogicalResult;
 
 namespace {
 
-constexpr llvm::StringLiteral formNames[] = {
-    "thread", "columns", "rows", "accumulators", "pieces", "saved", "layers"};
+constexpr llvm::StringLiteral formNames[] = {"thread",       "columns", "rows",
+                                             "accumulators", "pieces",  "saved",
+                                             "layers",       "slices"};
 static_assert(std::size(formNames) == formCount);
 
 constexpr Forms none = 0, thread = bitOf(Form::thread),
                 columns = bitOf(Form::columns), rows = bitOf(Form::rows),
                 state = bitOf(Form::accumulators), pieces = bitOf(Form::pieces),
                 saved = bitOf(Form::saved), layers = bitOf(Form::layers),
+                slices = bitOf(Form::slices),
                 numbers = thread | columns | layers,
                 written = numbers | rows | state;
 
-/// What an operand may be in blocks of columns, of bands, of a step and of
-/// elements; none where the operation has no code there.
+/// What an operand may be in blocks of columns, of bands, of a step, of
+/// elements and of tokens; none where the operation has no code there.
 struct OperandRow {
   llvm::StringLiteral op;
   unsigned operand;
   llvm::StringLiteral name;
-  Forms forms[4];
+  Forms forms[5];
 };
 
 constexpr OperandRow operandRows[] = {
-    {"chunk.recurrence", 0, "q", {columns, rows, columns, none}},
-    {"chunk.recurrence", 1, "k", {columns, rows, columns, none}},
-    {"chunk.recurrence", 2, "v", {rows, rows, rows, none}},
-    {"chunk.recurrence", 3, "λ", {columns, columns, columns, none}},
-    {"chunk.recurrence", 4, "state", {state, state, pieces, none}},
-    {"chunk.state", 0, "k", {columns, rows, none, none}},
-    {"chunk.state", 1, "v", {rows, rows, none, none}},
-    {"chunk.state", 2, "λ", {columns, columns, none, none}},
-    {"chunk.state", 3, "state", {state, state, none, none}},
-    {"chunk.state_gradient", 0, "q", {columns, none, none, none}},
-    {"chunk.state_gradient", 1, "d_o", {rows, none, none, none}},
-    {"chunk.state_gradient", 2, "λ", {columns, none, none, none}},
-    {"chunk.state_gradient", 3, "d_state", {state, none, none, none}},
-    {"chunk.recurrence_gradient", 0, "q", {columns, rows, none, none}},
-    {"chunk.recurrence_gradient", 1, "k", {columns, rows, none, none}},
-    {"chunk.recurrence_gradient", 2, "v", {rows, rows, none, none}},
-    {"chunk.recurrence_gradient", 3, "λ", {columns, columns, none, none}},
-    {"chunk.recurrence_gradient", 4, "state", {saved, saved, none, none}},
-    {"chunk.recurrence_gradient", 5, "d_state", {state, state, none, none}},
-    {"chunk.recurrence_gradient", 6, "d_o", {rows, rows, none, none}},
-    {"chunk.scan", 0, "term", {columns, none, columns, none}},
-    {"chunk.scan", 1, "carry", {thread, none, thread, none}},
-    {"chunk.scan_gradient", 0, "term", {columns, none, none, none}},
-    {"chunk.scan_gradient", 1, "exclusive", {columns, none, none, none}},
-    {"chunk.scan_gradient", 2, "d_inclusive", {columns, none, none, none}},
-    {"chunk.scan_gradient", 3, "d_exclusive", {columns, none, none, none}},
-    {"chunk.scan_gradient", 4, "carry", {thread, none, none, none}},
-    {"chunk.rotate", 0, "operand", {columns, none, columns, none}},
-    {"chunk.product", 0, "accumulator", {thread, none, none, none}},
-    {"chunk.product", 1, "tile", {columns, none, none, none}},
-    {"chunk.accumulate", 0, "accumulator", {thread, thread, none, none}},
-    {"chunk.accumulate", 1, "tile", {columns, columns, none, none}},
-    {"chunk.spread", 0, "λ", {thread, thread, thread, none}},
-    {"chunk.spread", 1, "complement", {thread, thread, thread, none}},
-    {"chunk.sum", 0, "operand", {numbers, none, numbers, none}},
-    {"chunk.repeat_pair", 0, "operand", {numbers, none, numbers, none}},
-    {"chunk.at_layer", 0, "operand", {layers, layers, layers, none}},
-    {"chunk.from_layer", 0, "operand", {thread, thread, none, none}},
-    {"chunk.save", 0, "tile", {state | thread, state, none, none}},
-    {"chunk.write", 0, "tile", {written, written, written | pieces, written}},
+    {"chunk.recurrence", 0, "q", {columns, rows, columns, none, columns}},
+    {"chunk.recurrence", 1, "k", {columns, rows, columns, none, columns}},
+    {"chunk.recurrence", 2, "v", {rows, rows, rows, none, rows}},
+    {"chunk.recurrence", 3, "λ", {columns, columns, columns, none, columns}},
+    {"chunk.recurrence", 4, "state", {state, state, pieces, none, slices}},
+    {"chunk.state", 0, "k", {columns, rows, none, none, columns}},
+    {"chunk.state", 1, "v", {rows, rows, none, none, rows}},
+    {"chunk.state", 2, "λ", {columns, columns, none, none, columns}},
+    {"chunk.state", 3, "state", {state, state, none, none, slices}},
+    {"chunk.state_gradient", 0, "q", {columns, none, none, none, none}},
+    {"chunk.state_gradient", 1, "d_o", {rows, none, none, none, none}},
+    {"chunk.state_gradient", 2, "λ", {columns, none, none, none, none}},
+    {"chunk.state_gradient", 3, "d_state", {state, none, none, none, none}},
+    {"chunk.recurrence_gradient", 0, "q", {columns, rows, none, none, columns}},
+    {"chunk.recurrence_gradient", 1, "k", {columns, rows, none, none, columns}},
+    {"chunk.recurrence_gradient", 2, "v", {rows, rows, none, none, rows}},
+    {"chunk.recurrence_gradient",
+     3,
+     "λ",
+     {columns, columns, none, none, columns}},
+    {"chunk.recurrence_gradient",
+     4,
+     "state",
+     {saved, saved, none, none, saved}},
+    {"chunk.recurrence_gradient",
+     5,
+     "d_state",
+     {state, state, none, none, slices}},
+    {"chunk.recurrence_gradient", 6, "d_o", {rows, rows, none, none, rows}},
+    {"chunk.scan", 0, "term", {columns, none, columns, none, columns}},
+    {"chunk.scan", 1, "carry", {thread, none, thread, none, thread}},
+    {"chunk.scan_gradient", 0, "term", {columns, none, none, none, columns}},
+    {"chunk.scan_gradient",
+     1,
+     "exclusive",
+     {columns, none, none, none, columns}},
+    {"chunk.scan_gradient",
+     2,
+     "d_inclusive",
+     {columns, none, none, none, columns}},
+    {"chunk.scan_gradient",
+     3,
+     "d_exclusive",
+     {columns, none, none, none, columns}},
+    {"chunk.scan_gradient", 4, "carry", {thread, none, none, none, thread}},
+    {"chunk.rotate", 0, "operand", {columns, none, columns, none, columns}},
+    {"chunk.product", 0, "accumulator", {thread, none, none, none, none}},
+    {"chunk.product", 1, "tile", {columns, none, none, none, none}},
+    {"chunk.accumulate",
+     0,
+     "accumulator",
+     {thread, thread, none, none, thread}},
+    {"chunk.accumulate", 1, "tile", {columns, columns, none, none, columns}},
+    {"chunk.spread", 0, "λ", {thread, thread, thread, none, thread}},
+    {"chunk.spread", 1, "complement", {thread, thread, thread, none, thread}},
+    {"chunk.sum", 0, "operand", {numbers, none, numbers, none, numbers}},
+    {"chunk.repeat_pair",
+     0,
+     "operand",
+     {numbers, none, numbers, none, numbers}},
+    {"chunk.at_layer", 0, "operand", {layers, layers, layers, none, layers}},
+    {"chunk.from_layer", 0, "operand", {thread, thread, none, none, thread}},
+    {"chunk.save",
+     0,
+     "tile",
+     {state | thread, state, none, none, slices | thread}},
+    {"chunk.write",
+     0,
+     "tile",
+     {written, written, written | pieces, written, written | slices}},
 };
 
 /// What makes numbers one by one: an input must have them where the result is.
@@ -81,6 +113,7 @@ constexpr Forms pointwiseInputs[] = {
     none,
     none,
     layers | thread, // of layers
+    none,
 };
 static_assert(std::size(pointwiseInputs) == formCount);
 

@@ -61,12 +61,22 @@ def Tile_EntryAttr : Tile_Attr<"Entry", "entry"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Tile_Precision : Tile_Enum<"Precision", "Elements of the caller's tensors with tokens, and of states that are saved", [
+    I32EnumAttrCase<"bf16", 0>,
+    I32EnumAttrCase<"fp32", 1>
+]>;
+
 def Tile_Scheme : Tile_Enum<"Scheme", "How a thread block shares an item's work", [
     I32EnumAttrCase<"columns", 0>, // a thread has tokens of its channels
     I32EnumAttrCase<"bands", 1>,   // a warp has a band of the state and all tokens
     I32EnumAttrCase<"step", 2>,    // one token: a thread has pieces of the state
-    I32EnumAttrCase<"elements", 3> // no tokens: a thread has an element of each parameter
+    I32EnumAttrCase<"elements", 3>, // no tokens: a thread has an element of each parameter
+    I32EnumAttrCase<"tokens", 4>    // token by token, in fp32: a thread has slices of the state
 ]>;
+
+def Tile_BlockPrecision : EnumParameter<Tile_Precision> {
+  let defaultValue = "::decay::cuda::tile::Precision::bf16";
+}
 
 def Tile_BlockAttr : Tile_Attr<"Block", "block"> {
   let summary = "Who does what in a thread block";
@@ -76,11 +86,13 @@ def Tile_BlockAttr : Tile_Attr<"Block", "block"> {
     - `columns`: four groups of 16 tokens; a thread has `columnsPerThread` neighbouring channels of a group;
     - `bands`: one λ per token and head; four warps, each with all tokens and a band of the state;
     - `step`: one token; a thread has 16 bytes of several rows of the state;
-    - `elements`: initialisers; a thread has one layer, head and channel.
+    - `elements`: initialisers; a thread has one layer, head and channel;
+    - `tokens`: fp32; what is pointwise as in `columns`, the recurrence token by token from rows in shared memory.
+    `precision`: fp32 only in blocks of `tokens`, `step` and `elements`; left out if bf16.
     `threads`: of the block; what the others come to, so an error if it differs.
   }];
   let parameters = (ins "int64_t":$K, "int64_t":$V, "int64_t":$pairs, EnumParameter<Tile_Scheme>:$scheme,
-                        "int64_t":$columnsPerThread, "int64_t":$threads);
+                        "int64_t":$columnsPerThread, "int64_t":$threads, Tile_BlockPrecision:$precision);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let builders = [
@@ -125,11 +137,12 @@ def Tile_Place : Tile_Enum<"Place", "Where rows are", [
     I32EnumAttrCase<"in_place", 1>, // made over the rows that they follow from
     I32EnumAttrCase<"fused", 2>,    // nowhere: made with what follows from them
     I32EnumAttrCase<"written", 3>,  // in the caller's tensor
-    I32EnumAttrCase<"registers", 4> // a thread's piece of the only row
+    I32EnumAttrCase<"registers", 4>, // a thread's piece of the only row
+    I32EnumAttrCase<"plain", 5>      // fp32 in shared memory
 ]>;
 
 def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
-  let summary = "A row of bf16 for each token of the chunk";
+  let summary = "A row for each token of the chunk, of bf16 but where its place says otherwise";
   let description = [{
     For tiles with tokens and either channels or v's channels, which matrix products read. `width`: elements of a row, K or V.
     `place`:
@@ -137,7 +150,8 @@ def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
     - `in_place`: likewise, where the only operand was that they are made of, as soon as a product asks for them;
     - `fused`: in none; each number is made where one that follows from it is;
     - `written`: the operation that makes the numbers writes them to the caller's tensor, and keeps none;
-    - `registers`: of a step's only row a thread has fp32 numbers.
+    - `registers`: of a step's only row a thread has fp32 numbers;
+    - `plain`: fp32 in shared memory, one row after the other.
   }];
   let parameters = (ins "int64_t":$width, EnumParameter<Tile_Place>:$place);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -164,8 +178,19 @@ def Tile_PiecesAttr : Tile_Attr<"Pieces", "pieces"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Tile_SlicesAttr : Tile_Attr<"Slices", "slices"> {
+  let summary = "fp32 in registers: for one index of an axis of the state, a slice of the other";
+  let description = [{
+    For states in blocks of `tokens`. `views`: 1, where a thread has a column of v and numbers along the channels; 2, in
+    backward, where it has, before these, a channel and as many numbers along v. `pieces`: of four neighbouring numbers, in
+    each view.
+  }];
+  let parameters = (ins "int64_t":$views, "int64_t":$pieces);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Tile_SavedAttr : Tile_Attr<"Saved", "saved"> {
-  let summary = "bf16 in the workspace or the caller's memory, until it is used";
+  let summary = "In the workspace or the caller's memory, of the block's precision, until it is used";
   let description = "For states that an earlier sweep or launch has saved; in the order in which chunk.save left the numbers.";
 }
 

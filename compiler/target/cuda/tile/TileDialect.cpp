@@ -28,6 +28,7 @@ constexpr SchemeRow schemes[] = {
     {2, threadsOfBands},
     {1, [](const BlockShape &shape) { return shape.stepThreads(); }},
     {0, [](const BlockShape &) { return elementThreads; }},
+    {groupTokens, [](const BlockShape &shape) { return shape.threads(); }},
 };
 static_assert(std::size(schemes) == getMaxEnumValForScheme() + 1);
 
@@ -40,6 +41,7 @@ const SchemeRow &rowOf(Scheme scheme) {
 BlockShape BlockAttr::getShape() const {
   BlockShape shape{getK(), getV(), getPairs()};
   shape.columnsPerThread = getColumnsPerThread();
+  shape.precision = static_cast<cuda::Precision>(getPrecision());
   return shape;
 }
 
@@ -54,13 +56,15 @@ int64_t BlockAttr::columnsOf(chunk::TileType type) const {
 BlockAttr BlockAttr::get(mlir::MLIRContext *context, const BlockShape &shape,
                          Scheme scheme) {
   return get(context, shape.K, shape.V, shape.pairs, scheme,
-             shape.columnsPerThread, rowOf(scheme).threads(shape));
+             shape.columnsPerThread, rowOf(scheme).threads(shape),
+             static_cast<Precision>(shape.precision));
 }
 
 mlir::LogicalResult
 BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                   int64_t K, int64_t V, int64_t pairs, Scheme scheme,
-                  int64_t columnsPerThread, int64_t threads) {
+                  int64_t columnsPerThread, int64_t threads,
+                  Precision precision) {
   if (scheme != Scheme::elements && !canBeHeadDims(K, V))
     return emitError() << "expected multiples of 64 as K and V, found " << K
                        << " and " << V;
@@ -72,6 +76,12 @@ BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                        << " columns per thread in a block of "
                        << stringifyScheme(scheme) << ", found "
                        << columnsPerThread;
+  if (scheme != Scheme::step && scheme != Scheme::elements &&
+      (scheme == Scheme::tokens) != (precision == Precision::fp32))
+    return emitError() << "expected precision "
+                       << (scheme == Scheme::tokens ? "fp32" : "bf16")
+                       << " in a block of " << stringifyScheme(scheme)
+                       << ", found " << stringifyPrecision(precision);
   BlockShape shape{K, V, pairs};
   shape.columnsPerThread = columnsPerThread;
   int64_t wanted = rowOf(scheme).threads(shape);

@@ -15,9 +15,10 @@ enum class Form : uint8_t {
   accumulators,
   pieces,
   saved,
-  layers
+  layers,
+  slices
 };
-inline constexpr unsigned formCount = 7;
+inline constexpr unsigned formCount = 8;
 
 } // namespace decay::cuda::tile
 
@@ -38,10 +39,16 @@ constexpr bool canBeHeadDims(int64_t K, int64_t V) {
 /// None: not a layout.
 std::optional<Form> formOf(mlir::Attribute layout);
 
-/// The only layout of that form in a block for a tile of these axes. `place`
-/// matters to rows, `turned` to accumulators.
+/// What a block and a tile's axes do not say of its layout.
+struct Choice {
+  Place place = Place::shared; ///< of rows
+  bool turned = false;         ///< of accumulators
+  int64_t views = 1;           ///< of slices
+};
+
+/// The only layout of that form in a block for a tile of these axes.
 mlir::Attribute layoutIn(BlockAttr block, chunk::TileType type, Form form,
-                         Place place, bool turned);
+                         const Choice &choice);
 
 /// fp32 numbers of a tile in a thread's registers; 0: they are elsewhere.
 int64_t numbersOf(mlir::Attribute layout);

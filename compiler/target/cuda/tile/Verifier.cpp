@@ -15,7 +15,8 @@ constexpr unsigned bit(Scheme scheme) {
   return 1u << static_cast<unsigned>(scheme);
 }
 
-constexpr unsigned chunkSchemes = bit(Scheme::columns) | bit(Scheme::bands);
+constexpr unsigned productSchemes = bit(Scheme::columns) | bit(Scheme::bands);
+constexpr unsigned chunkSchemes = productSchemes | bit(Scheme::tokens);
 constexpr unsigned tokenSchemes = chunkSchemes | bit(Scheme::step);
 constexpr unsigned allSchemes = tokenSchemes | bit(Scheme::elements);
 
@@ -38,13 +39,15 @@ constexpr FormRow forms[] = {
      "tokens, without layers and values"},
     {Form::rows, tokenSchemes, token, layer,
      "tokens and either channels or values"},
-    {Form::accumulators, chunkSchemes, channel | value, token | layer,
+    {Form::accumulators, productSchemes, channel | value, token | layer,
      "channels and values, without tokens"},
     {Form::pieces, bit(Scheme::step), channel | value, token | layer,
      "channels and values, without tokens"},
     {Form::saved, chunkSchemes, channel | value, token | layer,
      "channels and values, without tokens"},
     {Form::layers, allSchemes, layer, token | value, "layers, without tokens"},
+    {Form::slices, bit(Scheme::tokens), channel | value, token | layer,
+     "channels and values, without tokens"},
 };
 static_assert(std::size(forms) == formCount);
 
@@ -60,9 +63,9 @@ bool fitsAxes(const FormRow &row, chunk::TileType type, Scheme scheme) {
 }
 
 /// The blocks that have rows in a place, in the order of the places.
-constexpr unsigned placeSchemes[] = {chunkSchemes, bit(Scheme::bands),
+constexpr unsigned placeSchemes[] = {productSchemes,     bit(Scheme::bands),
                                      bit(Scheme::bands), chunkSchemes,
-                                     bit(Scheme::step)};
+                                     bit(Scheme::step),  bit(Scheme::tokens)};
 static_assert(std::size(placeSchemes) == getMaxEnumValForPlace() + 1);
 
 /// A layout, a tile, and how an error names it.
@@ -86,10 +89,12 @@ LogicalResult verifyLayout(mlir::Operation *op, BlockAttr block,
     return op->emitError() << name << ": expected a layout that a block of "
                            << stringifyScheme(block.getScheme())
                            << " has, found " << layout;
-  auto accumulators = mlir::dyn_cast<AccumulatorsAttr>(layout);
-  mlir::Attribute wanted = layoutIn(block, type, *form, place,
-                                    accumulators && accumulators.getTurned() &&
-                                        block.getScheme() == Scheme::bands);
+  Choice choice{place};
+  if (auto own = mlir::dyn_cast<AccumulatorsAttr>(layout))
+    choice.turned = own.getTurned() && block.getScheme() == Scheme::bands;
+  else if (auto own = mlir::dyn_cast<SlicesAttr>(layout))
+    choice.views = own.getViews() == 2 ? 2 : 1;
+  mlir::Attribute wanted = layoutIn(block, type, *form, choice);
   if (layout != wanted)
     return op->emitError() << name << ": expected " << wanted
                            << " as the kernel's block has it, found " << layout;
@@ -174,8 +179,8 @@ struct EntryRow {
 };
 
 constexpr EntryRow entries[] = {
-    {"forward", chunkSchemes, "columns or bands"},
-    {"backward", chunkSchemes, "columns or bands"},
+    {"forward", chunkSchemes, "columns, bands or tokens"},
+    {"backward", chunkSchemes, "columns, bands or tokens"},
     {"step", bit(Scheme::step), "step"},
     {"init_parameters", bit(Scheme::elements), "elements"},
 };

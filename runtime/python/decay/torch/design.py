@@ -72,8 +72,8 @@ class _Recurrence(torch.autograd.Function):
 class Design:
     """A design under its settings; `load` makes one.
 
-    Tensors are [B, T, H, K or V] as the package says: fp32 on the processor; bf16 on a GPU, with fp32 parameters and
-    states. They may be slices of one projection's output: the distance between tokens is free. Nothing is copied.
+    Tensors are [B, T, H, K or V] as the package says: fp32 on the processor; bf16 on a GPU (fp32 if it was asked for), with
+    fp32 parameters and states. They may be slices of one projection's output: the distance between tokens is free. Nothing is copied.
     """
 
     def __init__(self, name, packages, manifest, checked):
@@ -202,12 +202,13 @@ class Design:
 class _Compiled:
     """The packages of a design by target, compiled when they are asked for."""
 
-    def __init__(self, design, decayc, settings):
-        self.design, self.decayc, self.settings, self.by_target = design, decayc, settings, {}
+    def __init__(self, design, decayc, precision, settings):
+        self.design, self.decayc, self.precision, self.settings, self.by_target = design, decayc, precision, settings, {}
 
     def __call__(self, target):
         if target not in self.by_target:
-            self.by_target[target] = _package(compile_design(self.design, target, self.decayc, **self.settings))
+            self.by_target[target] = _package(compile_design(self.design, target, self.decayc, self.precision,
+                                                             **self.settings))
         return self.by_target[target]
 
     def opened(self):
@@ -229,23 +230,25 @@ class _Ready:
         return [self.only]
 
 
-def load(design, *, decayc=None, device=None, check=False, **settings):
+def load(design, *, decayc=None, device=None, precision=None, check=False, **settings):
     """A design as a function: a name of the library, `file.decay`, `file.decay:name`, or a package `file.so`.
 
     settings are decayc's: granularity="scalar", sharing=True, p=0.9. The package for `device` (a GPU if there is one) is
     compiled here, those for others at their first call; a package that is in the cache is not compiled again.
+    precision: "fp32" makes a GPU's package one to check by: slower, exact functions, no bf16.
     check: wait for each launch on a GPU, so that a fault inside of it is raised by the call at fault; without it,
     `check()` of the result waits and tells. Raises decay.DesignError for a wrong design or setting, decay.PackageError for
     a file that is no package, FileNotFoundError without file or compiler.
     """
     design = os.fspath(design)
     if design.endswith(".so"):
-        if settings:
-            raise TypeError(f"{design} is compiled: it takes no settings, but {', '.join(settings)} is given")
+        given = [*settings, *(["precision"] if precision else [])]
+        if given:
+            raise TypeError(f"{design} is compiled: it takes no settings, but {', '.join(given)} is given")
         if not os.path.exists(design):
             raise FileNotFoundError(f"there is no package {design}")
         packages = _Ready(os.path.abspath(design))
         return Design(packages.only.design, packages, packages.only.manifest, check)
-    packages = _Compiled(design, decayc, settings)
+    packages = _Compiled(design, decayc, precision, settings)
     first = packages(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")).type)
     return Design(first.design, packages, first.manifest, check)

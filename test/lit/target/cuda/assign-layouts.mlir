@@ -4,6 +4,7 @@
 // RUN: decayc tnl --target=cuda --emit=tile | FileCheck %s --check-prefix=BANDS
 // RUN: decayc lightnet --target=cuda --emit=tile | FileCheck %s --check-prefix=SCAN
 // RUN: decayc lightnet --granularity=scalar --target=cuda --emit=tile | FileCheck %s --check-prefix=SUMS
+// RUN: decayc tnl --precision=fp32 --target=cuda --emit=tile | FileCheck %s --check-prefix=FP32
 // RUN: decayc hgrn2 --target=cuda --emit=tile | FileCheck %s --check-prefix=LAYERS
 
 // Head dims that the module asks for; 256 columns of a state are too many for a block. A state begins with the layout that
@@ -58,6 +59,14 @@
 // SUMS-NOT: scheme = bands
 
 // LAYERS: {tile.layouts = [#tile.layers]} : <layer
+
+// Token by token: one scheme for all, a kernel for callers with and without kept states.
+// FP32: chunk.kernel @forward_64_64 {{.*}}scheme = tokens, columnsPerThread = 1, threads = 256, precision = fp32
+// FP32: chunk.read 3 {tile.layouts = [#tile.slices<views = 1, pieces = 4>]}
+// FP32: [#tile.rows<width = 64, place = plain>]
+// FP32: chunk.kernel @step_64_64 {{.*}}scheme = step, {{.*}}precision = fp32
+// FP32: chunk.kernel @backward_64_64
+// FP32: tile.arguments = [#tile.slices<views = 2, pieces = 4>]
 
 module attributes {decay.head_dims = array<i64: 128, 64, 256, 64>} {
   chunk.kernel @forward chunk_length 64 operands [

@@ -34,6 +34,11 @@ chunk.kernel @forward_64_64 chunk_length 64 operands [] attributes {tile.entry =
 
 // -----
 
+// expected-error@+1 {{expected precision bf16 in a block of bands, found fp32}}
+#block = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, precision = fp32>
+
+// -----
+
 // expected-error@+1 {{expected 1 or 2 pairs, found 3}}
 #block = #tile.block<K = 64, V = 64, pairs = 3, scheme = columns, columnsPerThread = 1, threads = 256>
 

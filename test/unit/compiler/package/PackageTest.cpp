@@ -97,7 +97,7 @@ protected:
     mlir::MLIRContext context(registry);
     auto module = loweredModule(context, *target, {"avx512", "avx2"});
     ASSERT_TRUE(module);
-    description() = describePackage(testDesign(), target->name().str(),
+    description() = describePackage(testDesign(), target->name().str(), "fp32",
                                     std::string(64, 'a'));
     description().entries = testEntries();
     llvm::SmallString<128> made;

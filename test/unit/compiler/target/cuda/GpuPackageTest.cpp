@@ -38,11 +38,9 @@ PackageDescription testPackage() {
   step.role = "step";
   EntryDescription unwritten = forward;
   unwritten.role = "backward";
-  return {"doubled",
-          "cuda",
-          std::string(64, 'a'),
-          "{}",
-          {forward, unwritten, step}};
+  return {"doubled", "cuda",
+          "bf16",    std::string(64, 'a'),
+          "{}",      {forward, unwritten, step}};
 }
 
 /// The bytes of the package's library. `remarks` is what the target says.

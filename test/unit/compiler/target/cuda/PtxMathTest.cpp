@@ -4,6 +4,7 @@
 // instructions stand functions that are as wrong as the instructions may be.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/target/Target.h"
 #include "compiler/target/cuda/codegen/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -131,7 +132,8 @@ std::string source() {
 
 class Compiled {
 public:
-  Compiled() {
+  /// `isExact`: as for a package of precision fp32.
+  explicit Compiled(bool isExact) {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     mlir::DialectRegistry registry;
@@ -141,6 +143,9 @@ public:
     mlir::registerLLVMDialectTranslation(registry);
     context.appendDialectRegistry(registry);
     auto module = mlir::parseSourceString<mlir::ModuleOp>(source(), &context);
+    if (isExact)
+      (*module)->setAttr(precisionAttribute,
+                         mlir::StringAttr::get(&context, "fp32"));
     mlir::PassManager expand(&context);
     expand.addPass(createPtxMath());
     EXPECT_TRUE(mlir::succeeded(expand.run(*module)));
@@ -180,7 +185,7 @@ private:
 /// are needed to take them down.
 class PtxMathTest : public testing::Test {
 protected:
-  static void SetUpTestSuite() { instance = std::make_unique<Compiled>(); }
+  static void SetUpTestSuite() { instance = std::make_unique<Compiled>(false); }
   static void TearDownTestSuite() { instance.reset(); }
   static Compiled &compiled() { return *instance; }
 
@@ -303,6 +308,27 @@ TEST_F(PtxMathTest, endsAreExact) {
                                            : found == point.expected)
         << point.function << "(" << point.argument << ") is " << found;
   }
+}
+
+TEST_F(PtxMathTest, exactOnesAreSo) {
+  Compiled exact(true);
+  auto exp = exact.find<float>("usual_exp");
+  auto divide = exact.find<float>("divide");
+  double worst = 0;
+  sweep(-infinity, infinity, [&](float x) {
+    double wanted = std::exp(static_cast<double>(x));
+    if (wanted > std::numeric_limits<float>::max())
+      EXPECT_EQ(exp(x, 0), infinity) << x;
+    else
+      worst = std::max(worst, std::fabs(exp(x, 0) - wanted) /
+                                  std::max(1.5 * unit * wanted, 0x1p-149));
+    EXPECT_EQ(divide(x, 3), x / 3) << x;
+  });
+  EXPECT_LE(worst, 1);
+  EXPECT_EQ(exp(0, 0), 1);
+  EXPECT_EQ(exp(-infinity, 0), 0);
+  EXPECT_EQ(exp(infinity, 0), infinity);
+  EXPECT_TRUE(std::isnan(exp(nan, 0)));
 }
 
 TEST_F(PtxMathTest, quotientsAndPowers) {
