@@ -21,6 +21,10 @@ void addKeptStates(mlir::OpPassManager &passes) {
   passes.addPass(createKeepStates());
 }
 
+void addLayouts(mlir::OpPassManager &passes) {
+  passes.addPass(createAssignLayouts());
+}
+
 void addLoweringPasses(mlir::OpPassManager &passes) {
   passes.addPass(createLowerBlocks());
   passes.addPass(mlir::createCanonicalizerPass());
@@ -30,6 +34,9 @@ void addLoweringPasses(mlir::OpPassManager &passes) {
 constexpr Phase cudaPhases[] = {
     {"kept", "what forward keeps for backward, if a caller gives it room",
      addKeptStates},
+    {"tile",
+     "a kernel per entry and head dims: who has which numbers, and where",
+     addLayouts},
     {"blocks", "a kernel per entry and head dims: what each thread does",
      addLoweringPasses},
     {"nvvm", "the kernels in MLIR's LLVM and NVVM dialects", addNvvmPasses},
@@ -85,6 +92,7 @@ public:
   llvm::StringRef name() const override { return "cuda"; }
   void registerDialects(mlir::DialectRegistry &registry) const override {
     registerCodegenDialects(registry);
+    registry.insert<tile::TileDialect>();
   }
   void registerPasses() const override {
     registerCudaCodegenPasses();

@@ -105,11 +105,12 @@ EmulatedDesign::compile(const LibraryCase &libraryCase,
                       info.getAs<mlir::IntegerAttr>("access").getInt() == 1});
   });
   mlir::PassManager passes(made->context.get());
+  passes.addPass(createAssignLayouts());
   passes.addPass(createLowerBlocks());
   passes.addPass(mlir::createCanonicalizerPass());
   passes.addPass(mlir::createCSEPass());
   if (failed(passes.run(*made->kernels))) {
-    problem = "lower-blocks fails";
+    problem = "assign-layouts or lower-blocks fails";
     return nullptr;
   }
   return made;

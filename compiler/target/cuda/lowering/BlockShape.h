@@ -14,12 +14,17 @@
 #ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_BLOCKSHAPE_H
 #define DECAY_COMPILER_TARGET_CUDA_LOWERING_BLOCKSHAPE_H
 
+#include <algorithm>
 #include <cstdint>
 
 namespace decay::cuda {
 
 inline constexpr int64_t chunkTokens = 64, groupTokens = 16, groupCount = 4;
 inline constexpr int64_t warpLanes = 32, bfloatBytes = 2, floatBytes = 4;
+/// Bands that a state is cut into, each of a warp (ScalarEmitter.h).
+inline constexpr int64_t bandCount = 4;
+/// Threads of a block of an initialiser.
+inline constexpr int64_t elementThreads = 256;
 /// A multiprocessor's shared memory, and what it keeps of that for each block.
 inline constexpr int64_t sharedBytesOfAll = 228 * 1024,
                          reservedSharedBytes = 1024;
@@ -55,6 +60,27 @@ struct BlockShape {
   int64_t stateTileRows() const { return 2 * columnsPerThread; }
   /// Registers of the state in a thread.
   int64_t stateNumbers() const { return stateTileRows() * stateTiles() * 4; }
+
+  /// A band: rows by 16, and all columns by eight.
+  int64_t bandRows() const { return K / bandCount; }
+  int64_t bandTileRows() const { return bandRows() / 16; }
+  int64_t bandStateTiles() const { return K / 8; }
+
+  /// A step's state: numbers in 16 bytes, and how many such pieces a thread
+  /// has.
+  static constexpr int64_t pieceNumbers = 4, mostPieces = 16,
+                           fewestStepThreads = 256;
+  int64_t stepThreads() const {
+    return std::max(fewestStepThreads,
+                    columns() * V / (pieceNumbers * mostPieces));
+  }
+  int64_t stepRowsAtOnce() const { return stepThreads() * pieceNumbers / V; }
+  int64_t stepPieces() const { return columns() / stepRowsAtOnce(); }
+
+  /// Token by token: pieces of a thread, of one column of v or one channel.
+  int64_t slicePieces() const {
+    return columns() * V / (threads() * pieceNumbers);
+  }
 
   /// Bytes of a chunk of bf16, `width` wide.
   static int64_t tileBytes(int64_t width) {

@@ -142,14 +142,15 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   if (op.getNumResults() == 0)
     return;
   auto type = mlir::cast<chunk::TileType>(op.getResult(0).getType());
-  if (type.has(Axis::Layer))
+  Tile::Kind kind = assigned(op.getResult(0)).kind;
+  if (kind == Tile::Kind::layers)
     return emitLayersPointwise(op);
-  bool hasTokens = type.has(Axis::Token);
+  bool hasTokens = kind == Tile::Kind::columns;
   int64_t count = hasTokens ? tokensPerThread : 1;
   int64_t columns = type.has(Axis::Channel) ? shape.columnsPerThread : 1;
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];
-    made.kind = hasTokens ? Tile::Kind::columns : Tile::Kind::thread;
+    made.kind = kind;
     made.numbers.resize(count * columns);
   }
   int64_t end = hasTokens ? endOfRange : 1;
@@ -177,7 +178,7 @@ void KernelEmitter::emitIndex(chunk::IndexOp op) {
     wide = field(op.getKind() == "heads"   ? LaunchField::H
                  : op.getKind() == "layer" ? LaunchField::Layer
                                            : LaunchField::Layers);
-  Tile made;
+  Tile made = assigned(op.getResult());
   made.numbers = {
       mlir::arith::SIToFPOp::create(builder, code.place, code.f32(), wide)};
   tiles[op.getResult()] = made;

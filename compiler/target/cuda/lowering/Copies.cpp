@@ -5,12 +5,6 @@ namespace decay::cuda {
 
 using ir::Axis;
 
-/// A tile over tokens and value channels that only matrix products read: it
-/// stays in shared memory as it came.
-bool KernelEmitter::isPlainRows(chunk::ReadOp op) {
-  return op.getType().has(Axis::Token) && op.getType().has(Axis::Value);
-}
-
 void KernelEmitter::planStreams(chunk::SweepOp op) {
   llvm::SmallVector<chunk::ReadOp> reads, rows;
   for (auto read : op.getBody().front().getOps<chunk::ReadOp>()) {
@@ -96,52 +90,61 @@ Value KernelEmitter::rowOffset(Value row, Value piece, int64_t width) {
   return stage ? code.add(offset, stage) : offset;
 }
 
+const KernelEmitter::Stream &KernelEmitter::streamOf(chunk::ReadOp op) {
+  return *llvm::find_if(streams, [&](const Stream &candidate) {
+    return candidate.operand == static_cast<int64_t>(op.getOperand());
+  });
+}
+
+void KernelEmitter::readColumns(chunk::ReadOp op, Tile &made) {
+  const Stream &stream = streamOf(op);
+  if (!hasGradient && shape.columnsPerThread == 1) {
+    for (Value half : loadColumns(stream))
+      made.numbers.push_back(code.widen(half));
+    return;
+  }
+  made.pairs = columnPairs(stream);
+  if (keepsColumns)
+    keepPairs(made.pairs, &stream - streams.data());
+  made.numbers.resize(groupTokens * shape.columnsPerThread);
+  for (auto [pair, word] : llvm::enumerate(made.pairs))
+    unpackPair(made, static_cast<int64_t>(pair), word);
+}
+
+/// One number, or one for each of the thread's columns.
+Values KernelEmitter::readNumbers(chunk::ReadOp op) {
+  bool perChannel = op.getType().has(Axis::Channel);
+  auto load = [&] {
+    return code.load(code.f32(), numberPlace(op.getOperand(), Value()));
+  };
+  return code.choose(
+      code.isNull(dataOf(op.getOperand())),
+      [&] {
+        return Values(perChannel ? shape.columnsPerThread : 1, code.number(0));
+      },
+      [&] { return perChannel ? perColumn(load) : Values{load()}; });
+}
+
 void KernelEmitter::emitRead(chunk::ReadOp op) {
-  Tile made;
-  chunk::TileType type = op.getType();
-  if (type.has(Axis::Layer))
+  Tile made = assigned(op.getResult());
+  switch (made.kind) {
+  case Tile::Kind::layers:
     return emitLayersRead(op);
-  if (type.has(Axis::Token) && !type.has(Axis::Channel) &&
-      !type.has(Axis::Value)) {
-    made.kind = Tile::Kind::columns;
-    made.numbers = loadNumbers(op.getOperand());
-  } else if (type.has(Axis::Token)) {
-    const Stream &stream =
-        *llvm::find_if(streams, [&](const Stream &candidate) {
-          return candidate.operand == int64_t(op.getOperand());
-        });
-    if (isPlainRows(op)) {
-      made.kind = Tile::Kind::rows;
-      made.shared = stream.shared;
-    } else {
-      made.kind = Tile::Kind::columns;
-      if (hasGradient || shape.columnsPerThread > 1) {
-        made.pairs = columnPairs(stream);
-        if (keepsColumns)
-          keepPairs(made.pairs, &stream - streams.data());
-        made.numbers.resize(groupTokens * shape.columnsPerThread);
-        for (auto [pair, word] : llvm::enumerate(made.pairs))
-          unpackPair(made, static_cast<int64_t>(pair), word);
-      } else {
-        for (Value half : loadColumns(stream))
-          made.numbers.push_back(code.widen(half));
-      }
-    }
-  } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
+  case Tile::Kind::columns:
+    if (op.getType().has(Axis::Channel))
+      readColumns(op, made);
+    else
+      made.numbers = loadNumbers(op.getOperand());
+    break;
+  case Tile::Kind::rows:
+    made.shared = streamOf(op).shared;
+    break;
+  case Tile::Kind::state:
     // Loaded by the sweep that begins with it: registers are scarce before.
-    made.kind = Tile::Kind::state;
-  } else {
-    bool perChannel = type.has(Axis::Channel);
-    auto load = [&] {
-      return code.load(code.f32(), numberPlace(op.getOperand(), Value()));
-    };
-    made.numbers = code.choose(
-        code.isNull(dataOf(op.getOperand())),
-        [&] {
-          return Values(perChannel ? shape.columnsPerThread : 1,
-                        code.number(0));
-        },
-        [&] { return perChannel ? perColumn(load) : Values{load()}; });
+    break;
+  case Tile::Kind::thread:
+    made.numbers = readNumbers(op);
+    break;
   }
   tiles[op.getResult()] = made;
 }

@@ -5,8 +5,13 @@
 #include "compiler/dialect/chunk/ChunkDialect.h"
 #include "compiler/target/cuda/Launches.h"
 #include "compiler/target/cuda/lowering/BlockShape.h"
+#include "compiler/target/cuda/tile/TileDialect.h"
 
 namespace decay::cuda {
+
+/// What assign-layouts says of a kernel.
+tile::EntryAttr entryOf(chunk::KernelOp kernel);
+tile::BlockAttr blockOf(chunk::KernelOp kernel);
 
 /// `@decay_step_<K>_<V>`: one token of every sequence.
 mlir::LLVM::LLVMFuncOp emitStep(chunk::KernelOp kernel, BlockShape shape,
@@ -17,8 +22,8 @@ mlir::LLVM::LLVMFuncOp emitInitialise(chunk::KernelOp kernel,
                                       mlir::OpBuilder &builder);
 
 /// `@decay_<entry>_<K>_<V>_segments`, the first launch where sequences are cut,
-/// if the kernel's can be. `keepsStates`: as KernelEmitter::setKeepsStates.
-void emitSegments(chunk::KernelOp kernel, BlockShape shape, bool keepsStates,
+/// if the kernel's can be.
+void emitSegments(chunk::KernelOp kernel, BlockShape shape,
                   mlir::OpBuilder &builder);
 
 /// `@decay_backward_<K>_<V>_sums`, backward's last launch, if the design has

@@ -258,8 +258,7 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   Fragments fromValue = multiplyByState(v);
   Fragments valueGradient = multiplyOutput(regions.keys, regions.state, output,
                                            /*transposed=*/true);
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getDNext());
   next.numbers = updateState(gradient, regions.queries, output);
   tiles[op.getDNext()] = next;
   code.barrier();
@@ -270,7 +269,7 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   storeCores(fromValue, regions.keys);
   if (std::optional<int64_t> operand = outputOperand(op.getDV()))
     storeOutput(valueGradient, *operand, v.shared);
-  tiles[op.getDV()].kind = Tile::Kind::rows;
+  tiles[op.getDV()] = assigned(op.getDV());
   code.barrier();
   forgetLanes();
   copyNext();
@@ -305,7 +304,7 @@ void KernelEmitter::emitColumnGradients(const Trees &forward,
                                         chunk::RecurrenceGradientOp op) {
   for (Value result : {op.getDQ(), op.getDK(), op.getDLambda()}) {
     Tile &made = tiles[result];
-    made.kind = Tile::Kind::columns;
+    made = assigned(result);
     made.numbers.assign(groupTokens * shape.columnsPerThread, Value());
   }
   Trees trees = forward;
@@ -384,8 +383,7 @@ void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
     if (onlyColumn && *onlyColumn + 1 < shape.columnsPerThread &&
         mlir::isa<chunk::WriteOp>(next))
       continue;
-    code.place = next->getLoc();
-    emitOperation(*next);
+    emitAt(*next);
   }
 }
 

@@ -18,8 +18,6 @@ using ir::Axis;
 
 namespace {
 
-constexpr int64_t threadsInBlock = 256;
-
 constexpr int rounds = 10;
 constexpr int64_t multipliers[2] = {0xD2511F53, 0xCD9E8D57};
 constexpr uint32_t keySteps[2] = {0x9E3779B9, 0xBB67AE85};
@@ -84,8 +82,8 @@ private:
 
 KernelLaunch InitialiseEmitter::describe() {
   KernelLaunch how;
-  how.entry = kernel.getSymName().str();
-  how.threads = threadsInBlock;
+  how.entry = entryOf(kernel).getEntry().str();
+  how.threads = elementThreads;
   how.grid = {*parseExtent("ceil(L H K,256)"), *parseExtent("1"),
               *parseExtent("1")};
   return how;
@@ -94,7 +92,7 @@ KernelLaunch InitialiseEmitter::describe() {
 void InitialiseEmitter::emitItem() {
   thread = NVVM::ThreadIdXOp::create(builder, code.place, code.i32());
   Value block = NVVM::BlockIdXOp::create(builder, code.place, code.i32());
-  Value index = code.add(code.mul(block, threadsInBlock), thread);
+  Value index = code.add(code.mul(block, elementThreads), thread);
   heads = code.truncate(field(LaunchField::H));
   channels = code.truncate(field(LaunchField::K));
   Value row = code.divide(index, channels);
@@ -127,7 +125,7 @@ void InitialiseEmitter::emitRandom(chunk::RandomOp op) {
   Value b = numberOf(tile(op.getSecond()), layer);
   Philox words(code, field(LaunchField::Seed),
                code.extend(elementIndex(op.getShape())), op.getStream());
-  Tile made;
+  Tile made = assigned(op.getResult());
   if (op.getKind() == "uniform") {
     made.numbers = {code.fma(code.fsub(b, a), words.uniform(0), a)};
   } else {

@@ -1,5 +1,6 @@
 //===- KernelEmitter.cpp - The frame of a kernel --------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Entries.h"
 #include "compiler/target/cuda/lowering/Segments.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -10,11 +11,23 @@ using ir::Axis;
 namespace LLVM = mlir::LLVM;
 namespace NVVM = mlir::NVVM;
 
+tile::EntryAttr entryOf(chunk::KernelOp kernel) {
+  return kernel->getAttrOfType<tile::EntryAttr>(tile::TileDialect::entryName);
+}
+
+tile::BlockAttr blockOf(chunk::KernelOp kernel) {
+  return kernel->getAttrOfType<tile::BlockAttr>(tile::TileDialect::blockName);
+}
+
 KernelEmitter::KernelEmitter(chunk::KernelOp kernel, BlockShape shape,
                              mlir::OpBuilder &builder)
     : kernel(kernel), shape(shape), builder(builder),
       code(builder, kernel.getLoc()),
       hasSegments(shape.precision == Precision::bf16 && canBeCut(kernel)) {
+  tile::Kept kept = entryOf(kernel).getKept();
+  keepsStates = kept == tile::Kept::given || kept == tile::Kept::with;
+  if (kept == tile::Kept::with || kept == tile::Kept::without)
+    keptLaunch = keepsStates;
   planWorkspace();
 }
 
@@ -49,7 +62,7 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
 
 KernelLaunch KernelEmitter::describe() {
   KernelLaunch how;
-  how.entry = kernel.getSymName().str();
+  how.entry = entryOf(kernel).getEntry().str();
   how.headDims = {shape.K, shape.V};
   how.stage = itemsStage;
   how.kept = keptLaunch;
@@ -235,6 +248,44 @@ Values KernelEmitter::flat(mlir::ValueRange values) {
   return numbers;
 }
 
+/// A tile in the layout that it was given, without numbers.
+Tile KernelEmitter::assigned(Value value) {
+  mlir::Attribute layout = tile::layoutOf(value);
+  assert(layout && "assign-layouts gives all tiles a layout");
+  // In the order of the forms.
+  constexpr Tile::Kind kinds[] = {Tile::Kind::thread, Tile::Kind::columns,
+                                  Tile::Kind::rows,   Tile::Kind::state,
+                                  Tile::Kind::state,  Tile::Kind::state,
+                                  Tile::Kind::layers, Tile::Kind::state};
+  static_assert(std::size(kinds) == tile::formCount);
+  Tile made;
+  made.kind = kinds[static_cast<size_t>(*tile::formOf(layout))];
+  return made;
+}
+
+/// Whether a tile has as many numbers as its layout says, or none yet: states
+/// are loaded where they are used, rows are made where they are needed.
+bool KernelEmitter::isAsAssigned(Value value) {
+  auto found = tiles.find(value);
+  if (found == tiles.end())
+    return true;
+  Tile wanted = assigned(value);
+  const Tile &made = found->second;
+  auto count = static_cast<int64_t>(made.numbers.size());
+  bool isEmpty = made.kind == Tile::Kind::state && count == 0;
+  return made.kind == wanted.kind &&
+         (isEmpty || made.kind == Tile::Kind::rows ||
+          count == tile::numbersOf(tile::layoutOf(value)));
+}
+
+void KernelEmitter::emitAt(mlir::Operation &op) {
+  code.place = op.getLoc();
+  emitOperation(op);
+  assert(llvm::all_of(op.getResults(),
+                      [&](Value made) { return isAsAssigned(made); }) &&
+         "operations make tiles in the layouts that they were given");
+}
+
 /// The same tiles, made of other numbers.
 void KernelEmitter::bind(mlir::ValueRange values, mlir::ValueRange numbers) {
   for (Value value : values) {
@@ -247,8 +298,7 @@ void KernelEmitter::bind(mlir::ValueRange values, mlir::ValueRange numbers) {
 
 void KernelEmitter::emitBlock(mlir::Block &block) {
   for (mlir::Operation &op : block) {
-    code.place = op.getLoc();
-    emitOperation(op);
+    emitAt(op);
     // What follows it was emitted with it.
     if (mlir::isa<chunk::RecurrenceGradientOp>(op))
       return;

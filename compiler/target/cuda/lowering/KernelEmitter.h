@@ -6,6 +6,7 @@
 #include "compiler/target/cuda/Launches.h"
 #include "compiler/target/cuda/lowering/BlockShape.h"
 #include "compiler/target/cuda/lowering/Lanes.h"
+#include "compiler/target/cuda/tile/TileDialect.h"
 
 #include <functional>
 #include <optional>
@@ -17,7 +18,7 @@ struct HashOfValue {
   size_t operator()(Value value) const { return mlir::hash_value(value); }
 };
 
-/// Where the numbers of a chunk tile are.
+/// Where the numbers of a chunk tile are, as emitters make use of its layout.
 struct Tile {
   enum class Kind {
     thread,  ///< one number a column or a thread: it has no token axis
@@ -61,12 +62,7 @@ public:
                 mlir::OpBuilder &builder);
 
   mlir::LLVM::LLVMFuncOp emit();
-  /// Whether callers may give what sweeps save a place that outlives the
-  /// launch; `kept`: as KernelLaunch::kept.
-  void setKeepsStates(bool keeps, std::optional<bool> kept = std::nullopt) {
-    keepsStates = keeps;
-    keptLaunch = kept;
-  }
+  chunk::KernelOp source() const { return kernel; }
   /// What the kernel needs of the launch's workspace, the fault slot first.
   llvm::ArrayRef<WorkspacePart> workspaceParts() const { return workspace; }
   virtual ~KernelEmitter() = default;
@@ -138,9 +134,11 @@ protected:
   Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
                    mlir::ValueRange carried);
   Tile &tile(Value value);
+  Tile assigned(Value value);
+  bool isAsAssigned(Value value);
+  void emitAt(mlir::Operation &op);
   Values flat(mlir::ValueRange tiles);
   void bind(mlir::ValueRange tiles, mlir::ValueRange numbers);
-  bool isPlainRows(chunk::ReadOp op);
 
   // Copies.cpp
   void planStreams(chunk::SweepOp op);
@@ -149,6 +147,9 @@ protected:
   void copyRows(Value firstToken);
   void copyNext(); ///< columns and rows of the next chunk, if there is one
   void emitRead(chunk::ReadOp op);
+  void readColumns(chunk::ReadOp op, Tile &made);
+  Values readNumbers(chunk::ReadOp op);
+  const Stream &streamOf(chunk::ReadOp op);
   void emitWrite(chunk::WriteOp op);
   Values loadState(int64_t operand);
   virtual Values loadStateAt(Value data);
@@ -391,6 +392,8 @@ protected:
   std::unordered_map<Value, Tile, HashOfValue> tiles;
   int64_t sharedBytes = 0, mostSharedBytes = 0;
 
+  /// Whether callers may give what sweeps save a place that outlives the
+  /// launch; and as KernelLaunch::kept.
   bool keepsStates = false;
   std::optional<bool> keptLaunch;
   /// Whether an item is a segment of a sequence; else it is a whole one.

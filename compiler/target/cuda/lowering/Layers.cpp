@@ -90,7 +90,7 @@ void KernelEmitter::emitAcrossLayers(chunk::AcrossLayersOp op) {
   const Tile from = tile(op.getOperand());
   Value zero = code.number(0);
   if (op.getKind() == "first") {
-    Tile made;
+    Tile made = assigned(op.getResult());
     made.numbers = columnsOf(op.getResult(),
                              [&] { return numberOf(from, code.integer(0)); });
     tiles[op.getResult()] = made;
@@ -157,7 +157,7 @@ void KernelEmitter::emitAcrossLayersGradient(chunk::AcrossLayersGradientOp op) {
 }
 
 void KernelEmitter::emitAtLayer(chunk::AtLayerOp op) {
-  Tile made;
+  Tile made = assigned(op.getResult());
   made.numbers = columnsOf(op.getResult(), [&] {
     return numberOf(tile(op.getOperand()),
                     code.truncate(field(LaunchField::Layer)));

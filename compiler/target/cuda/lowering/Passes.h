@@ -2,6 +2,8 @@
 #ifndef DECAY_COMPILER_TARGET_CUDA_LOWERING_PASSES_H
 #define DECAY_COMPILER_TARGET_CUDA_LOWERING_PASSES_H
 
+#include "compiler/target/cuda/tile/TileDialect.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -145,8 +145,7 @@ Values KernelEmitter::rotatePairs(const Values &numbers, bool adjoint) {
 
 void KernelEmitter::emitRotate(chunk::RotateOp op) {
   const Values numbers = tile(op.getOperand()).numbers;
-  Tile made;
-  made.kind = Tile::Kind::columns;
+  Tile made = assigned(op.getResult());
   made.numbers = op.getKind() == "rope" ? rotateHalves(numbers, op.getAdjoint())
                                         : rotatePairs(numbers, op.getAdjoint());
   tiles[op.getResult()] = made;

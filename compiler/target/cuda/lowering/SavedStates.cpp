@@ -183,10 +183,8 @@ void KernelEmitter::storeSavedState(const Values &state, Value place) {
 /// A state is loaded where it is used: registers are scarce before.
 void KernelEmitter::emitRestore(chunk::RestoreOp op) {
   chunk::TileType type = op.getResult().getType();
-  Tile made;
-  if (isState(type)) {
-    made.kind = Tile::Kind::state;
-  } else {
+  Tile made = assigned(op.getResult());
+  if (made.kind != Tile::Kind::state) {
     Value place = savedPlace({op.getSlot(), op.getKept(), type}, chunkIndex);
     bool perChannel = type.has(Axis::Channel);
     auto load = [&] {

@@ -9,145 +9,12 @@ using ir::Axis;
 namespace LLVM = mlir::LLVM;
 namespace NVVM = mlir::NVVM;
 
-namespace {
-
-chunk::TileType typeOf(Value value) {
-  return mlir::cast<chunk::TileType>(value.getType());
-}
-
-} // namespace
-
-bool hasRows(Value value) {
-  return typeOf(value).has(Axis::Token) && typeOf(value).has(Axis::Channel);
-}
-
-namespace {
-
-/// The one operand over tokens and channels that a tile is made of, number by
-/// number; none if there is more to it.
-chunk::ReadOp sourceOf(Value value) {
-  if (auto read = value.getDefiningOp<chunk::ReadOp>())
-    return hasRows(value) ? read : nullptr;
-  auto op = value.getDefiningOp<chunk::PointwiseOp>();
-  chunk::ReadOp found;
-  for (Value input : op ? op.getInputs() : mlir::ValueRange()) {
-    if (typeOf(input).getAxes() == 0)
-      continue;
-    chunk::ReadOp source = hasRows(input) ? sourceOf(input) : nullptr;
-    if (!source || (found && found != source))
-      return nullptr;
-    found = source;
-  }
-  return found;
-}
-
-void findLeaves(Value value, llvm::SetVector<Value> &found) {
-  auto op = value.getDefiningOp<chunk::PointwiseOp>();
-  if (!op) {
-    if (hasRows(value))
-      found.insert(value);
-    return;
-  }
-  mlir::Block &body = op.getBody().front();
-  unsigned number = mlir::cast<mlir::OpResult>(value).getResultNumber();
-  llvm::SetVector<Value> needed;
-  needed.insert(body.getTerminator()->getOperand(number));
-  for (size_t index = 0; index < needed.size(); ++index) {
-    Value inside = needed[index];
-    if (mlir::Operation *definition = inside.getDefiningOp())
-      needed.insert(definition->operand_begin(), definition->operand_end());
-    else if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(inside))
-      findLeaves(op.getInputs()[argument.getArgNumber()], found);
-  }
-}
-
-} // namespace
-
-llvm::SetVector<Value> leavesOf(Value value) {
-  llvm::SetVector<Value> found;
-  findLeaves(value, found);
-  return found;
-}
-
-namespace {
-
-/// Whether a tile with rows has numbers of tiles with rows and of the whole
-/// item alone.
-bool isMadeOfRows(Value value) {
-  auto op = value.getDefiningOp<chunk::PointwiseOp>();
-  return !op || llvm::all_of(op.getInputs(), [](Value input) {
-    return typeOf(input).getAxes() == 0 ||
-           (hasRows(input) && isMadeOfRows(input));
-  });
-}
-
-/// Whether a gradient of q or k is written, made number by number.
-bool servesWrite(chunk::WriteOp op) {
-  if (!hasRows(op.getTile()))
-    return true;
-  if (!isMadeOfRows(op.getTile()))
-    return false;
-  int64_t gradients = 0;
-  for (Value leaf : leavesOf(op.getTile())) {
-    if (auto made = leaf.getDefiningOp<chunk::RecurrenceGradientOp>())
-      gradients += leaf == made.getDQ() || leaf == made.getDK();
-    else if (!leaf.getDefiningOp<chunk::ReadOp>())
-      return false;
-  }
-  return gradients == 1;
-}
-
-bool servesOperands(Value q, Value k, Value lambda) {
-  chunk::ReadOp ofQ = sourceOf(q), ofK = sourceOf(k);
-  return ofQ && ofK && ofQ != ofK && !typeOf(lambda).has(Axis::Channel);
-}
-
-bool isState(Value value) {
-  return typeOf(value).has(Axis::Channel) && typeOf(value).has(Axis::Value);
-}
-
-bool servesOperation(mlir::Operation *op) {
-  if (mlir::isa<chunk::ScanOp, chunk::ScanGradientOp, chunk::RotateOp,
-                chunk::SumOp, chunk::RepeatPairOp>(op))
-    return false;
-  for (Value result : op->getResults())
-    if (auto type = mlir::dyn_cast<chunk::TileType>(result.getType()))
-      if (type.has(Axis::Channel) && !type.has(Axis::Token) &&
-          !type.has(Axis::Value))
-        return false;
-  if (auto save = mlir::dyn_cast<chunk::SaveOp>(op))
-    return isState(save.getTile());
-  if (auto write = mlir::dyn_cast<chunk::WriteOp>(op))
-    return servesWrite(write);
-  if (auto made = mlir::dyn_cast<chunk::RecurrenceOp>(op))
-    return servesOperands(made.getQ(), made.getK(), made.getLambda());
-  if (auto made = mlir::dyn_cast<chunk::RecurrenceGradientOp>(op))
-    return servesOperands(made.getQ(), made.getK(), made.getLambda());
-  if (auto made = mlir::dyn_cast<chunk::StateOp>(op))
-    return sourceOf(made.getK()) &&
-           !typeOf(made.getLambda()).has(Axis::Channel);
-  return true;
-}
-
-} // namespace
-
 ScalarEmitter::ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
                              mlir::OpBuilder &builder)
     : KernelEmitter(kernel, shape, builder) {
   tokensPerThread = 2;
   setRange(0, tokensPerThread);
-  bandRows = shape.K / groupCount;
-}
-
-bool ScalarEmitter::serves(chunk::KernelOp kernel, const BlockShape &shape) {
-  if (shape.pairs > 1 || shape.K != shape.V)
-    return false;
-  bool all = true;
-  kernel.walk([&](mlir::Operation *op) {
-    if (mlir::isa<chunk::ChunkDialect>(op->getDialect()))
-      all &= servesOperation(op);
-  });
-  return all;
+  bandRows = shape.bandRows();
 }
 
 /// As many as have a multiprocessor's 64 Ki registers.
@@ -178,7 +45,8 @@ void ScalarEmitter::emitOperation(mlir::Operation &op) {
       .Case<chunk::RestoreOp>([](mlir::Operation *) {})
       .Case([&](chunk::PointwiseOp made) {
         // What has rows is made where it is needed.
-        if (made.getNumResults() > 0 && !hasRows(made.getResult(0)))
+        if (made.getNumResults() > 0 &&
+            assigned(made.getResult(0)).kind != Tile::Kind::rows)
           emitPointwise(made);
       })
       .Default([&](mlir::Operation *) { KernelEmitter::emitOperation(op); });
@@ -200,7 +68,10 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
   restored = nullptr;
   for (auto restore : op.getBody().front().getOps<chunk::RestoreOp>())
     restored = restore;
-  isTurned = !hasGradient;
+  for (Value carried : op.getBody().front().getArguments())
+    if (auto state =
+            mlir::dyn_cast<tile::AccumulatorsAttr>(tile::layoutOf(carried)))
+      isTurned = state.getTurned();
   if (hasGradient)
     planGradient();
   planNumbers(op);
@@ -344,39 +215,22 @@ void ScalarEmitter::saveState(chunk::SaveOp op) {
 }
 
 void ScalarEmitter::emitScalarRead(chunk::ReadOp op) {
-  chunk::TileType type = op.getType();
-  int64_t operand = op.getOperand();
-  Tile made;
-  if (type.has(Axis::Token) &&
-      (type.has(Axis::Channel) || type.has(Axis::Value))) {
-    made.kind = Tile::Kind::rows;
-    made.shared = llvm::find_if(streams, [&](const Stream &stream) {
-                    return stream.operand == operand;
-                  })->shared;
-  } else if (type.has(Axis::Token)) {
-    made.kind = Tile::Kind::columns;
-    auto stream = llvm::find_if(numberStreams, [&](const NumberStream &each) {
-      return each.operand == operand;
-    });
-    // Numbers of two chunks in turn lie there.
-    Value parity = code.bitAnd(firstToken, chunkTokens);
-    made.numbers = loadPair(code.add(parity, ownStart()), stream->shared);
-  } else if (type.has(Axis::Channel) && type.has(Axis::Value)) {
-    // Loaded by the sweep that begins with it.
-    made.kind = Tile::Kind::state;
-  } else {
+  Tile made = assigned(op.getResult());
+  if (made.kind != Tile::Kind::columns)
     return emitRead(op);
-  }
+  auto stream = llvm::find_if(numberStreams, [&](const NumberStream &each) {
+    return each.operand == static_cast<int64_t>(op.getOperand());
+  });
+  // Numbers of two chunks in turn lie there.
+  Value parity = code.bitAnd(firstToken, chunkTokens);
+  made.numbers = loadPair(code.add(parity, ownStart()), stream->shared);
   tiles[op.getResult()] = made;
 }
 
 void ScalarEmitter::emitScalarWrite(chunk::WriteOp op) {
   // Matrix products write their rows themselves.
-  chunk::TileType type = typeOf(op.getTile());
-  if (type.has(Axis::Token) &&
-      (type.has(Axis::Channel) || type.has(Axis::Value)))
-    return;
-  emitWrite(op);
+  if (assigned(op.getTile()).kind != Tile::Kind::rows)
+    emitWrite(op);
 }
 
 Value ScalarEmitter::stateRow(int64_t tileRow, int64_t half) {
@@ -422,7 +276,7 @@ void ScalarEmitter::storeStateAt(const Values &state, Value data) {
 
 /// A number of a tile with rows, from those of the tiles that it is made of.
 Value ScalarEmitter::numberFrom(Value made, Leaf leaf) {
-  if (typeOf(made).getAxes() == 0)
+  if (tileType(made).getAxes() == 0)
     return tile(made).numbers.front();
   auto op = made.getDefiningOp<chunk::PointwiseOp>();
   if (!op)

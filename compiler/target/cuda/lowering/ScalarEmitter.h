@@ -9,8 +9,7 @@
 #define DECAY_COMPILER_TARGET_CUDA_LOWERING_SCALAREMITTER_H
 
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
-
-#include "llvm/ADT/SetVector.h"
+#include "compiler/target/cuda/lowering/RowTiles.h"
 
 namespace decay::cuda {
 
@@ -21,8 +20,6 @@ class ScalarEmitter final : public KernelEmitter {
 public:
   ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
                 mlir::OpBuilder &builder);
-  /// Whether the kernel has but what this class has code for.
-  static bool serves(chunk::KernelOp kernel, const BlockShape &shape);
 
 private:
   using Fragments = llvm::SmallVector<Fragment>;
@@ -150,7 +147,7 @@ private:
     int64_t totalGradient = 0;   ///< fp32, one a warp
   } places;
   chunk::RestoreOp restored; ///< the states that a sweep gets
-  bool isTurned = true;      ///< bands are columns of v
+  bool isTurned = true;      ///< as the layout of the sweep's state has it
   int64_t bandRows;          ///< of the state, in a warp
   /// A number of the item that chunks use.
   struct Constant {
@@ -162,11 +159,6 @@ private:
   bool isStaged = false;  ///< the next chunk is copied to another place
   int64_t stageBytes = 0; ///< of all streams' tiles
 };
-
-/// Whether a tile has tokens and channels.
-bool hasRows(Value value);
-/// What a result of a tile with rows follows from: reads and gradients.
-llvm::SetVector<Value> leavesOf(Value value);
 
 } // namespace decay::cuda
 

@@ -462,8 +462,7 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
     return region == places.queries || region == output;
   };
   copyNext([&](int64_t region) { return !isNeeded(region); });
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getDNext());
   next.numbers = advance(gradient, places.queries, places.before, output);
   tiles[op.getDNext()] = next;
   synchronise();
@@ -471,15 +470,13 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   fetchNumbers(nextToken);
   if (needsLambda) {
     remakeNumbers(op);
-    Tile &made = tiles[op.getDLambda()];
-    made.kind = Tile::Kind::columns;
+    Tile made = assigned(op.getDLambda());
     made.numbers = lambdaGradient(op.getLambda());
+    tiles[op.getDLambda()] = made;
   }
   for (mlir::Operation *rest = op->getNextNode(); rest;
-       rest = rest->getNextNode()) {
-    code.place = rest->getLoc();
-    emitOperation(*rest);
-  }
+       rest = rest->getNextNode())
+    emitAt(*rest);
 }
 
 } // namespace decay::cuda

@@ -307,7 +307,7 @@ void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output) {
     for (int64_t own = 0; own < groupCount; ++own)
       storeTokens(sums, own, at, data, stride, nullptr);
   }
-  tiles[output].kind = Tile::Kind::rows;
+  tiles[output] = assigned(output);
 }
 
 void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
@@ -333,8 +333,7 @@ void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
   addWeighted(output, places.weights, places.values, false);
   storeAll(output, op.getO());
   fetchNumbers(nextToken);
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext());
   next.numbers = advance(state, places.values, places.behind, places.keys);
   tiles[op.getNext()] = next;
 }
@@ -345,8 +344,7 @@ void ScalarEmitter::emitScalarState(chunk::StateOp op) {
   storeFactors(op.getLambda());
   synchronise();
   fetchNumbers(nextToken);
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext());
   next.numbers =
       advance(state, tile(op.getV()).shared, places.behind, places.keys);
   tiles[op.getNext()] = next;

@@ -1,5 +1,6 @@
 //===- Segments.cpp - The kernels of cut sequences ------------------------===//
 #include "compiler/target/cuda/lowering/Segments.h"
+#include "compiler/target/cuda/lowering/AssignLayouts.h"
 #include "compiler/target/cuda/lowering/Entries.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
@@ -137,15 +138,14 @@ Value KernelEmitter::writesFinal(chunk::WriteOp op) {
 //===----------------------------------------------------------------------===//
 
 void KernelEmitter::emitStateGradient(chunk::StateGradientOp op) {
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getDNext());
   next.numbers = advanceState(op.getQ(), op.getLambda(), op.getDState(),
                               tile(op.getDO()), /*toEnd=*/false);
   tiles[op.getDNext()] = next;
 }
 
 void KernelEmitter::emitProduct(chunk::ProductOp op) {
-  Tile made;
+  Tile made = assigned(op.getResult());
   made.numbers = columnsOf(op.getResult(), [&] {
     Value own;
     for (Value number : masked(ownNumbers(tile(op.getTile())), 1))
@@ -167,7 +167,10 @@ public:
   SegmentEmitter(chunk::KernelOp kernel, BlockShape shape,
                  mlir::OpBuilder &builder)
       : KernelEmitter(kernel, shape, builder),
-        hasGradients(hasGradientSweep(kernel)) {}
+        hasGradients(hasGradientSweep(kernel)) {
+    // One launch serves both kernels behind it.
+    keptLaunch.reset();
+  }
   ~SegmentEmitter() override {
     for (chunk::KernelOp alone : sweeps)
       alone.erase();
@@ -230,6 +233,9 @@ void SegmentEmitter::emitBody() {
 void SegmentEmitter::emitEffect(bool ofGradients) {
   chunk::KernelOp alone =
       sweeps.emplace_back(makeSegmentSweep(kernel, ofGradients));
+  // Whatever the block of the entry's own kernel is.
+  assignLayouts(alone, tile::BlockAttr::get(kernel.getContext(), shape,
+                                            tile::Scheme::columns));
   emitBlock(alone.getBody().front());
   chunk::SweepOp sweep = sweepOf(alone, ofGradients);
   int64_t totalBytes = shape.columns() * floatBytes;
@@ -251,13 +257,10 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
 
 } // namespace
 
-void emitSegments(chunk::KernelOp kernel, BlockShape shape, bool keepsStates,
+void emitSegments(chunk::KernelOp kernel, BlockShape shape,
                   mlir::OpBuilder &builder) {
-  if (!canBeCut(kernel))
-    return;
-  SegmentEmitter emitter(kernel, shape, builder);
-  emitter.setKeepsStates(keepsStates);
-  emitter.emit();
+  if (shape.precision == Precision::bf16 && canBeCut(kernel))
+    SegmentEmitter(kernel, shape, builder).emit();
 }
 
 } // namespace decay::cuda

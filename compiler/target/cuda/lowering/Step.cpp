@@ -20,9 +20,7 @@ namespace NVVM = mlir::NVVM;
 
 namespace {
 
-/// Numbers in 16 bytes, and how many such pieces of the state a thread has.
-constexpr int64_t pieceNumbers = 4, mostPieces = 16;
-constexpr int64_t fewestThreads = 256;
+constexpr int64_t pieceNumbers = BlockShape::pieceNumbers;
 
 class StepEmitter final : public KernelEmitter {
 public:
@@ -34,13 +32,10 @@ public:
   }
 
 private:
-  int64_t threads() const {
-    return std::max(fewestThreads,
-                    shape.columns() * shape.V / (pieceNumbers * mostPieces));
-  }
+  int64_t threads() const { return shape.stepThreads(); }
   int64_t rowPieces() const { return shape.V / pieceNumbers; }
-  int64_t rowsAtOnce() const { return threads() / rowPieces(); }
-  int64_t pieces() const { return shape.columns() / rowsAtOnce(); }
+  int64_t rowsAtOnce() const { return shape.stepRowsAtOnce(); }
+  int64_t pieces() const { return shape.stepPieces(); }
 
   KernelLaunch describe() override;
   int32_t blocksWanted(int64_t) override;
@@ -188,20 +183,17 @@ void StepEmitter::storePieces(const Values &numbers, int64_t operand) {
 void StepEmitter::emitStepRead(chunk::ReadOp op) {
   chunk::TileType type = op.getType();
   int64_t operand = op.getOperand();
-  Tile made;
-  if (type.has(Axis::Channel) && type.has(Axis::Value)) {
-    made.kind = Tile::Kind::state;
+  Tile made = assigned(op.getResult());
+  if (made.kind == Tile::Kind::state) {
     made.numbers = loadPieces(operand);
-  } else if (!type.has(Axis::Token)) {
-    return emitRead(op);
-  } else if (type.has(Axis::Value)) {
+  } else if (made.kind == Tile::Kind::rows) {
     // This thread's columns of the state.
-    made.kind = Tile::Kind::rows;
     Value element =
         code.add(code.mul(head, shape.V), code.mul(piece, pieceNumbers));
     made.numbers = loadRowPiece(rowPlace(operand, element));
+  } else if (made.kind != Tile::Kind::columns) {
+    return emitRead(op);
   } else {
-    made.kind = Tile::Kind::columns;
     Value element = type.has(Axis::Channel)
                         ? code.add(code.mul(head, shape.K), channel)
                         : head;
@@ -275,10 +267,8 @@ void StepEmitter::emitUpdate(chunk::RecurrenceOp op) {
       parts[each] = code.fma(row[2], number, parts[each]);
     }
   }
-  Tile next, output;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext()), output = assigned(op.getO());
   next.numbers = state;
-  output.kind = Tile::Kind::rows;
   output.numbers = {sumOutput(parts)};
   tiles[op.getNext()] = next;
   tiles[op.getO()] = output;

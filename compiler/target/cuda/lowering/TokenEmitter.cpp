@@ -10,8 +10,7 @@ namespace LLVM = mlir::LLVM;
 
 namespace {
 
-/// Numbers in 16 bytes.
-constexpr int64_t pieceNumbers = 4;
+constexpr int64_t pieceNumbers = BlockShape::pieceNumbers;
 
 bool isState(chunk::TileType type) {
   return type.has(Axis::Channel) && type.has(Axis::Value);
@@ -124,26 +123,24 @@ void TokenEmitter::planSweep(chunk::SweepOp op) {
     queryGradient = reserveRows(columns);
   rowsOfOperands.clear();
   for (auto read : body.getOps<chunk::ReadOp>())
-    if (isPlainRows(read))
+    if (assigned(read.getResult()).kind == Tile::Kind::rows)
       rowsOfOperands[read.getOperand()] = reserveRows(shape.V);
   planNumbers(op);
   planRotation(op);
 }
 
 void TokenEmitter::emitTokenRead(chunk::ReadOp op) {
-  chunk::TileType type = op.getType();
-  bool isColumns = type.has(Axis::Token) && type.has(Axis::Channel);
-  if (!isPlainRows(op) && !isColumns)
+  Tile start = assigned(op.getResult());
+  bool isColumns =
+      start.kind == Tile::Kind::columns && op.getType().has(Axis::Channel);
+  if (start.kind != Tile::Kind::rows && !isColumns)
     return emitRead(op);
   int64_t operand = op.getOperand();
-  Tile &made = tiles[op.getResult()];
-  if (isPlainRows(op)) {
-    made.kind = Tile::Kind::rows;
+  Tile &made = tiles[op.getResult()] = start;
+  if (!isColumns) {
     made.shared = rowsOfOperands.at(operand).shared;
     return shareRows(operand, rowsOfOperands.at(operand));
   }
-  made.kind = Tile::Kind::columns;
-  made.numbers.clear();
   Value element = code.add(code.mul(head, shape.K), channel);
   Value data = code.at(dataOf(operand), code.mul(element, floatBytes));
   Value own = code.add(firstToken, ownStart()), stride = strideOf(operand);
@@ -301,8 +298,7 @@ void TokenEmitter::emitTokens(chunk::RecurrenceOp op) {
   const View &view = views.front();
   Rows v = rowsOf(op.getV());
   std::optional<int64_t> operand = outputOperand(op.getO());
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext());
   next.numbers =
       code.loop(code.integer(chunkTokens), tile(op.getState()).numbers,
                 [&](Value token, mlir::ValueRange carried) -> Values {
@@ -317,14 +313,13 @@ void TokenEmitter::emitTokens(chunk::RecurrenceOp op) {
                   return state;
                 });
   tiles[op.getNext()] = next;
-  tiles[op.getO()].kind = Tile::Kind::rows;
+  tiles[op.getO()] = assigned(op.getO());
 }
 
 void TokenEmitter::emitStates(chunk::StateOp op) {
   shareOperands(Value(), op.getK(), op.getLambda());
   Rows v = rowsOf(op.getV());
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext());
   next.numbers = code.loop(
       code.integer(chunkTokens), tile(op.getState()).numbers,
       [&](Value token, mlir::ValueRange carried) -> Values {

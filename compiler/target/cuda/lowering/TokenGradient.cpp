@@ -131,19 +131,17 @@ void TokenEmitter::emitTokenGradient(chunk::RecurrenceGradientOp op) {
       descendByValue(ofView(gradient, 1), output, outputOperand(op.getDV()));
   // Keys and λ are still needed as they were.
   code.barrier();
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getDNext());
   next.numbers = descendByChannel(ofView(gradient, 0), v, output, history);
   next.numbers.append(byValue);
   tiles[op.getDNext()] = next;
-  tiles[op.getDV()].kind = Tile::Kind::rows;
+  tiles[op.getDV()] = assigned(op.getDV());
   code.barrier();
   const std::pair<Value, const Rows &> results[] = {{op.getDQ(), queryGradient},
                                                     {op.getDK(), key},
                                                     {op.getDLambda(), lambda}};
   for (auto [result, rows] : results) {
-    Tile &made = tiles[result];
-    made.kind = Tile::Kind::columns;
+    Tile &made = tiles[result] = assigned(result);
     made.numbers = ownColumn(rows);
   }
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());

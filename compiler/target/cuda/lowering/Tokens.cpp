@@ -193,8 +193,9 @@ std::pair<Value, Value> KernelEmitter::scanStart(llvm::StringRef kind,
 
 void KernelEmitter::emitScan(chunk::ScanOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
-  Tile inclusive, exclusive, next;
-  inclusive.kind = exclusive.kind = Tile::Kind::columns;
+  Tile inclusive = assigned(op.getInclusive());
+  Tile exclusive = assigned(op.getExclusive());
+  Tile next = assigned(op.getNext());
   auto scan = [&] {
     const Values terms = ownNumbers(tile(op.getTerm()));
     Value z = ownOf(tile(op.getCarry()).numbers), behind;
@@ -254,8 +255,7 @@ KernelEmitter::scanGradientStart(llvm::StringRef kind,
 
 void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
-  Tile dTerm, next;
-  dTerm.kind = Tile::Kind::columns;
+  Tile dTerm = assigned(op.getDTerm()), next = assigned(op.getNext());
   auto scan = [&] {
     const Values terms = ownNumbers(tile(op.getTerm()));
     const Values exclusive = ownNumbers(tile(op.getExclusive()));
@@ -294,8 +294,7 @@ void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
 //===----------------------------------------------------------------------===//
 
 void KernelEmitter::emitSpread(chunk::SpreadOp op) {
-  Tile made;
-  made.kind = Tile::Kind::columns;
+  Tile made = assigned(op.getResult());
   for (size_t index = 0; index < tile(op.getLambda()).numbers.size(); ++index) {
     columnIndex = static_cast<int64_t>(index);
     made.numbers.append(spreadNumber(ownOf(tile(op.getLambda()).numbers),

@@ -246,13 +246,12 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   const Tile v = tile(op.getV());
   Fragments output = multiplyOutput(regions.queries, regions.state, v,
                                     /*transposed=*/false);
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext());
   next.numbers = updateState(state, regions.keys, v);
   tiles[op.getNext()] = next;
   if (std::optional<int64_t> operand = outputOperand(op.getO()))
     storeOutput(output, *operand, regions.wide);
-  tiles[op.getO()].kind = Tile::Kind::rows;
+  tiles[op.getO()] = assigned(op.getO());
 }
 
 /// The state, or its gradient, without what else a chunk makes: `rows` scaled
@@ -295,8 +294,7 @@ Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
 }
 
 void KernelEmitter::emitState(chunk::StateOp op) {
-  Tile next;
-  next.kind = Tile::Kind::state;
+  Tile next = assigned(op.getNext());
   next.numbers = advanceState(op.getK(), op.getLambda(), op.getState(),
                               tile(op.getV()), /*toEnd=*/true);
   tiles[op.getNext()] = next;

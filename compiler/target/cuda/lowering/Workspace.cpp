@@ -149,9 +149,8 @@ Value KernelEmitter::workspacePart(llvm::StringRef name) {
 
 void KernelEmitter::emitFill(chunk::FillOp op) {
   auto type = mlir::cast<chunk::TileType>(op.getResult().getType());
-  bool isState = type.has(Axis::Channel) && type.has(Axis::Value);
-  Tile made;
-  made.kind = isState ? Tile::Kind::state : Tile::Kind::thread;
+  Tile made = assigned(op.getResult());
+  bool isState = made.kind == Tile::Kind::state;
   int64_t columns = type.has(Axis::Channel) ? shape.columnsPerThread : 1;
   made.numbers.assign(isState ? shape.stateNumbers() : columns, code.number(0));
   tiles[op.getResult()] = made;

@@ -1,0 +1,169 @@
+//===- Schemes.cpp - How a block shares an item's work --------------------===//
+#include "compiler/target/cuda/lowering/Schemes.h"
+#include "compiler/target/cuda/lowering/RowTiles.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace decay::cuda {
+
+using ir::Axis;
+using mlir::Value;
+using tile::BlockAttr;
+using tile::Scheme;
+
+int64_t pairsOf(chunk::KernelOp kernel) {
+  bool hasPairs = false;
+  kernel.walk([&](chunk::ReadOp op) {
+    hasPairs |= mlir::cast<chunk::TileType>(op.getType()).has(Axis::Pair);
+  });
+  return hasPairs ? 2 : 1;
+}
+
+namespace {
+
+//===----------------------------------------------------------------------===//
+// Bands: what ScalarEmitter has code for
+//===----------------------------------------------------------------------===//
+
+/// Whether a gradient of q or k is written, made number by number.
+bool servesWrite(chunk::WriteOp op) {
+  if (!hasRows(op.getTile()))
+    return true;
+  if (!isMadeOfRows(op.getTile()))
+    return false;
+  int64_t gradients = 0;
+  for (Value leaf : leavesOf(op.getTile())) {
+    if (auto made = leaf.getDefiningOp<chunk::RecurrenceGradientOp>())
+      gradients += leaf == made.getDQ() || leaf == made.getDK();
+    else if (!leaf.getDefiningOp<chunk::ReadOp>())
+      return false;
+  }
+  return gradients == 1;
+}
+
+bool servesOperands(Value q, Value k, Value lambda) {
+  chunk::ReadOp ofQ = sourceOf(q), ofK = sourceOf(k);
+  return ofQ && ofK && ofQ != ofK && !tileType(lambda).has(Axis::Channel);
+}
+
+bool isState(Value value) {
+  return tileType(value).has(Axis::Channel) && tileType(value).has(Axis::Value);
+}
+
+bool servesOperation(mlir::Operation *op) {
+  if (mlir::isa<chunk::ScanOp, chunk::ScanGradientOp, chunk::RotateOp,
+                chunk::SumOp, chunk::RepeatPairOp>(op))
+    return false;
+  for (Value result : op->getResults())
+    if (auto type = mlir::dyn_cast<chunk::TileType>(result.getType()))
+      if (type.has(Axis::Channel) && !type.has(Axis::Token) &&
+          !type.has(Axis::Value))
+        return false;
+  if (auto save = mlir::dyn_cast<chunk::SaveOp>(op))
+    return isState(save.getTile());
+  if (auto write = mlir::dyn_cast<chunk::WriteOp>(op))
+    return servesWrite(write);
+  if (auto made = mlir::dyn_cast<chunk::RecurrenceOp>(op))
+    return servesOperands(made.getQ(), made.getK(), made.getLambda());
+  if (auto made = mlir::dyn_cast<chunk::RecurrenceGradientOp>(op))
+    return servesOperands(made.getQ(), made.getK(), made.getLambda());
+  if (auto made = mlir::dyn_cast<chunk::StateOp>(op))
+    return sourceOf(made.getK()) &&
+           !tileType(made.getLambda()).has(Axis::Channel);
+  return true;
+}
+
+bool serveBands(chunk::KernelOp kernel, const BlockShape &shape) {
+  if (shape.pairs > 1 || shape.K != shape.V)
+    return false;
+  bool all = true;
+  kernel.walk([&](mlir::Operation *op) {
+    if (mlir::isa<chunk::ChunkDialect>(op->getDialect()))
+      all &= servesOperation(op);
+  });
+  return all;
+}
+
+//===----------------------------------------------------------------------===//
+// The choice
+//===----------------------------------------------------------------------===//
+
+bool isEven(chunk::KernelOp, const BlockShape &shape) {
+  return tile::canBeHeadDims(shape.K, shape.V);
+}
+
+bool fitsBlock(chunk::KernelOp kernel, const BlockShape &shape) {
+  return isEven(kernel, shape) && shape.columns() <= mostColumns;
+}
+
+template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
+  return columns;
+}
+
+/// Two columns a thread save instructions, but leave half as many warps to wait
+/// for each other: on an H100 that pays where a block fills a multiprocessor.
+/// A scan's gradient needs all tokens of a column at once, two columns of which
+/// are more than a thread's registers; and a backward kernel with long formulas
+/// twice is larger than the cache for instructions (128 KiB).
+int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
+  bool isBackward = false, isLarge = false;
+  kernel.walk([&](mlir::Operation *op) {
+    isBackward |= mlir::isa<chunk::RecurrenceGradientOp>(op);
+    isLarge |= mlir::isa<chunk::ScanGradientOp, mlir::math::Log1pOp,
+                         mlir::math::ExpM1Op>(op);
+  });
+  bool fits = !isBackward || !isLarge;
+  return shape.columns() == mostColumns && fits ? 2 : 1;
+}
+
+struct SchemeRow {
+  llvm::StringLiteral entry; ///< empty: any
+  bool (*serves)(chunk::KernelOp kernel, const BlockShape &shape);
+  Scheme scheme;
+  int64_t (*columnsPerThread)(chunk::KernelOp kernel, const BlockShape &shape);
+};
+
+bool serveAll(chunk::KernelOp, const BlockShape &) { return true; }
+bool serveTokens(chunk::KernelOp kernel, const BlockShape &shape) {
+  return fitsBlock(kernel, shape) && shape.precision == Precision::fp32;
+}
+bool serveBandsOfChunk(chunk::KernelOp kernel, const BlockShape &shape) {
+  return fitsBlock(kernel, shape) && serveBands(kernel, shape);
+}
+
+/// The first row that serves a kernel is taken.
+constexpr SchemeRow schemes[] = {
+    {"init_parameters", serveAll, Scheme::elements, always<1>},
+    {"step", isEven, Scheme::step, always<1>},
+    {"", serveTokens, Scheme::tokens, always<1>},
+    {"", serveBandsOfChunk, Scheme::bands, always<1>},
+    {"", fitsBlock, Scheme::columns, columnsPerThread},
+};
+
+} // namespace
+
+std::optional<BlockAttr> chooseBlock(chunk::KernelOp kernel, int64_t K,
+                                     int64_t V, Precision precision) {
+  BlockShape shape{K, V, pairsOf(kernel), precision};
+  for (const SchemeRow &row : schemes) {
+    bool isOther = !row.entry.empty() && row.entry != kernel.getSymName();
+    if (isOther || !row.serves(kernel, shape))
+      continue;
+    shape.columnsPerThread = row.columnsPerThread(kernel, shape);
+    return BlockAttr::get(kernel.getContext(), shape, row.scheme);
+  }
+  return std::nullopt;
+}
+
+bool agreeOnKept(mlir::ModuleOp module, int64_t K, int64_t V,
+                 Precision precision) {
+  llvm::SmallVector<Scheme> found;
+  for (const char *entry : {"forward", "backward"})
+    if (auto kernel = module.lookupSymbol<chunk::KernelOp>(entry))
+      if (auto block = chooseBlock(kernel, K, V, precision))
+        found.push_back(block->getScheme());
+  return llvm::all_equal(found);
+}
+
+} // namespace decay::cuda
