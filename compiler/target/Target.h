@@ -9,10 +9,13 @@
 #define DECAY_COMPILER_TARGET_TARGET_H
 
 #include "compiler/package/PackageDescription.h"
+#include "dsl/check/CheckedDesign.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
+
+#include <optional>
 
 namespace mlir {
 class DialectRegistry;
@@ -36,6 +39,13 @@ struct TargetArtefact {
   bool binary = false;
 };
 
+/// What of a design a target has no code for, in the words of a located
+/// message.
+struct Refusal {
+  dsl::SourcePlace place;
+  std::string found, expected, fix;
+};
+
 /// On a module, an array of K, V, K, V, ...: the pairs of head dims that code
 /// is wanted for. Absent: the target's usual ones.
 inline constexpr const char *headDimsAttribute = "decay.head_dims";
@@ -55,6 +65,12 @@ public:
   /// What a package's bytes depend on that is no part of Decay: the programs
   /// found on this machine. Part of the package's hash.
   virtual std::string tools() const { return ""; }
+
+  /// Brings a design into a form that the target has code for, where that
+  /// computes the same; what cannot be brought is refused.
+  virtual std::optional<Refusal> adapt(dsl::CheckedDesign &design) const {
+    return std::nullopt;
+  }
 
   /// Sizes of K and V that the target has code for; empty: any.
   virtual llvm::ArrayRef<int64_t> headDims() const { return {}; }

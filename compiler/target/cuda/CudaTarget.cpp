@@ -2,6 +2,7 @@
 #include "compiler/conversion/decay_to_chunk/Passes.h"
 #include "compiler/package/library/PackageLibrary.h"
 #include "compiler/target/Target.h"
+#include "compiler/target/cuda/Values.h"
 #include "compiler/target/cuda/codegen/Assembler.h"
 #include "compiler/target/cuda/codegen/Codegen.h"
 #include "compiler/target/cuda/codegen/Library.h"
@@ -105,6 +106,9 @@ public:
     // Whoever needs it will say so.
     llvm::consumeError(found.takeError());
     return "";
+  }
+  std::optional<Refusal> adapt(dsl::CheckedDesign &design) const override {
+    return moveValueFactors(design);
   }
   llvm::ArrayRef<int64_t> headDims() const override {
     static constexpr int64_t sizes[] = {64, 128};

@@ -33,7 +33,8 @@ const LibraryCase chosen[] = {
     {"hgrn2", {{"position", "rope"}}},
     {"hgrn2", {{"granularity", "scalar"}}},
     {"lssp", {{"sharing", "on"}, {"position", "lrpe_cosine"}}},
-    {"tpe", {}}};
+    {"tpe", {}},
+    {TEST_FOLDER "/scaled_values.decay", {}}};
 
 struct Shape {
   const char *entry;

@@ -7,6 +7,9 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <fstream>
+#include <utility>
+
 namespace decay::test {
 
 std::string LibraryCase::name() const {
@@ -20,12 +23,18 @@ std::optional<dsl::CheckedDesign> check(const LibraryCase &libraryCase,
                                         std::string &problem) {
   dsl::Diagnostics diagnostics;
   auto source = dsl::findLibraryDesign(libraryCase.design);
+  std::string name = libraryCase.design;
+  if (name.ends_with(".decay")) {
+    std::ifstream file(name);
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    source = dsl::DesignSource{std::exchange(name, ""), std::move(text)};
+  }
   if (!source) {
     problem = "no such design";
     return std::nullopt;
   }
-  auto design = dsl::checkDesign(*source, libraryCase.design,
-                                 libraryCase.settings, diagnostics);
+  auto design =
+      dsl::checkDesign(*source, name, libraryCase.settings, diagnostics);
   problem = diagnostics.render();
   return design;
 }

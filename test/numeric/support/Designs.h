@@ -10,7 +10,8 @@
 
 namespace decay::test {
 
-/// A design of the library under one choice of the common settings.
+/// A design of the library, or of a file (.decay), under one choice of the
+/// common settings.
 struct LibraryCase {
   std::string design;
   dsl::SettingChoices settings;

@@ -2,7 +2,7 @@
 //
 // Kernels of precision fp32: the plain recurrence s = λ s + k v, o = q s and
 // its plain adjoint, without matrix instructions, chunks' trees or states as
-// bf16. They are some ten times slower than kernels of bf16, and what those, a
+// bf16. They are twenty times slower than kernels of bf16, and what those, a
 // model or another implementation can be compared with to fp32's digits.
 //
 // What is pointwise stays in columns (BlockShape.h), one a thread; the
