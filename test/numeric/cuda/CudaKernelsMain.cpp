@@ -111,10 +111,14 @@ void judgeBadSequences(const EmulatedDesign &design, Random &random,
   }
 }
 
+const EmulatedDesign::HeadDims headDims = {
+    {64, 64}, {128, 128}, {64, 128}, {128, 64}};
+
 Judgement judgeCase(const LibraryCase &libraryCase, const Standard &standard) {
   Judgement judgement;
   std::string problem;
-  auto design = EmulatedDesign::compile(libraryCase, standard, problem);
+  auto design =
+      EmulatedDesign::compile(libraryCase, standard, headDims, problem);
   if (!design) {
     judgement.faults.push_back("does not compile: " + problem);
     return judgement;
@@ -127,8 +131,6 @@ Judgement judgeCase(const LibraryCase &libraryCase, const Standard &standard) {
       if (design->judge(shape.entry, shape.sizes, shape.given,
                         design->draw(shape.sizes, random, noise), judgement))
         break;
-  constexpr std::pair<int64_t, int64_t> headDims[] = {
-      {64, 64}, {128, 128}, {64, 128}, {128, 64}};
   for (auto [K, V] : headDims) {
     Sizes few = sizesOf(2, 3, K, V, random);
     for (double noise : {0.1, 0.0})

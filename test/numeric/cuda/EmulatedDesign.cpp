@@ -66,7 +66,8 @@ void add(std::vector<char> &bytes, const void *value, size_t size) {
 
 std::unique_ptr<EmulatedDesign>
 EmulatedDesign::compile(const LibraryCase &libraryCase,
-                        const Standard &standard, std::string &problem) {
+                        const Standard &standard, const HeadDims &headDims,
+                        std::string &problem) {
   auto checked = check(libraryCase, problem);
   if (!checked)
     return nullptr;
@@ -75,7 +76,7 @@ EmulatedDesign::compile(const LibraryCase &libraryCase,
   request.settings = libraryCase.settings;
   request.target = "cuda";
   request.precision = standard.precision;
-  request.headDims = {{64, 64}, {128, 128}, {64, 128}, {128, 64}};
+  request.headDims = headDims;
   EmitOutcome chunks = emitDesign(request, "chunk", "");
   if (chunks.exitCode != 0) {
     problem = chunks.diagnostics;
@@ -364,7 +365,7 @@ void EmulatedDesign::compare(const std::string &entry, const std::string &where,
     }
     double ratio = whole > 0 ? std::sqrt(error / whole) : std::sqrt(error);
     ++judgement.tensors;
-    if (values.size() < fewestForRms && !std::isnan(ratio))
+    if ((!judgesRms || values.size() < fewestForRms) && !std::isnan(ratio))
       continue;
     if (ratio / largest > judgement.worst || std::isnan(ratio)) {
       judgement.worst = ratio / largest;

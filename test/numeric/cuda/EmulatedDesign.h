@@ -46,10 +46,14 @@ struct Judgement {
 /// A design as kernels for the GPU and as decay IR.
 class EmulatedDesign {
 public:
+  using HeadDims = std::vector<std::pair<int64_t, int64_t>>; ///< K, V
   /// Null with the reason in `problem` where the design does not compile.
   static std::unique_ptr<EmulatedDesign> compile(const LibraryCase &libraryCase,
                                                  const Standard &standard,
+                                                 const HeadDims &headDims,
                                                  std::string &problem);
+  /// Off: elements' bounds alone count. Formulas may cancel as they like.
+  bool judgesRms = true;
 
   /// Random inputs; what has tokens is rounded to the precision.
   NamedFields draw(const Sizes &sizes, Random &random,

@@ -1,0 +1,121 @@
+//===- RandomCudaKernelsMain.cpp - GPU kernels of random designs ----------===//
+//
+// random_cuda_kernels [count] [first] [seed]: designs number `first` and
+// following of a fixed list, one in ten of the fresh seed, each compiled for
+// GPUs, one in three in fp32, and compared with the oracle in the emulator:
+// forward, backward, steps and initialisers. Prints the least failing form of
+// each design that fails, and how many the target refuses.
+//
+//===----------------------------------------------------------------------===//
+#include "test/numeric/cuda/EmulatedDesign.h"
+#include "test/numeric/random/DesignGenerator.h"
+#include "test/numeric/random/Shrinker.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+using namespace decay;
+using namespace decay::test;
+
+namespace {
+
+std::string folder = "random_cuda_kernels.out";
+Judgement all;
+int64_t refusedByTarget = 0;
+
+/// A call of a few chunks, packed or not, with states or not.
+Sizes anySizes(Random &random) {
+  constexpr int64_t lengths[] = {1, 15, 17, 63, 65, 130};
+  Sizes sizes{.B = 1,
+              .T = lengths[integer(random, 0, 5)],
+              .H = 2,
+              .K = 64,
+              .V = 64,
+              .layers = 3};
+  sizes.layer = integer(random, 0, 2);
+  sizes.position = integer(random, 0, 1) * ((1 << 20) - 5);
+  sizes.seed = random();
+  if (sizes.T > 1 && integer(random, 0, 2) == 0)
+    sizes.cuSeqlens = {0, sizes.T / 3, sizes.T / 3, sizes.T};
+  return sizes;
+}
+
+std::optional<std::string> judge(const RandomDesign &random) {
+  if (!check(random))
+    return std::nullopt;
+  std::string path = folder + "/random.decay", problem;
+  std::ofstream(path) << random.text();
+  const Standard &standard = random.seed % 3 == 0 ? fp32Standard : bf16Standard;
+  auto design = EmulatedDesign::compile({path, random.settings}, standard,
+                                        {{64, 64}}, problem);
+  if (!design) {
+    bool isRefused = problem.find("[target-has-no-code]") != std::string::npos;
+    refusedByTarget += isRefused;
+    return isRefused ? std::nullopt
+                     : std::optional("does not compile: " + problem);
+  }
+  design->judgesRms = false;
+  Random numbers(random.seed);
+  Judgement judgement;
+  for (const char *entry : {"forward", "backward"}) {
+    Sizes sizes = anySizes(numbers);
+    EmulatedDesign::Given given{.states = integer(numbers, 0, 1) == 1,
+                                .segmentTokens = integer(numbers, 0, 1) * 64};
+    given.kept = entry == std::string("backward") && given.segmentTokens == 0 &&
+                 integer(numbers, 0, 1) == 1;
+    if (!sizes.cuSeqlens.empty())
+      given.segmentTokens = 0;
+    design->judge(entry, sizes, given, design->draw(sizes, numbers, 0.1),
+                  judgement);
+  }
+  Sizes few{.B = 2, .T = 3, .H = 2, .K = 64, .V = 64, .layer = 1, .layers = 3};
+  design->judgeSteps(few, design->draw(few, numbers, 0.1), judgement);
+  design->judgeInitialisers(few, judgement);
+  all.tensors += judgement.tensors;
+  all.worstElement = std::max(all.worstElement, judgement.worstElement);
+  if (judgement.faults.empty())
+    return std::nullopt;
+  return judgement.faults.front();
+}
+
+} // namespace
+
+int main(int argumentCount, char **arguments) {
+  auto number = [&](int place, uint64_t otherwise) {
+    return argumentCount > place ? std::strtoull(arguments[place], nullptr, 0)
+                                 : otherwise;
+  };
+  auto count = static_cast<int64_t>(number(1, 100));
+  auto first = static_cast<int64_t>(number(2, 0));
+  uint64_t fresh = number(3, std::random_device()());
+  folder += "." + std::to_string(first);
+  std::filesystem::create_directories(folder);
+  std::printf("random_cuda_kernels: %lld designs from %lld on, fresh seed "
+              "%llu\n",
+              static_cast<long long>(count), static_cast<long long>(first),
+              static_cast<unsigned long long>(fresh));
+  int64_t refused = 0, failed = 0;
+  for (int64_t index = first; index < first + count; ++index) {
+    uint64_t seed = index % 10 == 9 ? fresh + index : index;
+    RandomDesign design = generateAcceptedDesign(seed, refused);
+    auto fault = judge(design);
+    if (!fault)
+      continue;
+    ++failed;
+    RandomDesign least = shrink(design, judge, 60);
+    std::printf("FAILED seed %llu: %s\n%s-- shrunk to --\n%s%s\n",
+                static_cast<unsigned long long>(seed), fault->c_str(),
+                design.str().c_str(), least.str().c_str(),
+                judge(least).value_or("").c_str());
+    std::fflush(stdout);
+  }
+  std::printf("random_cuda_kernels: %lld designs, %lld failed, %lld refused by "
+              "the target; %lld tensors, worst error/bound %.2f\n",
+              static_cast<long long>(count), static_cast<long long>(failed),
+              static_cast<long long>(refusedByTarget),
+              static_cast<long long>(all.tensors), all.worstElement);
+  return failed == 0 ? 0 : 1;
+}
