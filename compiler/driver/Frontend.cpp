@@ -151,12 +151,7 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   if (!design)
     return llvm::make_error<UserError>(diagnostics.render());
   frontend.design = std::move(*design);
-  if (auto refusal = frontend.target->adapt(frontend.design)) {
-    diagnostics.report(dsl::DiagnosticKind::TargetHasNoCode, refusal->place,
-                       {frontend.target->name().str(), refusal->found,
-                        refusal->expected, refusal->fix});
-    return llvm::make_error<UserError>(diagnostics.render());
-  }
+  frontend.target->adapt(frontend.design);
   frontend.warnings = diagnostics.render();
   frontend.hash = hashOf(frontend);
   return frontend;

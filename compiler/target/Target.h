@@ -15,8 +15,6 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
-#include <optional>
-
 namespace mlir {
 class DialectRegistry;
 class ModuleOp;
@@ -39,13 +37,6 @@ struct TargetArtefact {
   bool binary = false;
 };
 
-/// What of a design a target has no code for, in the words of a located
-/// message.
-struct Refusal {
-  dsl::SourcePlace place;
-  std::string found, expected, fix;
-};
-
 /// On a module, an array of K, V, K, V, ...: the pairs of head dims that code
 /// is wanted for. Absent: the target's usual ones.
 inline constexpr const char *headDimsAttribute = "decay.head_dims";
@@ -66,11 +57,9 @@ public:
   /// found on this machine. Part of the package's hash.
   virtual std::string tools() const { return ""; }
 
-  /// Brings a design into a form that the target has code for, where that
-  /// computes the same; what cannot be brought is refused.
-  virtual std::optional<Refusal> adapt(dsl::CheckedDesign &design) const {
-    return std::nullopt;
-  }
+  /// Brings a design into a form that the target has better code for and that
+  /// computes the same.
+  virtual void adapt(dsl::CheckedDesign &design) const {}
 
   /// Sizes of K and V that the target has code for; empty: any.
   virtual llvm::ArrayRef<int64_t> headDims() const { return {}; }

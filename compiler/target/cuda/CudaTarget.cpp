@@ -107,8 +107,8 @@ public:
     llvm::consumeError(found.takeError());
     return "";
   }
-  std::optional<Refusal> adapt(dsl::CheckedDesign &design) const override {
-    return moveValueFactors(design);
+  void adapt(dsl::CheckedDesign &design) const override {
+    moveValueFactors(design);
   }
   llvm::ArrayRef<int64_t> headDims() const override {
     static constexpr int64_t sizes[] = {64, 128};

@@ -6,10 +6,10 @@
 
 namespace decay::cuda {
 
-/// Kernels take v's rows as they lie in memory. Only k vᵀ enters the state, so
-/// factors and divisors of v with one number per head move to k. Refused: any
-/// other change of v, silu(v), say.
-std::optional<Refusal> moveValueFactors(dsl::CheckedDesign &design);
+/// Kernels are fastest with v's rows as they lie in memory. Only k vᵀ enters
+/// the state, so factors and divisors of v with one number per head move to k,
+/// which is activated anyway.
+void moveValueFactors(dsl::CheckedDesign &design);
 
 } // namespace decay::cuda
 

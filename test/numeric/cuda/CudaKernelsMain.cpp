@@ -34,7 +34,9 @@ const LibraryCase chosen[] = {
     {"hgrn2", {{"granularity", "scalar"}}},
     {"lssp", {{"sharing", "on"}, {"position", "lrpe_cosine"}}},
     {"tpe", {}},
-    {TEST_FOLDER "/scaled_values.decay", {}}};
+    {TEST_FOLDER "/scaled_values.decay", {}},
+    {TEST_FOLDER "/changed_values.decay", {}},
+    {TEST_FOLDER "/changed_values.decay", {{"granularity", "scalar"}}}};
 
 struct Shape {
   const char *entry;

@@ -389,9 +389,9 @@ void EmulatedDesign::compareElements(const Operand &operand,
       bound += standard.rounding * std::fabs(right); // rounded once more
     double excess = std::fabs(got[index] - right) - tinyDifference;
     if (!(excess <= 0) && std::isfinite(bound))
-      worst =
-          std::max(worst, std::isnan(excess) ? INFINITY
-                                             : excess / (unitRoundoff * bound));
+      worst = std::max(worst, std::isnan(excess) ? INFINITY
+                              : judgesElements ? excess / (unitRoundoff * bound)
+                                               : 0);
   }
   if (worst > judgement.worstElement) {
     judgement.worstElement = worst;

@@ -54,6 +54,9 @@ public:
                                                  std::string &problem);
   /// Off: elements' bounds alone count. Formulas may cancel as they like.
   bool judgesRms = true;
+  /// Off: elements must be numbers, no more. The bounds of bf16 know that v is
+  /// rounded, but not that what a formula makes of it is, which may be finer.
+  bool judgesElements = true;
 
   /// Random inputs; what has tokens is rounded to the precision.
   NamedFields draw(const Sizes &sizes, Random &random,

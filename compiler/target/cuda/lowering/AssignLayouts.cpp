@@ -73,7 +73,7 @@ Place placeOf(mlir::Operation *op, Value made, Scheme scheme) {
     if (mlir::isa<chunk::RecurrenceOp, chunk::StateOp,
                   chunk::RecurrenceGradientOp>(user))
       return Place::in_place;
-    isFused |= mlir::isa<chunk::PointwiseOp>(user);
+    isFused |= mlir::isa<chunk::PointwiseOp, chunk::SumOp>(user);
   }
   return isFused ? Place::fused : Place::written;
 }

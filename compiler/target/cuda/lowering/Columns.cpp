@@ -71,7 +71,8 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
         unpackPair(made, pair, code.bitXor(made.pairs[pair], zero));
     } else if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op)) {
       if (mlir::cast<chunk::TileType>(pointwise.getResultTypes().front())
-              .has(Axis::Token))
+              .has(Axis::Token) &&
+          !worksOnRows(pointwise))
         emitPointwise(pointwise);
     }
   }
@@ -115,7 +116,8 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
           [&] { return storeRows(false); });
     };
     if (!perChannel)
-      code.when(code.equal(column, 0), storeGroup);
+      code.when(code.equal(code.add(column, -columnIndex * warpLanes), 0),
+                storeGroup);
     else if (shape.pairs > 1)
       code.when(code.less(column, shape.K), storeGroup);
     else
@@ -145,6 +147,8 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   Tile::Kind kind = assigned(op.getResult(0)).kind;
   if (kind == Tile::Kind::layers)
     return emitLayersPointwise(op);
+  if (kind == Tile::Kind::rows)
+    return emitRowsPointwise(op);
   bool hasTokens = kind == Tile::Kind::columns;
   int64_t count = hasTokens ? tokensPerThread : 1;
   int64_t columns = type.has(Axis::Channel) ? shape.columnsPerThread : 1;

@@ -270,6 +270,8 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
                      [&] { storeState(from.numbers, operand); });
   case Tile::Kind::rows:
     // Matrix products write their rows themselves.
+    if (from.pieceAt || followsFrom(op.getTile()))
+      writeRows(op);
     return;
   case Tile::Kind::thread: {
     bool perChannel = shapeOf(operand).contains('K');

@@ -233,6 +233,7 @@ void KernelEmitter::shareStateProducts(const Values &state,
 }
 
 void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
+  makeRowsInPlace(op.getV());
   const Tile v = tile(op.getV()), output = tile(op.getDO());
   const Values gradient = tile(op.getDState()).numbers;
   Trees trees = startTrees(op.getQ(), op.getK(), op.getLambda());
@@ -267,11 +268,20 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
     loadPairs(*op->getBlock());
   storeCores(fromOutput, regions.queries);
   storeCores(fromValue, regions.keys);
-  if (std::optional<int64_t> operand = outputOperand(op.getDV()))
+  Tile &dV = tiles[op.getDV()] = assigned(op.getDV());
+  dV.shared = v.shared;
+  bool isWritten = !followsFrom(op.getDV());
+  if (!isWritten)
+    storeOutputRows(valueGradient, v.shared);
+  else if (std::optional<int64_t> operand = outputOperand(op.getDV()))
     storeOutput(valueGradient, *operand, v.shared);
-  tiles[op.getDV()] = assigned(op.getDV());
   code.barrier();
   forgetLanes();
+  if (!isWritten) {
+    emitRowsTail(op);
+    code.barrier();
+    forgetLanes();
+  }
   copyNext();
   emitColumnGradients(trees, op);
 }
@@ -358,7 +368,8 @@ bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
     return false;
   for (mlir::Operation *next = op->getNextNode(); next;
        next = next->getNextNode())
-    if (!mlir::isa<chunk::PointwiseOp, chunk::AccumulateOp, chunk::WriteOp,
+    if (!worksOnRows(next) &&
+        !mlir::isa<chunk::PointwiseOp, chunk::AccumulateOp, chunk::WriteOp,
                    chunk::ScanGradientOp, chunk::YieldOp>(next))
       return false;
   return true;
@@ -371,6 +382,8 @@ void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
   parts[op.getDLambda()] = Tail::withLambda;
   for (mlir::Operation *next = op->getNextNode();
        next && !mlir::isa<chunk::YieldOp>(next); next = next->getNextNode()) {
+    if (worksOnRows(next)) // done before the next chunk came
+      continue;
     Tail own = mlir::isa<chunk::ScanGradientOp>(next) ? Tail::behindScan
                                                       : Tail::beforeLambda;
     for (Value operand : next->getOperands())

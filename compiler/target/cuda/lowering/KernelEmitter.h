@@ -37,6 +37,8 @@ struct Tile {
   bool isPartial = false;
   int64_t shared = 0;                  ///< rows: offset in shared memory
   std::function<Value(Value)> atLayer; ///< layers: i32 -> f32
+  /// rows that a formula makes: numbers of a row's piece, when asked for
+  std::function<Values(Value row, Value piece)> pieceAt;
 };
 
 /// Accumulators of products of 16 rows with eight columns each.
@@ -211,6 +213,27 @@ protected:
   Value isWhole();
   void emitIndex(chunk::IndexOp op);
 
+  // ValueRows.cpp
+  static bool worksOnRows(mlir::Operation *op);
+  /// In 16 bytes of a row.
+  int64_t rowPieceNumbers() const;
+  virtual Values loadPiece(int64_t region, Value row, Value piece);
+  virtual Values unpackPiece(Value words);
+  virtual Value packPiece(const Values &numbers);
+  virtual void storePiece(const Values &numbers, int64_t region, Value row,
+                          Value piece);
+  Value rowPiecePlace(int64_t operand, Value row, Value piece);
+  Values rawPiece(int64_t operand, Value row, Value piece);
+  Values pieceOf(Value rows, Value row, Value piece);
+  void overPieces(llvm::function_ref<void(Value row, Value piece)> body);
+  int64_t shareTokens(const Values &numbers);
+  virtual void emitRowsPointwise(chunk::PointwiseOp op);
+  bool makeRowsInPlace(Value rows);
+  void emitRowsSum(chunk::SumOp op);
+  void writeRows(chunk::WriteOp op);
+  static bool followsFrom(Value rows);
+  void emitRowsTail(chunk::RecurrenceGradientOp op);
+
   // Tokens.cpp
   void planNumbers(chunk::SweepOp op);
   void fetchNumbers(Value first);
@@ -296,7 +319,7 @@ protected:
   using Trees = llvm::SmallVector<Tree, 2>; ///< one per column
   void emitRecurrence(chunk::RecurrenceOp op);
   void emitState(chunk::StateOp op);
-  Values advanceState(Value rows, Value decay, Value state, const Tile &right,
+  Values advanceState(Value rows, Value decay, Value state, Value right,
                       bool toEnd);
   Trees startTrees(Value q, Value k, Value decay);
   void finishTrees(Trees &trees);
@@ -327,6 +350,7 @@ protected:
                            bool transposed);
   Values updateState(const Values &state, int64_t keys, const Tile &v);
   void storeOutput(const Fragments &output, int64_t operand, int64_t region);
+  void storeOutputRows(const Fragments &output, int64_t region);
   std::optional<int64_t> outputOperand(Value o);
 
   // Gradient.cpp

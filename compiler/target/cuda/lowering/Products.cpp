@@ -331,6 +331,22 @@ std::optional<int64_t> KernelEmitter::outputOperand(Value o) {
   return std::nullopt;
 }
 
+/// To where v's rows were.
+void KernelEmitter::storeOutputRows(const Fragments &output, int64_t region) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Value row = code.add(code.mul(group, groupTokens),
+                       code.add(code.mul(second, 8), code.bitAnd(lane, 7)));
+  Value first =
+      code.add(code.mul(columnWarp, shape.outputColumns() / 8), third);
+  for (auto [index, fragment] : llvm::enumerate(output))
+    code.storeMatrix(fragment,
+                     rowOffset(row,
+                               code.add(first, 2 * static_cast<int64_t>(index)),
+                               shape.V),
+                     region, false);
+}
+
 /// Through the warp's own corner of shared memory, so that rows go out in
 /// pieces of 16 bytes.
 void KernelEmitter::storeOutput(const Fragments &output, int64_t operand,

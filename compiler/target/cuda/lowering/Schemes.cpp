@@ -55,6 +55,12 @@ bool servesOperation(mlir::Operation *op) {
   if (mlir::isa<chunk::ScanOp, chunk::ScanGradientOp, chunk::RotateOp,
                 chunk::SumOp, chunk::RepeatPairOp>(op))
     return false;
+  // v's rows are taken as they are.
+  if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op))
+    for (Value result : pointwise.getResults())
+      if (tileType(result).has(Axis::Token) &&
+          tileType(result).has(Axis::Value))
+        return false;
   for (Value result : op->getResults())
     if (auto type = mlir::dyn_cast<chunk::TileType>(result.getType()))
       if (type.has(Axis::Channel) && !type.has(Axis::Token) &&

@@ -140,7 +140,7 @@ Value KernelEmitter::writesFinal(chunk::WriteOp op) {
 void KernelEmitter::emitStateGradient(chunk::StateGradientOp op) {
   Tile next = assigned(op.getDNext());
   next.numbers = advanceState(op.getQ(), op.getLambda(), op.getDState(),
-                              tile(op.getDO()), /*toEnd=*/false);
+                              op.getDO(), /*toEnd=*/false);
   tiles[op.getDNext()] = next;
 }
 

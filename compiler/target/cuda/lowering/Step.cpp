@@ -45,6 +45,7 @@ private:
   void emitStepRead(chunk::ReadOp op);
   void emitStepWrite(chunk::WriteOp op);
   void emitUpdate(chunk::RecurrenceOp op);
+  void emitRowsPointwise(chunk::PointwiseOp op) override;
   Value rowPlace(int64_t operand, Value element);
   Values loadRowPiece(Value place);
   Value piecePlace(int64_t operand);
@@ -236,6 +237,23 @@ Value StepEmitter::sumOutput(const Values &parts) {
     sum = code.fadd(sum, code.loadShared(code.f32(), code.shiftLeft(place, 2),
                                          region + row * rowBytes));
   return sum;
+}
+
+/// Of this thread's columns of the state.
+void StepEmitter::emitRowsPointwise(chunk::PointwiseOp op) {
+  for (Value result : op.getResults())
+    tiles[result] = assigned(result);
+  for (int64_t each = 0; each < pieceNumbers; ++each) {
+    Values inputs;
+    for (Value input : op.getInputs()) {
+      const Tile &from = tile(input);
+      inputs.push_back(from.kind == Tile::Kind::rows ? from.numbers[each]
+                                                     : from.numbers.front());
+    }
+    for (auto [result, number] :
+         llvm::zip_equal(op.getResults(), cloneRegion(code, op, inputs)))
+      tiles[result].numbers.push_back(number);
+  }
 }
 
 /// s <- λ s + k v, o = q s, row by row.

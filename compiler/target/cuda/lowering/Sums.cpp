@@ -89,6 +89,8 @@ void KernelEmitter::addOtherHalf(Values &numbers) {
 }
 
 void KernelEmitter::emitSum(chunk::SumOp op) {
+  if (worksOnRows(op))
+    return emitRowsSum(op);
   Tile from = tile(op.getOperand());
   auto type = mlir::cast<chunk::TileType>(op.getOperand().getType());
   auto made = mlir::cast<chunk::TileType>(op.getResult().getType());

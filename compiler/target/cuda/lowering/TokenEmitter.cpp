@@ -36,6 +36,11 @@ TokenEmitter::TokenEmitter(chunk::KernelOp kernel, BlockShape shape,
     workspace.push_back({historyPart.str(), *parseExtent("N H"),
                          chunkTokens * shape.columns() * shape.V * floatBytes});
   }
+  kernel.walk([&](chunk::RecurrenceGradientOp op) {
+    if (followsFrom(op.getDV()))
+      workspace.push_back({valuesPart.str(), *parseExtent("N H"),
+                           chunkTokens * shape.V * floatBytes});
+  });
   views.push_back({/*byValue=*/true, shape.V});
 }
 
@@ -268,6 +273,35 @@ void TokenEmitter::storeToken(const View &view, Value number, Value token,
   });
 }
 
+Values TokenEmitter::loadPiece(int64_t region, Value row, Value piece) {
+  Value place = code.add(code.mul(row, shape.V), code.mul(piece, pieceNumbers));
+  return extract(code, code.loadShared(code.vector(pieceNumbers, code.f32()),
+                                       code.shiftLeft(place, 2), region));
+}
+
+void TokenEmitter::storePiece(const Values &numbers, int64_t region, Value row,
+                              Value piece) {
+  Value place = code.add(code.mul(row, shape.V), code.mul(piece, pieceNumbers));
+  code.storeShared(packPiece(numbers), code.shiftLeft(place, 2), region);
+}
+
+Values TokenEmitter::unpackPiece(Value words) {
+  return extract(code, LLVM::BitcastOp::create(
+                           builder, code.place,
+                           code.vector(pieceNumbers, code.f32()), words));
+}
+
+Value TokenEmitter::packPiece(const Values &numbers) {
+  Value four = LLVM::PoisonOp::create(builder, code.place,
+                                      code.vector(pieceNumbers, code.f32()));
+  for (auto [index, number] : llvm::enumerate(numbers))
+    four = LLVM::InsertElementOp::create(
+        builder, code.place, four, number,
+        code.integer(static_cast<int64_t>(index)));
+  return LLVM::BitcastOp::create(builder, code.place,
+                                 code.vector(pieceNumbers, code.i32()), four);
+}
+
 //===----------------------------------------------------------------------===//
 // The recurrence
 //===----------------------------------------------------------------------===//
@@ -294,6 +328,7 @@ Values TokenEmitter::advance(const View &view, const Values &state,
 }
 
 void TokenEmitter::emitTokens(chunk::RecurrenceOp op) {
+  makeRowsInPlace(op.getV());
   shareOperands(op.getQ(), op.getK(), op.getLambda());
   const View &view = views.front();
   Rows v = rowsOf(op.getV());
@@ -317,6 +352,7 @@ void TokenEmitter::emitTokens(chunk::RecurrenceOp op) {
 }
 
 void TokenEmitter::emitStates(chunk::StateOp op) {
+  makeRowsInPlace(op.getV());
   shareOperands(Value(), op.getK(), op.getLambda());
   Rows v = rowsOf(op.getV());
   Tile next = assigned(op.getNext());

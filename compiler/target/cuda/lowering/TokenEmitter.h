@@ -79,20 +79,28 @@ private:
   Values ofView(const Values &state, size_t view) const;
   Values advance(const View &view, const Values &state, const Rows &v,
                  Value token);
+  Values loadPiece(int64_t region, Value row, Value piece) override;
+  void storePiece(const Values &numbers, int64_t region, Value row,
+                  Value piece) override;
+  Values unpackPiece(Value words) override;
+  Value packPiece(const Values &numbers) override;
   void emitTokens(chunk::RecurrenceOp op);
   void emitStates(chunk::StateOp op);
 
   // TokenGradient.cpp
   void emitTokenGradient(chunk::RecurrenceGradientOp op);
+  using TokenSum = llvm::function_ref<void(Value sum, Value token)>;
   Value historyPlace();
+  Value valuesPlace();
+  void storeValue(Value number, Value token, Value ownRows);
   Value pieceOfHistory(Value history, Value token, int64_t piece);
   void ascend(Values state, const Rows &v, const Rows &output, Value history);
-  Values descendByValue(Values gradient, const Rows &output,
-                        std::optional<int64_t> operand);
+  Values descendByValue(Values gradient, const Rows &output, TokenSum store);
   Values descendByChannel(Values gradient, const Rows &v, const Rows &output,
                           Value history);
 
-  static constexpr llvm::StringLiteral historyPart = "history";
+  static constexpr llvm::StringLiteral historyPart = "history",
+                                       valuesPart = "values";
   /// Forward's results have the axis of v, and so has the gradient of v; those
   /// of q, k and λ have the channels': backward keeps states in both views.
   llvm::SmallVector<View, 2> views;

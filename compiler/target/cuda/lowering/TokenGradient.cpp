@@ -24,6 +24,14 @@ Value TokenEmitter::historyPlace() {
                           code.wide(part->bytesPerElement)));
 }
 
+/// Where this block's v has its gradient's rows, fp32 [64, V], if more than the
+/// caller wants them.
+Value TokenEmitter::valuesPlace() {
+  return code.at(workspacePart(valuesPart),
+                 code.mul(code.extend(itemOfSequence()),
+                          code.wide(chunkTokens * shape.V * floatBytes)));
+}
+
 Value TokenEmitter::pieceOfHistory(Value history, Value token, int64_t piece) {
   Value pieces = code.mul(token, viewNumbers() / pieceNumbers);
   Value row = code.mul(code.add(pieces, piece), blockThreads());
@@ -59,28 +67,38 @@ void TokenEmitter::ascend(Values state, const Rows &v, const Rows &output,
       });
 }
 
+/// A token's number of v's gradient, in the rows that others read behind the
+/// next barrier.
+void TokenEmitter::storeValue(Value number, Value token, Value ownRows) {
+  const View &view = views.back();
+  Value element = code.add(code.mul(token, shape.V), owner(view));
+  code.when(code.equal(code.bitAnd(thread, slices(view) - 1), 0), [&] {
+    code.store(number, code.at(ownRows, code.mul(element, floatBytes)));
+  });
+}
+
 /// v's gradient, and that of the state before the chunk.
 Values TokenEmitter::descendByValue(Values gradient, const Rows &output,
-                                    std::optional<int64_t> operand) {
+                                    TokenSum store) {
   const View &view = views.back();
-  return code.loop(
-      code.integer(chunkTokens), gradient,
-      [&](Value index, mlir::ValueRange carried) -> Values {
-        Value token = code.sub(code.integer(chunkTokens - 1), index);
-        Values q = innerNumbers(view, query, token),
-               k = innerNumbers(view, key, token),
-               decay = innerNumbers(view, lambda, token);
-        Value dO = ownerNumber(view, output, token), sum = code.number(0);
-        Values made(carried);
-        for (auto [each, number] : llvm::enumerate(made)) {
-          number = code.fma(q[each], dO, number);
-          sum = code.fma(k[each], number, sum);
-          number = code.fmul(decay[each], number);
-        }
-        if (operand)
-          storeToken(view, sumOfSlices(view, sum), token, *operand);
-        return made;
-      });
+  return code.loop(code.integer(chunkTokens), gradient,
+                   [&](Value index, mlir::ValueRange carried) -> Values {
+                     Value token =
+                         code.sub(code.integer(chunkTokens - 1), index);
+                     Values q = innerNumbers(view, query, token),
+                            k = innerNumbers(view, key, token),
+                            decay = innerNumbers(view, lambda, token);
+                     Value dO = ownerNumber(view, output, token),
+                           sum = code.number(0);
+                     Values made(carried);
+                     for (auto [each, number] : llvm::enumerate(made)) {
+                       number = code.fma(q[each], dO, number);
+                       sum = code.fma(k[each], number, sum);
+                       number = code.fmul(decay[each], number);
+                     }
+                     store(sumOfSlices(view, sum), token);
+                     return made;
+                   });
 }
 
 /// The gradients of k and λ, in their places, and that of the state before the
@@ -122,20 +140,37 @@ Values TokenEmitter::descendByChannel(Values gradient, const Rows &v,
 }
 
 void TokenEmitter::emitTokenGradient(chunk::RecurrenceGradientOp op) {
+  makeRowsInPlace(op.getV());
   Rows v = rowsOf(op.getV()), output = rowsOf(op.getDO());
   shareOperands(op.getQ(), op.getK(), op.getLambda());
   Value history = historyPlace();
   ascend(ofView(restoreState(op.getState()), 0), v, output, history);
   const Values gradient = tile(op.getDState()).numbers;
+  std::optional<int64_t> operand = outputOperand(op.getDV());
+  bool isUsed = followsFrom(op.getDV());
+  Value ownRows = isUsed ? valuesPlace() : Value();
   Values byValue =
-      descendByValue(ofView(gradient, 1), output, outputOperand(op.getDV()));
+      descendByValue(ofView(gradient, 1), output, [&](Value sum, Value token) {
+        if (isUsed)
+          storeValue(sum, token, ownRows);
+        else if (operand)
+          storeToken(views.back(), sum, token, *operand);
+      });
   // Keys and λ are still needed as they were.
   code.barrier();
   Tile next = assigned(op.getDNext());
   next.numbers = descendByChannel(ofView(gradient, 0), v, output, history);
   next.numbers.append(byValue);
   tiles[op.getDNext()] = next;
-  tiles[op.getDV()] = assigned(op.getDV());
+  Tile &dV = tiles[op.getDV()] = assigned(op.getDV());
+  if (isUsed)
+    dV.pieceAt = [this, ownRows](Value row, Value piece) {
+      Value element =
+          code.add(code.mul(row, shape.V), code.mul(piece, pieceNumbers));
+      return unpackPiece(
+          code.load(code.vector(pieceNumbers, code.i32()),
+                    code.at(ownRows, code.mul(element, floatBytes))));
+    };
   code.barrier();
   const std::pair<Value, const Rows &> results[] = {{op.getDQ(), queryGradient},
                                                     {op.getDK(), key},
@@ -149,6 +184,7 @@ void TokenEmitter::emitTokenGradient(chunk::RecurrenceGradientOp op) {
     Tile &made = tiles[op.getDLambda()];
     made.numbers = sumColumns(made.numbers);
   }
+  emitRowsTail(op);
   emitTail(op, Tail::all);
 }
 

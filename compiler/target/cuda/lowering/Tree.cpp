@@ -243,6 +243,10 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   code.waitCopies(1);
   code.barrier();
   forgetLanes();
+  if (makeRowsInPlace(op.getV())) {
+    code.barrier();
+    forgetLanes();
+  }
   const Tile v = tile(op.getV());
   Fragments output = multiplyOutput(regions.queries, regions.state, v,
                                     /*transposed=*/false);
@@ -257,7 +261,7 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
 /// The state, or its gradient, without what else a chunk makes: `rows` scaled
 /// to the chunk's end, or to its start, meet `right`.
 Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
-                                   const Tile &right, bool toEnd) {
+                                   Value right, bool toEnd) {
   int64_t region = toEnd ? regions.keys : regions.queries;
   Trees trees(shape.columnsPerThread);
   forColumns([&] {
@@ -290,13 +294,17 @@ Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
   code.waitCopies(1);
   code.barrier();
   forgetLanes();
-  return updateState(tile(state).numbers, region, right);
+  if (makeRowsInPlace(right)) {
+    code.barrier();
+    forgetLanes();
+  }
+  return updateState(tile(state).numbers, region, tile(right));
 }
 
 void KernelEmitter::emitState(chunk::StateOp op) {
   Tile next = assigned(op.getNext());
   next.numbers = advanceState(op.getK(), op.getLambda(), op.getState(),
-                              tile(op.getV()), /*toEnd=*/true);
+                              op.getV(), /*toEnd=*/true);
   tiles[op.getNext()] = next;
 }
 

@@ -87,7 +87,10 @@ constexpr OperandRow operandRows[] = {
     {"chunk.accumulate", 1, "tile", {columns, columns, none, none, columns}},
     {"chunk.spread", 0, "λ", {thread, thread, thread, none, thread}},
     {"chunk.spread", 1, "complement", {thread, thread, thread, none, thread}},
-    {"chunk.sum", 0, "operand", {numbers, none, numbers, none, numbers}},
+    {"chunk.sum",
+     0,
+     "operand",
+     {numbers | rows, none, numbers, none, numbers | rows}},
     {"chunk.repeat_pair",
      0,
      "operand",
@@ -106,9 +109,9 @@ constexpr OperandRow operandRows[] = {
 
 /// What makes numbers one by one: an input must have them where the result is.
 constexpr Forms pointwiseInputs[] = {
-    thread,           // of thread
-    columns | thread, // of columns
-    rows | thread,    // of rows
+    thread,                  // of thread
+    columns | thread,        // of columns
+    rows | columns | thread, // of rows
     none,
     none,
     none,
@@ -158,7 +161,13 @@ LogicalResult verifyPlace(mlir::Operation *op, mlir::Value operand,
   bool isWritten = own.getPlace() == Place::written;
   bool isThere = isWritten || own.getPlace() == Place::fused;
   bool writes = mlir::isa<chunk::WriteOp>(op);
-  if (writes ? isWritten : !isThere)
+  if (mlir::isa<chunk::SumOp>(op))
+    return mlir::success();
+  // Rows of values are made for whoever asks.
+  bool isMade =
+      own.getPlace() == Place::fused &&
+      mlir::cast<chunk::TileType>(operand.getType()).has(ir::Axis::Value);
+  if (writes ? isWritten || isMade : !isThere)
     return mlir::success();
   return op->emitError() << "expected " << name << " as rows that are "
                          << (writes ? "written" : "shared or made in_place")

@@ -148,7 +148,7 @@ def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
     `place`:
     - `shared`: in shared memory as they were copied; of a row's 16 byte pieces number p is at p xor (token mod 8);
     - `in_place`: likewise, where the only operand was that they are made of, as soon as a product asks for them;
-    - `fused`: in none; each number is made where one that follows from it is;
+    - `fused`: in none; each number is made where one that follows from it is, or is written;
     - `written`: the operation that makes the numbers writes them to the caller's tensor, and keeps none;
     - `registers`: of a step's only row a thread has fp32 numbers;
     - `plain`: fp32 in shared memory, one row after the other.

@@ -63,9 +63,9 @@ bool fitsAxes(const FormRow &row, chunk::TileType type, Scheme scheme) {
 }
 
 /// The blocks that have rows in a place, in the order of the places.
-constexpr unsigned placeSchemes[] = {productSchemes,     bit(Scheme::bands),
-                                     bit(Scheme::bands), chunkSchemes,
-                                     bit(Scheme::step),  bit(Scheme::tokens)};
+constexpr unsigned placeSchemes[] = {productSchemes,    chunkSchemes,
+                                     chunkSchemes,      chunkSchemes,
+                                     bit(Scheme::step), bit(Scheme::tokens)};
 static_assert(std::size(placeSchemes) == getMaxEnumValForPlace() + 1);
 
 /// A layout, a tile, and how an error names it.
@@ -85,6 +85,10 @@ LogicalResult verifyLayout(mlir::Operation *op, BlockAttr block,
   Place place = rows ? rows.getPlace() : Place::shared;
   unsigned schemes =
       rows ? placeSchemes[static_cast<size_t>(place)] : row.schemes;
+  // Elsewhere what has channels is in columns.
+  bool isMade = rows && (place == Place::in_place || place == Place::fused);
+  if (isMade && type.has(Axis::Channel))
+    schemes &= bit(Scheme::bands);
   if (!(schemes & bit(block.getScheme())))
     return op->emitError() << name << ": expected a layout that a block of "
                            << stringifyScheme(block.getScheme())

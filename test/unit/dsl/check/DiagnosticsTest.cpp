@@ -207,8 +207,6 @@ TEST(Diagnostics, EveryKindHasATest) {
     tested.insert(section.kind);
   for (const LargeCase &each : largeCases())
     tested.insert(each.kind);
-  // A target's: test/lit/tools/decayc-command-line.test.
-  tested.insert("target-has-no-code");
   std::vector<std::string> ids = diagnosticIds();
   for (const std::string &id : ids)
     EXPECT_TRUE(tested.count(id)) << id << " has no test";
