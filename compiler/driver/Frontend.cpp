@@ -136,8 +136,9 @@ llvm::Expected<Frontend> runFrontend(const CompileRequest &request) {
   frontend.precision = request.precision.empty()
                            ? frontend.target->precisions().front().str()
                            : request.precision;
-  if (llvm::Error problem =
-          llvm::joinErrors(checkHeadDims(frontend), checkPrecision(frontend)))
+  if (llvm::Error problem = checkHeadDims(frontend))
+    return std::move(problem);
+  if (llvm::Error problem = checkPrecision(frontend))
     return std::move(problem);
   llvm::Expected<NamedSource> named = readSource(request.design);
   if (!named)

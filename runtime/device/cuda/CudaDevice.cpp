@@ -255,8 +255,8 @@ public:
 
 Status CudaDevice::repeat(std::unique_ptr<Recording> &recording,
                           const std::function<Status()> &work) {
-  // Packages take bf16: other numbers go through memory that is taken anew at
-  // each call, which a graph would not find again.
+  // A package may take bf16 all the same: fp32 then goes through memory that is
+  // taken anew at each call, which a graph would not find again.
   if (activations != NumberType::BF16 || timeline)
     return work();
   // The first time code is loaded, which is not recorded.

@@ -7,11 +7,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "test/numeric/kernels/Shapes.h"
-#include "test/numeric/random/DesignGenerator.h"
-#include "test/numeric/random/Shrinker.h"
+#include "test/numeric/random/RandomSeries.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -49,36 +47,14 @@ std::optional<std::string> judge(const RandomDesign &design) {
 } // namespace
 
 int main(int argumentCount, char **arguments) {
-  auto number = [&](int place, uint64_t otherwise) {
-    return argumentCount > place ? std::strtoull(arguments[place], nullptr, 0)
-                                 : otherwise;
-  };
-  auto count = static_cast<int64_t>(number(1, 300));
-  auto first = static_cast<int64_t>(number(2, 0));
-  uint64_t fresh = number(3, std::random_device()());
-  folder += "." + std::to_string(first);
+  RandomSeries series("random_kernels", argumentCount, arguments, 300);
+  folder += "." + std::to_string(series.first);
   std::filesystem::create_directories(folder);
-  std::printf("random_kernels: %lld designs from %lld on, fresh seed %llu\n",
-              static_cast<long long>(count), static_cast<long long>(first),
-              static_cast<unsigned long long>(fresh));
-  int64_t refused = 0, failed = 0;
-  for (int64_t index = first; index < first + count; ++index) {
-    uint64_t seed = index % 10 == 9 ? fresh + index : index;
-    RandomDesign design = generateAcceptedDesign(seed, refused);
-    auto fault = judge(design);
-    if (!fault)
-      continue;
-    ++failed;
-    RandomDesign least = shrink(design, judge, 60);
-    std::printf("FAILED seed %llu: %s\n%s-- shrunk to --\n%s%s\n",
-                static_cast<unsigned long long>(seed), fault->c_str(),
-                design.str().c_str(), least.str().c_str(),
-                judge(least).value_or("").c_str());
-    std::fflush(stdout);
-  }
+  int64_t failed = series.run(judge);
   std::printf("random_kernels: %lld designs, %lld failed, %lld refused by the "
               "checker; %s\n",
-              static_cast<long long>(count), static_cast<long long>(failed),
-              static_cast<long long>(refused), all.str().c_str());
+              static_cast<long long>(series.count),
+              static_cast<long long>(failed),
+              static_cast<long long>(series.refused), all.str().c_str());
   return failed == 0 ? 0 : 1;
 }

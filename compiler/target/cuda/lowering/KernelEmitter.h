@@ -23,7 +23,7 @@ struct Tile {
   enum class Kind {
     thread,  ///< one number a column or a thread: it has no token axis
     columns, ///< 16 numbers a column: the tokens of its group (BlockShape.h)
-    rows,    ///< bf16 in shared memory, a swizzled row per token
+    rows,    ///< in shared memory, a row per token; or made when asked for
     state,   ///< accumulators of matrix products, [columns, V]
     layers   ///< one number for each layer, made when asked for
   } kind = Kind::thread;

@@ -143,8 +143,10 @@ void TokenEmitter::emitTokenRead(chunk::ReadOp op) {
   int64_t operand = op.getOperand();
   Tile &made = tiles[op.getResult()] = start;
   if (!isColumns) {
-    made.shared = rowsOfOperands.at(operand).shared;
-    return shareRows(operand, rowsOfOperands.at(operand));
+    int64_t region = made.shared = rowsOfOperands.at(operand).shared;
+    return overPieces([&](Value row, Value piece) {
+      storePiece(rawPiece(operand, row, piece), region, row, piece);
+    });
   }
   Value element = code.add(code.mul(head, shape.K), channel);
   Value data = code.at(dataOf(operand), code.mul(element, floatBytes));
@@ -157,38 +159,6 @@ void TokenEmitter::emitTokenRead(chunk::ReadOp op) {
     Value bytes = code.mul(code.add(firstRow, code.extend(row)), stride);
     made.numbers.push_back(code.load(code.f32(), code.at(data, bytes)));
   }
-}
-
-/// Rows of v's width as they are, zeros behind the sequence's end.
-void TokenEmitter::shareRows(int64_t operand, const Rows &rows) {
-  int64_t rowPieces = rows.width / pieceNumbers;
-  Value data = dataOf(operand), stride = strideOf(operand);
-  code.loop(
-      code.integer(chunkTokens * rowPieces / blockThreads()), {},
-      [&](Value round, mlir::ValueRange) -> Values {
-        Value piece = code.add(code.mul(round, blockThreads()), thread);
-        Value row = code.divide(piece, code.integer(rowPieces));
-        Value within =
-            code.mul(code.bitAnd(piece, rowPieces - 1), pieceNumbers);
-        Value token = code.add(firstToken, row);
-        Value element = code.add(code.mul(head, rows.width), within);
-        mlir::Type type = code.vector(pieceNumbers, code.f32());
-        Values four = code.choose(
-            code.less(token, length),
-            [&]() -> Values {
-              Value bytes = code.add(
-                  code.mul(code.add(firstRow, code.extend(token)), stride),
-                  code.extend(code.mul(element, floatBytes)));
-              return {code.load(type, code.at(data, bytes))};
-            },
-            [&]() -> Values {
-              return {LLVM::ZeroOp::create(builder, code.place, type)};
-            });
-        code.storeShared(four.front(),
-                         code.mul(piece, pieceNumbers * floatBytes),
-                         rows.shared);
-        return {};
-      });
 }
 
 /// Each thread's own column of what is in columns.

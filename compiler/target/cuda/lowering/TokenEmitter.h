@@ -67,7 +67,6 @@ private:
   Rows reserveRows(int64_t width);
   Rows rowsOf(Value tileOfRows);
   void shareColumns(Value of, float otherwise, const Rows &rows);
-  void shareRows(int64_t operand, const Rows &rows);
   void shareOperands(Value q, Value k, Value decay);
   Values ownColumn(const Rows &rows);
   Values innerNumbers(const View &view, const Rows &rows, Value token);

@@ -12,16 +12,13 @@ namespace decay::cuda {
 
 namespace LLVM = mlir::LLVM;
 
-static constexpr int64_t pieceNumbers = 4;
+static constexpr int64_t pieceNumbers = BlockShape::pieceNumbers;
 
 /// This block's part of the workspace: [64, pieces, threads, 4].
 Value TokenEmitter::historyPlace() {
-  auto part = llvm::find_if(workspace, [](const WorkspacePart &candidate) {
-    return candidate.name == historyPart;
-  });
+  int64_t bytes = chunkTokens * shape.columns() * shape.V * floatBytes;
   return code.at(workspacePart(historyPart),
-                 code.mul(code.extend(itemOfSequence()),
-                          code.wide(part->bytesPerElement)));
+                 code.mul(code.extend(itemOfSequence()), code.wide(bytes)));
 }
 
 /// Where this block's v has its gradient's rows, fp32 [64, V], if more than the
