@@ -57,6 +57,7 @@ def Chunk_KernelOp : Chunk_Op<"kernel", [Symbol, IsolatedFromAbove, NoTerminator
 def Chunk_SweepOp : Chunk_Op<"sweep", [SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "Runs its body for each chunk of the sequence, ascending or descending";
   let description = "Block arguments are the carried tiles; the terminator yields their next values.";
+  let hasCanonicalizer = 1; // UnusedCarries.cpp
   let arguments = (ins Variadic<Chunk_TileType>:$initial, UnitAttr:$descending);
   let results = (outs Variadic<Chunk_TileType>:$results);
   let regions = (region SizedRegion<1>:$body);

@@ -21,8 +21,8 @@ namespace decay::cuda {
 
 inline constexpr int64_t chunkTokens = 64, groupTokens = 16, groupCount = 4;
 inline constexpr int64_t warpLanes = 32, bfloatBytes = 2, floatBytes = 4;
-/// Bands that a state is cut into, each of a warp (ScalarEmitter.h).
-inline constexpr int64_t bandCount = 4;
+/// The fewest rows of a band of the state, which is a warp's (ScalarEmitter.h).
+inline constexpr int64_t fewestBandRows = 16;
 /// Threads of a block of an initialiser.
 inline constexpr int64_t elementThreads = 256;
 /// A multiprocessor's shared memory, and what it keeps of that for each block.
@@ -39,6 +39,7 @@ struct BlockShape {
   int64_t pairs; ///< 2 under lrpe_cosine: the state is twice as wide as k
   Precision precision = Precision::bf16;
   int64_t columnsPerThread = 1;
+  int64_t bandRows = 0; ///< of the state, in a warp; 0 where there are no bands
 
   /// Bytes of an element of what `precision` speaks of.
   int64_t elementBytes() const {
@@ -62,8 +63,8 @@ struct BlockShape {
   int64_t stateNumbers() const { return stateTileRows() * stateTiles() * 4; }
 
   /// A band: rows by 16, and all columns by eight.
-  int64_t bandRows() const { return K / bandCount; }
-  int64_t bandTileRows() const { return bandRows() / 16; }
+  int64_t bands() const { return K / bandRows; }
+  int64_t bandTileRows() const { return bandRows / 16; }
   int64_t bandStateTiles() const { return K / 8; }
 
   /// A step's state: numbers in 16 bytes, and how many such pieces a thread

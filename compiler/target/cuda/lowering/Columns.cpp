@@ -1,4 +1,5 @@
 //===- Columns.cpp - What is done number by number ------------------------===//
+#include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -128,15 +129,40 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
 /// The region's numbers for one token, or for the thread.
 Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
                    llvm::ArrayRef<Value> inputs) {
-  mlir::IRMapping numbers;
+  return cloneRegions(code, op, {Values(inputs)}).front();
+}
+
+/// 1 / a and 1 / b from 1 / (a b).
+static void divideTwice(Lanes &code, mlir::arith::DivFOp op,
+                        mlir::IRMapping &first, mlir::IRMapping &second) {
+  Value a = first.lookup(op.getRhs()), b = second.lookup(op.getRhs());
+  auto both = mlir::arith::DivFOp::create(
+      code.builder, code.place, first.lookup(op.getLhs()), code.fmul(a, b));
+  both->setAttrs(op->getAttrs());
+  first.map(op.getResult(), code.fmul(both, b));
+  second.map(op.getResult(), code.fmul(both, a));
+}
+
+llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
+                                       llvm::ArrayRef<Values> inputs) {
   mlir::Block &body = op.getBody().front();
-  for (auto [argument, input] : llvm::zip(body.getArguments(), inputs))
-    numbers.map(argument, input);
-  for (mlir::Operation &inner : body.without_terminator())
-    code.builder.clone(inner, numbers);
-  Values made;
-  for (Value value : body.getTerminator()->getOperands())
-    made.push_back(numbers.lookupOrDefault(value));
+  llvm::SmallVector<mlir::IRMapping> numbers(inputs.size());
+  for (auto [mapping, own] : llvm::zip(numbers, inputs))
+    for (auto [argument, input] : llvm::zip(body.getArguments(), own))
+      mapping.map(argument, input);
+  for (mlir::Operation &inner : body.without_terminator()) {
+    size_t index = 0;
+    if (inner.hasAttr(boundedName))
+      for (; index + 2 <= inputs.size(); index += 2)
+        divideTwice(code, mlir::cast<mlir::arith::DivFOp>(inner),
+                    numbers[index], numbers[index + 1]);
+    for (; index < inputs.size(); ++index)
+      code.builder.clone(inner, numbers[index]);
+  }
+  llvm::SmallVector<Values> made(inputs.size());
+  for (auto [results, mapping] : llvm::zip(made, numbers))
+    for (Value value : body.getTerminator()->getOperands())
+      results.push_back(mapping.lookupOrDefault(value));
   return made;
 }
 
@@ -161,16 +187,28 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   bool isOnly = onlyColumn && columns > 1;
   int64_t kept = columnIndex, firstColumn = isOnly ? *onlyColumn : 0;
   int64_t endColumn = isOnly ? firstColumn + 1 : columns;
+  llvm::SmallVector<int64_t> places;
+  llvm::SmallVector<Values> inputs;
+  auto emitPending = [&] {
+    auto made = cloneRegions(code, op, inputs);
+    for (auto [place, numbers] : llvm::zip(places, made))
+      for (auto [result, number] : llvm::zip(op.getResults(), numbers))
+        tiles[result].numbers[place] = number;
+    places.clear();
+    inputs.clear();
+  };
   for (int64_t token = hasTokens ? firstOfRange : 0; token < end; ++token)
     for (int64_t each = firstColumn; each < endColumn; ++each) {
       columnIndex = each;
-      Values inputs;
+      places.push_back(each * count + token);
+      Values &own = inputs.emplace_back();
       for (Value input : op.getInputs())
-        inputs.push_back(numberAt(tile(input), token));
-      Values made = cloneRegion(code, op, inputs);
-      for (auto [result, number] : llvm::zip(op.getResults(), made))
-        tiles[result].numbers[each * count + token] = number;
+        own.push_back(numberAt(tile(input), token));
+      if (inputs.size() == 2)
+        emitPending();
     }
+  if (!inputs.empty())
+    emitPending();
   columnIndex = kept;
 }
 

@@ -83,13 +83,41 @@ struct Parts {
   Value inverse; ///< 1 / (1 + e)
 };
 
-Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place, Value x) {
+/// With a bound, σ(x) is right for x above -41 and at most 1e-18 below.
+Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place, Value x,
+                   bool isBounded) {
   Value scaled = arith::MulFOp::create(builder, place, x,
                                        constant(builder, place, -1.44269504f));
   Value e = math::Exp2Op::create(builder, place, scaled);
+  if (isBounded)
+    e = arith::MinimumFOp::create(builder, place, e,
+                                  constant(builder, place, 0x1p60f));
   Value one = constant(builder, place, 1);
   Value sum = arith::AddFOp::create(builder, place, e, one);
-  return {e, arith::DivFOp::create(builder, place, one, sum)};
+  auto inverse = arith::DivFOp::create(builder, place, one, sum);
+  if (isBounded)
+    inverse->setAttr(boundedName, builder.getUnitAttr());
+  return {e, inverse};
+}
+
+/// Whether a number of a region is q or k as the caller has it. In forward
+/// alone: backward has no registers to spare for two numbers at once, a step
+/// has one.
+bool canShareReciprocal(chunk::PointwiseOp op, Value number) {
+  auto kernel = op->getParentOfType<chunk::KernelOp>();
+  if (kernel.getSymName() != "forward")
+    return false;
+  auto argument = mlir::dyn_cast<mlir::BlockArgument>(number);
+  auto read = argument ? op.getInputs()[argument.getArgNumber()]
+                             .getDefiningOp<chunk::ReadOp>()
+                       : nullptr;
+  if (!read)
+    return false;
+  mlir::Attribute operand = kernel.getOperands()[read.getOperand()];
+  llvm::StringRef name = mlir::cast<mlir::DictionaryAttr>(operand)
+                             .getAs<mlir::StringAttr>("name")
+                             .getValue();
+  return name == "q" || name == "k";
 }
 
 /// 1 - σ(x). e stops at 2^120, so that the product stays right for any x.
@@ -118,7 +146,8 @@ void simplifyRegion(chunk::PointwiseOp op) {
       builder.setInsertionPointToStart(&body);
     auto [place, isNew] = known.try_emplace(found->x);
     if (isNew)
-      place->second = emitLogistic(builder, quotient.getLoc(), found->x);
+      place->second = emitLogistic(builder, quotient.getLoc(), found->x,
+                                   canShareReciprocal(op, found->x));
     builder.setInsertionPoint(quotient);
     Value made = place->second.inverse;
     if (found->isNegated)

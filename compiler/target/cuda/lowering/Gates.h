@@ -6,6 +6,10 @@
 
 namespace decay::cuda {
 
+/// On quotients 1 / (1 + e) of q's and k's activations, which no e makes larger
+/// than 2^60: two of them can share a reciprocal.
+inline constexpr llvm::StringLiteral boundedName = "decay.bounded";
+
 /// Lets a kernel's pointwise regions use approximate instructions (a few units
 /// of 2^-24, far inside what bf16 operands lose), and turns the logistic
 /// function of x and of -x into one exponential and one reciprocal.

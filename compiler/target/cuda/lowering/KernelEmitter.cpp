@@ -310,7 +310,9 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::SweepOp made) { emitSweep(made); })
       .Case([&](chunk::ReadOp made) { emitRead(made); })
       .Case([&](chunk::WriteOp made) { emitWrite(made); })
-      .Case([&](chunk::PointwiseOp made) { emitPointwise(made); })
+      .Case([&](chunk::PointwiseOp made) {
+        canWait(made) ? waiting.push_back(made) : emitPointwise(made);
+      })
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
       .Case([&](chunk::FillOp made) { emitFill(made); })
       .Case([&](chunk::SaveOp made) { emitSave(made); })

@@ -55,6 +55,10 @@ Value weightOffset(Lanes &code, Value row, Value column);
 /// What a pointwise region makes of one number per input.
 Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
                    llvm::ArrayRef<Value> inputs);
+/// The same for several numbers per input; of bounded quotients each two share
+/// a reciprocal (Gates.h).
+llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
+                                       llvm::ArrayRef<Values> inputs);
 
 /// Emits `@decay_<entry>_<K>_<V>` from a chunk.kernel with a sweep; each
 /// construct has its file.
@@ -321,6 +325,9 @@ protected:
   void emitState(chunk::StateOp op);
   Values advanceState(Value rows, Value decay, Value state, Value right,
                       bool toEnd);
+  bool canWait(chunk::PointwiseOp op);
+  void hideInputs();
+  void emitWaiting(int64_t ofColumn);
   Trees startTrees(Value q, Value k, Value decay);
   void finishTrees(Trees &trees);
   Values masked(const Values &numbers, float otherwise);
@@ -447,6 +454,8 @@ protected:
   /// The tokens of the group that are being worked on, and the only column.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::optional<int64_t> onlyColumn;
+  /// What is made when the recurrence is (Tree.cpp).
+  llvm::SmallVector<chunk::PointwiseOp> waiting;
   std::vector<NumberStream> numberStreams;
   bool secondExchange = false; ///< which half of the place is next
   int64_t groupNumbers = 0;    ///< where groups share what they scanned

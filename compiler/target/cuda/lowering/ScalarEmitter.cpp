@@ -14,7 +14,7 @@ ScalarEmitter::ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
     : KernelEmitter(kernel, shape, builder) {
   tokensPerThread = 2;
   setRange(0, tokensPerThread);
-  bandRows = shape.bandRows();
+  bandRows = shape.bandRows;
 }
 
 /// As many as have a multiprocessor's 64 Ki registers.
@@ -52,6 +52,18 @@ void ScalarEmitter::emitOperation(mlir::Operation &op) {
       .Default([&](mlir::Operation *) { KernelEmitter::emitOperation(op); });
 }
 
+/// Numbers that need no place of their own, in what is left of the last one's.
+int64_t ScalarEmitter::reserveNumbers(int64_t count) {
+  constexpr int64_t lineBytes = 128;
+  int64_t bytes = count * floatBytes;
+  if (numbersEnd - nextNumber < bytes) {
+    nextNumber = reserve(lineBytes);
+    numbersEnd = sharedBytes;
+  }
+  nextNumber += bytes;
+  return nextNumber - bytes;
+}
+
 void ScalarEmitter::planSweep(chunk::SweepOp op) {
   planStreams(op);
   isStaged = !hasGradient;
@@ -59,12 +71,14 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
     stageBytes = sharedBytes;
     reserve(stageBytes);
   }
-  regions.zero = reserve(floatBytes);
+  nextNumber = numbersEnd = 0;
+  regions.zero = reserveNumbers(1);
   places.weights = reserve(scoreTiles * fragmentBytes);
-  places.factors = reserve(levels * chunkTokens * floatBytes);
+  int64_t warps = blockThreads() / warpLanes;
+  places.factors = reserve(std::max(levels, warps) * chunkTokens * floatBytes);
   places.before = reserve(chunkTokens * floatBytes);
   places.behind = reserve(chunkTokens * floatBytes);
-  places.total = reserve(floatBytes);
+  places.total = reserveNumbers(1);
   restored = nullptr;
   for (auto restore : op.getBody().front().getOps<chunk::RestoreOp>())
     restored = restore;
@@ -91,7 +105,7 @@ void ScalarEmitter::planConstants(chunk::SweepOp op) {
     if (value.getParentBlock() != &op.getBody().front() &&
         tile(value).kind == Tile::Kind::thread &&
         tile(value).numbers.size() == 1)
-      constants.push_back({value, reserve(floatBytes), tile(value).numbers});
+      constants.push_back({value, reserveNumbers(1), tile(value).numbers});
 }
 
 void ScalarEmitter::loadConstants() {
@@ -153,9 +167,8 @@ void ScalarEmitter::planGradient() {
   places.factorGradients = reserve((levels + 1) * rowBytes);
   places.beforeGradients = reserve(warps * rowBytes);
   // Scores are weighed when these are written.
-  assert(warps <= levels);
   places.behindGradients = places.factors;
-  places.totalGradient = reserve(warps * floatBytes);
+  places.totalGradient = reserveNumbers(warps);
 }
 
 /// What is wanted of the next chunk, if there is one.
@@ -190,8 +203,9 @@ void ScalarEmitter::copyState(Value chunk) {
 /// Of a saved state: 8 x 8 numbers, rows being columns of v. Backward's bands
 /// lie one after the other.
 int64_t ScalarEmitter::savedTile(int64_t row, int64_t channels) const {
-  int64_t band = channels / bandTiles(), within = channels % bandTiles();
-  return ((band * (shape.V / 8) + row) * bandTiles() + within) * 128;
+  constexpr int64_t tiles = fewestBandRows / 8;
+  int64_t band = channels / tiles, within = channels % tiles;
+  return ((band * (shape.V / 8) + row) * tiles + within) * 128;
 }
 
 /// Forward's bands as bf16, four bytes of each lane a tile.
@@ -274,18 +288,20 @@ void ScalarEmitter::storeStateAt(const Values &state, Value data) {
       }
 }
 
-/// A number of a tile with rows, from those of the tiles that it is made of.
-Value ScalarEmitter::numberFrom(Value made, Leaf leaf) {
+/// Two numbers of a tile with rows, from those of the tiles that it is made of.
+ScalarEmitter::Pair ScalarEmitter::numbersFrom(Value made, Leaf leaf) {
   if (tileType(made).getAxes() == 0)
-    return tile(made).numbers.front();
+    return {tile(made).numbers.front(), tile(made).numbers.front()};
   auto op = made.getDefiningOp<chunk::PointwiseOp>();
   if (!op)
     return leaf(made);
-  Values inputs;
+  llvm::SmallVector<Values> inputs(2);
   for (Value input : op.getInputs())
-    inputs.push_back(numberFrom(input, leaf));
-  return cloneRegion(
-      code, op, inputs)[mlir::cast<mlir::OpResult>(made).getResultNumber()];
+    for (auto [own, number] : llvm::zip(inputs, numbersFrom(input, leaf)))
+      own.push_back(number);
+  unsigned index = mlir::cast<mlir::OpResult>(made).getResultNumber();
+  auto results = cloneRegions(code, op, inputs);
+  return {results[0][index], results[1][index]};
 }
 
 /// Makes q or k of the operand, where it lies, eight numbers at a time; returns
@@ -305,9 +321,9 @@ int64_t ScalarEmitter::activate(Value made) {
     for (int64_t word = 0; word < 4; ++word) {
       Value pair = LLVM::ExtractElementOp::create(builder, code.place, words,
                                                   code.integer(word));
-      Value low = code.unpackLow(pair), high = code.unpackHigh(pair);
-      Value number = code.pack(numberFrom(made, [&](Value) { return low; }),
-                               numberFrom(made, [&](Value) { return high; }));
+      Pair raw = {code.unpackLow(pair), code.unpackHigh(pair)};
+      auto [low, high] = numbersFrom(made, [&](Value) { return raw; });
+      Value number = code.pack(low, high);
       words = LLVM::InsertElementOp::create(builder, code.place, words, number,
                                             code.integer(word));
     }

@@ -13,6 +13,11 @@
 
 namespace decay::cuda {
 
+/// Groups of tokens whose sums are in registers at once.
+struct GroupRange {
+  int64_t first = 0, end = groupCount;
+};
+
 /// In every warp a lane has two neighbouring tokens' numbers. Matrix products
 /// have two layouts: *bands* of the state, and all tokens in as many columns
 /// (ScalarProducts.cpp).
@@ -47,6 +52,7 @@ private:
   /// Later: a number in a register for all of a chunk is a register spilled.
   void fetchEarly() override {}
   void sumPartial(Tile &partial) override;
+  int64_t reserveNumbers(int64_t count);
   void planGradient();
   void planConstants(chunk::SweepOp op);
   void loadConstants();
@@ -64,8 +70,9 @@ private:
   Values loadStateAt(Value data) override;
   void storeStateAt(const Values &state, Value data) override;
   Value turnedPlace(Value data, int64_t tileRow, int64_t place, int64_t half);
-  using Leaf = llvm::function_ref<Value(Value)>;
-  Value numberFrom(Value made, Leaf leaf);
+  using Pair = std::array<Value, 2>;
+  using Leaf = llvm::function_ref<Pair(Value)>;
+  Pair numbersFrom(Value made, Leaf leaf);
   int64_t activate(Value made);
 
   // ScalarTree.cpp
@@ -84,6 +91,7 @@ private:
   Fragment loadLeft(Value offset, int64_t step, int64_t region);
   Sums multiplyStrip(Value row, Value column, int64_t left, int64_t right,
                      int64_t width);
+  int64_t tilesAtOnce() const;
   void overStrips(llvm::function_ref<void(Value row, Value column)> emit);
   void forTiles(Value row, Value column,
                 llvm::function_ref<void(Value at, int64_t each)> emit);
@@ -91,14 +99,14 @@ private:
   void storeWeights(const Sums &sums, Value tile, int64_t region);
   Fragment loadWeights(int64_t row, int64_t column, int64_t region,
                        bool transposed);
-  void addTo(Sums &sums, int64_t own, const Fragment &left,
-             const Values &right);
-  Sums multiplyBand(int64_t rows,
-                    llvm::function_ref<Values(int64_t step)> band);
+  void addTo(Sums &sums, int64_t at, const Fragment &left, const Values &right);
+  Sums multiplyBand(int64_t rows, llvm::function_ref<Values(int64_t step)> band,
+                    GroupRange range = {});
   Values bandOf(const Values &state, int64_t step);
   Values loadRight(int64_t row, int64_t region);
-  void addWeighted(Sums &sums, int64_t weights, int64_t rows, bool transposed);
-  void scaleRows(Sums &sums, int64_t region);
+  void addWeighted(Sums &sums, int64_t weights, int64_t rows, bool transposed,
+                   GroupRange range = {});
+  void scaleRows(Sums &sums, int64_t region, GroupRange range = {});
   Values advance(const Values &state, int64_t left, int64_t factors,
                  int64_t right);
   Value pieceOfQuad(Values words);
@@ -108,9 +116,10 @@ private:
   };
   TokenPlace tokenPlace();
   using Change = llvm::function_ref<Value(Value piece, int64_t index)>;
-  void storeTokens(const Sums &sums, int64_t own, const TokenPlace &at,
-                   Value data, Value stride, Change change);
-  void storeAll(const Sums &sums, Value output);
+  void storeTokens(const Sums &sums, int64_t own, GroupRange range,
+                   const TokenPlace &at, Value data, Value stride,
+                   Change change);
+  void storeAll(const Sums &sums, Value output, GroupRange range = {});
   void emitScalarRecurrence(chunk::RecurrenceOp op);
   void emitScalarState(chunk::StateOp op);
 
@@ -120,15 +129,24 @@ private:
   void gatherApart(const Sums &products, Value row, Value column);
   void gatherDiagonal(const Sums &products, Value row);
   void emitWeights(Value row, Value column, int64_t output, bool needsLambda);
-  void storeRowProducts(const Sums &sums, int64_t rows, int64_t region);
-  Sums multiplySaved(int64_t output, const Values &gradient, bool needsLambda);
+  llvm::ArrayRef<GroupRange> rangesOfBackward() const;
+  void storeRowProducts(const Sums &sums, int64_t rows, int64_t region,
+                        GroupRange range);
+  Sums multiplySaved(int64_t output, const Values &gradient, bool needsTotal,
+                     GroupRange range);
+  struct Adjoint;
+  Sums querySums(Adjoint &of, GroupRange range);
+  void emitQueryGradients(Adjoint &of);
+  void emitKeyGradients(Adjoint &of, GroupRange range);
+  void emitValueGradients(Adjoint &of, GroupRange range);
+  void advanceGradient(Adjoint &of);
   void storeImage(const Values &state);
   using Pieces = llvm::DenseMap<Value, Values>;
   void remakeNumbers(chunk::RecurrenceGradientOp op);
   Pieces fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
                      const TokenPlace &at);
   void storeGradient(chunk::RecurrenceGradientOp op, Value gradient,
-                     llvm::function_ref<Sums()> make);
+                     GroupRange range, llvm::function_ref<Sums()> make);
   Values lambdaGradient(Value lambda);
 
   struct Places {
@@ -158,6 +176,8 @@ private:
   llvm::SmallVector<Constant> constants;
   bool isStaged = false;  ///< the next chunk is copied to another place
   int64_t stageBytes = 0; ///< of all streams' tiles
+  /// What reserveNumbers has left.
+  int64_t nextNumber = 0, numbersEnd = 0;
 };
 
 } // namespace decay::cuda

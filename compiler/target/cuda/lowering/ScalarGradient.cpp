@@ -130,7 +130,7 @@ void ScalarEmitter::gatherDiagonal(const Sums &products, Value row) {
   }
 }
 
-/// Two tiles of W and A, and what they say of λ's gradient.
+/// Tiles of W and A, and what they say of λ's gradient.
 void ScalarEmitter::emitWeights(Value row, Value column, int64_t output,
                                 bool needsLambda) {
   Sums scores =
@@ -172,20 +172,21 @@ void ScalarEmitter::emitWeights(Value row, Value column, int64_t output,
 /// Each token's sum of these and a row-wise tile's numbers, in fp32: this
 /// warp's columns' part.
 void ScalarEmitter::storeRowProducts(const Sums &sums, int64_t rows,
-                                     int64_t region) {
+                                     int64_t region, GroupRange range) {
   Value offset = rowOffset(
       rowInTile(),
       code.add(code.mul(warp, bandTiles()), code.shiftRight(lane, 4)), shape.K);
   Value slot = code.mul(warp, chunkTokens * floatBytes);
   Value token = code.add(slot, code.shiftLeft(code.shiftRight(lane, 2), 2));
-  for (int64_t own = 0; own < groupCount; ++own) {
+  for (int64_t own = range.first; own < range.end; ++own) {
     Value total[2] = {code.number(0), code.number(0)};
     for (int64_t place = 0; place < bandTiles(); place += 2) {
       Fragment x = code.loadMatrix(
           code.bitXor(offset, place << 4),
           rows + own * groupTokens * shape.K * bfloatBytes, false);
       for (int64_t word = 0; word < 4; ++word) {
-        const auto &four = sums[own * bandTiles() + place + word / 2];
+        const auto &four =
+            sums[(own - range.first) * bandTiles() + place + word / 2];
         int64_t half = word % 2;
         total[half] =
             code.fma(four[2 * half], code.unpackLow(x[word]), total[half]);
@@ -205,7 +206,7 @@ void ScalarEmitter::storeRowProducts(const Sums &sums, int64_t rows,
 
 /// do Sᵀ, S being saved tiles of this warp; and with dS their product's sum.
 Sums ScalarEmitter::multiplySaved(int64_t output, const Values &gradient,
-                                  bool needsLambda) {
+                                  bool needsTotal, GroupRange range) {
   // Of four tiles the second has the next channels, the third the next rows.
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
@@ -215,23 +216,26 @@ Sums ScalarEmitter::multiplySaved(int64_t output, const Values &gradient,
                code.add(code.mul(second, savedTile(0, 1)),
                         code.shiftLeft(code.bitAnd(lane, 7), 4)));
   Value sum = code.number(0);
-  Sums sums = multiplyBand(output, [&](int64_t step) {
-    Values right;
-    for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
-      Fragment words = code.loadMatrix(
-          offset, places.state + savedTile(2 * step, 2 * tileRow), true);
-      if (needsLambda)
-        for (int64_t word = 0; word < 4; ++word) {
-          const Value *pair =
-              &gradient[(tileRow * stateTiles() + 2 * step) * 4 + 2 * word];
-          sum = code.fma(pair[0], code.unpackLow(words[word]), sum);
-          sum = code.fma(pair[1], code.unpackHigh(words[word]), sum);
+  Sums sums = multiplyBand(
+      output,
+      [&](int64_t step) {
+        Values right;
+        for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
+          Fragment words = code.loadMatrix(
+              offset, places.state + savedTile(2 * step, 2 * tileRow), true);
+          if (needsTotal)
+            for (int64_t word = 0; word < 4; ++word) {
+              const Value *pair =
+                  &gradient[(tileRow * stateTiles() + 2 * step) * 4 + 2 * word];
+              sum = code.fma(pair[0], code.unpackLow(words[word]), sum);
+              sum = code.fma(pair[1], code.unpackHigh(words[word]), sum);
+            }
+          right.append({words[0], words[2], words[1], words[3]});
         }
-      right.append({words[0], words[2], words[1], words[3]});
-    }
-    return right;
-  });
-  if (needsLambda) {
+        return right;
+      },
+      range);
+  if (needsTotal) {
     sum = sumOfLanes(sum, {1, 2, 4, 8, 16});
     code.when(code.equal(lane, 0), [&] {
       code.storeShared(sum, code.shiftLeft(warp, 2), places.totalGradient);
@@ -282,7 +286,7 @@ ScalarEmitter::fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
 /// q's or k's gradient, and what is made of it number by number. Raw operands
 /// are asked for 32 tokens before they are needed.
 void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
-                                  Value gradient,
+                                  Value gradient, GroupRange range,
                                   llvm::function_ref<Sums()> make) {
   chunk::WriteOp found;
   for (auto write : op->getBlock()->getOps<chunk::WriteOp>())
@@ -294,41 +298,38 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
   Value made = found.getTile();
   llvm::SetVector<Value> leaves = leavesOf(made);
   TokenPlace at = tokenPlace();
-  llvm::SmallVector<Pieces> ahead = {fetchPieces(leaves, 0, at),
-                                     fetchPieces(leaves, 1, at)};
+  llvm::SmallVector<Pieces> ahead = {fetchPieces(leaves, range.first, at),
+                                     fetchPieces(leaves, range.first + 1, at)};
   // Or the assembler would ask for them where they are needed.
   code.warpBarrier();
   Sums sums = make();
   Value data = dataOf(found.getOperand());
   Value stride = strideOf(found.getOperand());
-  for (int64_t own = 0; own < groupCount; ++own) {
-    if (own + 2 < groupCount)
+  for (int64_t own = range.first; own < range.end; ++own) {
+    if (own + 2 < range.end)
       ahead.push_back(fetchPieces(leaves, own + 2, at));
     code.warpBarrier();
-    Pieces &pieces = ahead[own];
+    Pieces &pieces = ahead[own - range.first];
     auto change = [&](Value piece, int64_t index) {
       Values words;
       for (int64_t word = 0; word < 4; ++word) {
-        auto number = [&](bool isHigh) {
-          return numberFrom(made, [&](Value leaf) -> Value {
-            // What the result does not depend on.
-            if (leaf != gradient && !pieces.count(leaf))
-              return code.number(0);
-            Value four = leaf == gradient ? piece : pieces[leaf][index];
-            Value pair = mlir::LLVM::ExtractElementOp::create(
-                builder, code.place, four, code.integer(word));
-            return isHigh ? code.unpackHigh(pair) : code.unpackLow(pair);
-          });
-        };
-        Value low = number(false), high = number(true);
+        auto [low, high] = numbersFrom(made, [&](Value leaf) -> Pair {
+          // What the result does not depend on.
+          if (leaf != gradient && !pieces.count(leaf))
+            return {code.number(0), code.number(0)};
+          Value four = leaf == gradient ? piece : pieces[leaf][index];
+          Value pair = mlir::LLVM::ExtractElementOp::create(
+              builder, code.place, four, code.integer(word));
+          return {code.unpackLow(pair), code.unpackHigh(pair)};
+        });
         words.push_back(code.pack(low, high));
       }
       return pieceOf(words);
     };
     if (made == gradient)
-      storeTokens(sums, own, at, data, stride, nullptr);
+      storeTokens(sums, own, range, at, data, stride, nullptr);
     else
-      storeTokens(sums, own, at, data, stride, change);
+      storeTokens(sums, own, range, at, data, stride, change);
   }
 }
 
@@ -412,63 +413,125 @@ Values ScalarEmitter::lambdaGradient(Value lambda) {
           code.fma(ofBoth, own[0], second)};
 }
 
+/// Eight warps have 128 registers a thread: a band and the sums of half the
+/// tokens.
+llvm::ArrayRef<GroupRange> ScalarEmitter::rangesOfBackward() const {
+  static constexpr GroupRange all[] = {{}},
+                              halves[] = {{0, groupCount / 2},
+                                          {groupCount / 2, groupCount}};
+  if (blockThreads() / warpLanes > groupCount)
+    return halves;
+  return all;
+}
+
+struct ScalarEmitter::Adjoint {
+  chunk::RecurrenceGradientOp op;
+  int64_t output; ///< do
+  bool needsLambda;
+  const Values &gradient; ///< of the state behind the chunk
+};
+
+/// Of q's gradient what the state before the chunk gives.
+Sums ScalarEmitter::querySums(Adjoint &of, GroupRange range) {
+  bool needsTotal = of.needsLambda && range.first == 0;
+  Sums sums = multiplySaved(of.output, of.gradient, needsTotal, range);
+  if (of.needsLambda)
+    storeRowProducts(sums, places.queries, places.beforeGradients, range);
+  scaleRows(sums, places.before, range);
+  return sums;
+}
+
+/// As much as can be before other warps' weights are there; dS's image takes
+/// the place of S when that is done with.
+void ScalarEmitter::emitQueryGradients(Adjoint &of) {
+  llvm::ArrayRef<GroupRange> ranges = rangesOfBackward();
+  Sums sums = querySums(of, ranges.front());
+  if (ranges.size() == 1)
+    storeImage(of.gradient);
+  synchronise();
+  for (const GroupRange &range : ranges)
+    storeGradient(of.op, of.op.getDQ(), range, [&] {
+      if (range.first > 0)
+        sums = querySums(of, range);
+      addWeighted(sums, places.weightGradients, places.keys, false, range);
+      return sums;
+    });
+  if (ranges.size() > 1) {
+    storeImage(of.gradient);
+    code.warpBarrier();
+  }
+}
+
+void ScalarEmitter::emitKeyGradients(Adjoint &of, GroupRange range) {
+  storeGradient(of.op, of.op.getDK(), range, [&] {
+    Value own = rightOffset(code.mul(warp, bandRows), shape.V);
+    Sums made = multiplyBand(
+        places.values,
+        [&](int64_t step) {
+          Values right;
+          for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
+            llvm::append_range(
+                right,
+                loadLeft(own, step,
+                         places.state + tileRow * 16 * shape.V * bfloatBytes));
+          return right;
+        },
+        range);
+    if (of.needsLambda)
+      storeRowProducts(made, places.keys, places.behindGradients, range);
+    scaleRows(made, places.behind, range);
+    addWeighted(made, places.weightGradients, places.queries, true, range);
+    return made;
+  });
+}
+
+void ScalarEmitter::emitValueGradients(Adjoint &of, GroupRange range) {
+  Sums sums = multiplyBand(
+      places.keys,
+      [&](int64_t step) { return loadRight(step * 16, places.state); }, range);
+  scaleRows(sums, places.behind, range);
+  addWeighted(sums, places.weights, of.output, true, range);
+  storeAll(sums, of.op.getDV(), range);
+}
+
+/// dS in front of the chunk; the next chunk's copies begin as their places
+/// are done with.
+void ScalarEmitter::advanceGradient(Adjoint &of) {
+  auto isNeeded = [&](int64_t region) {
+    return region == places.queries || region == of.output;
+  };
+  copyNext([&](int64_t region) { return !isNeeded(region); });
+  Tile next = assigned(of.op.getDNext());
+  next.numbers = advance(of.gradient, places.queries, places.before, of.output);
+  tiles[of.op.getDNext()] = next;
+  synchronise();
+  copyNext(isNeeded);
+}
+
 void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   const Values gradient = tile(op.getDState()).numbers;
-  int64_t output = tile(op.getDO()).shared;
-  bool needsLambda = !op.getDLambda().use_empty();
+  Adjoint of{op, tile(op.getDO()).shared, !op.getDLambda().use_empty(),
+             gradient};
   places.queries = activate(op.getQ());
   places.keys = activate(op.getK());
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
   synchronise();
   overStrips([&](Value row, Value column) {
-    emitWeights(row, column, output, needsLambda);
+    emitWeights(row, column, of.output, of.needsLambda);
   });
-  Sums sums = multiplySaved(output, gradient, needsLambda);
-  if (needsLambda)
-    storeRowProducts(sums, places.queries, places.beforeGradients);
-  scaleRows(sums, places.before);
-  storeImage(gradient);
+  emitQueryGradients(of);
+  llvm::ArrayRef<GroupRange> ranges = rangesOfBackward();
+  for (const GroupRange &range : ranges)
+    emitKeyGradients(of, range);
+  if (ranges.size() > 1)
+    synchronise();
+  for (const GroupRange &range : ranges)
+    emitValueGradients(of, range);
   synchronise();
-  storeGradient(op, op.getDQ(), [&] {
-    addWeighted(sums, places.weightGradients, places.keys, false);
-    return sums;
-  });
-  storeGradient(op, op.getDK(), [&] {
-    Value own = rightOffset(code.mul(warp, bandRows), shape.V);
-    Sums made = multiplyBand(places.values, [&](int64_t step) {
-      Values right;
-      for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-        llvm::append_range(
-            right,
-            loadLeft(own, step,
-                     places.state + tileRow * 16 * shape.V * bfloatBytes));
-      return right;
-    });
-    if (needsLambda)
-      storeRowProducts(made, places.keys, places.behindGradients);
-    scaleRows(made, places.behind);
-    addWeighted(made, places.weightGradients, places.queries, true);
-    return made;
-  });
-  sums = multiplyBand(places.keys, [&](int64_t step) {
-    return loadRight(step * 16, places.state);
-  });
-  scaleRows(sums, places.behind);
-  addWeighted(sums, places.weights, output, true);
-  storeAll(sums, op.getDV());
-  synchronise();
-  auto isNeeded = [&](int64_t region) {
-    return region == places.queries || region == output;
-  };
-  copyNext([&](int64_t region) { return !isNeeded(region); });
-  Tile next = assigned(op.getDNext());
-  next.numbers = advance(gradient, places.queries, places.before, output);
-  tiles[op.getDNext()] = next;
-  synchronise();
-  copyNext(isNeeded);
+  advanceGradient(of);
   fetchNumbers(nextToken);
-  if (needsLambda) {
+  if (of.needsLambda) {
     remakeNumbers(op);
     Tile made = assigned(op.getDLambda());
     made.numbers = lambdaGradient(op.getLambda());

@@ -36,15 +36,15 @@ Fragment ScalarEmitter::loadLeft(Value offset, int64_t step, int64_t region) {
   return code.loadMatrix(code.bitXor(offset, step << 5), region, false);
 }
 
-/// Two neighbouring 16 x 16 tiles of left rightᵀ, rows being tokens.
+/// Neighbouring 16 x 16 tiles of left rightᵀ, rows being tokens.
 Sums ScalarEmitter::multiplyStrip(Value row, Value column, int64_t left,
                                   int64_t right, int64_t width) {
-  Sums sums = zeroSums(code, 4);
+  Sums sums = zeroSums(code, 2 * tilesAtOnce());
   Value leftAt = leftOffset(code.mul(row, groupTokens), width);
   Value rightAt = rightOffset(code.mul(column, groupTokens), width);
   for (int64_t step = 0; step < width / 16; ++step) {
     Fragment a = loadLeft(leftAt, step, left);
-    for (int64_t each = 0; each < 2; ++each) {
+    for (int64_t each = 0; each < tilesAtOnce(); ++each) {
       Fragment b = loadLeft(rightAt, step,
                             right + each * groupTokens * width * bfloatBytes);
       code.multiply(a, b[0], b[1], sums[2 * each]);
@@ -54,23 +54,63 @@ Sums ScalarEmitter::multiplyStrip(Value row, Value column, int64_t left,
   return sums;
 }
 
-/// All tiles on the diagonal and below, two of a row at a time: the second one
-/// may lie above. The longest rows first.
+namespace {
+
+/// Tiles of A that a warp makes one after the other: the first one of each
+/// round's warps.
+struct StripOrder {
+  int64_t count, rows, columns; ///< two bits a strip
+};
+
+template <size_t count>
+constexpr StripOrder orderOf(const int64_t (&places)[count][2]) {
+  StripOrder order{count, 0, 0};
+  for (size_t strip = 0; strip < count; ++strip) {
+    order.rows |= places[strip][0] << (2 * strip);
+    order.columns |= places[strip][1] << (2 * strip);
+  }
+  return order;
+}
+
+/// Two tiles of a row, the second of which may lie above the diagonal. The
+/// longest rows first.
+constexpr StripOrder pairs =
+    orderOf({{3, 0}, {3, 2}, {2, 0}, {1, 0}, {2, 2}, {0, 0}});
+/// One at a time. Those on the diagonal, which take longest, are not of a warp
+/// that has two.
+constexpr StripOrder singles = orderOf({{1, 0},
+                                        {2, 0},
+                                        {3, 0},
+                                        {2, 1},
+                                        {0, 0},
+                                        {1, 1},
+                                        {2, 2},
+                                        {3, 3},
+                                        {3, 1},
+                                        {3, 2}});
+
+} // namespace
+
+/// More warps have fewer registers each.
+int64_t ScalarEmitter::tilesAtOnce() const {
+  return blockThreads() / warpLanes > groupCount ? 1 : 2;
+}
+
+/// All tiles on the diagonal and below.
 void ScalarEmitter::overStrips(
     llvm::function_ref<void(Value row, Value column)> emit) {
-  // Rows 3, 3, 2, 1, 2, 0; columns 0, 2, 0, 0, 2, 0.
-  constexpr int64_t strips = 6, rows = 0x26f, secondHalves = 0x12;
+  const StripOrder &order = tilesAtOnce() == 1 ? singles : pairs;
   int64_t warps = blockThreads() / warpLanes;
-  Value rounds =
-      code.divide(code.add(code.sub(code.integer(strips - 1), warp), warps),
-                  code.integer(warps));
+  Value rounds = code.divide(
+      code.add(code.sub(code.integer(order.count - 1), warp), warps),
+      code.integer(warps));
   code.loop(rounds, {}, [&](Value round, mlir::ValueRange) -> Values {
     Value strip = code.add(warp, code.mul(round, warps));
-    Value row = code.bitAnd(
-        code.shiftRight(code.integer(rows), code.shiftLeft(strip, 1)), 3);
-    Value column = code.shiftLeft(
-        code.bitAnd(code.shiftRight(code.integer(secondHalves), strip), 1), 1);
-    emit(row, column);
+    auto place = [&](int64_t places) {
+      return code.bitAnd(
+          code.shiftRight(code.integer(places), code.shiftLeft(strip, 1)), 3);
+    };
+    emit(place(order.rows), place(order.columns));
     return {};
   });
 }
@@ -79,6 +119,8 @@ void ScalarEmitter::overStrips(
 void ScalarEmitter::forTiles(
     Value row, Value column,
     llvm::function_ref<void(Value at, int64_t each)> emit) {
+  if (tilesAtOnce() == 1)
+    return emit(column, 0);
   for (int64_t each = 0; each < 2; ++each) {
     Value at = code.add(column, each);
     code.when(code.atLeast(code.sub(row, at), 0), [&] { emit(at, each); });
@@ -112,22 +154,23 @@ Fragment ScalarEmitter::loadWeights(int64_t row, int64_t column, int64_t region,
 }
 
 /// sums += left right, right being tiles of eight columns, two words each.
-void ScalarEmitter::addTo(Sums &sums, int64_t own, const Fragment &left,
+void ScalarEmitter::addTo(Sums &sums, int64_t at, const Fragment &left,
                           const Values &right) {
   for (int64_t place = 0; place < bandTiles(); ++place)
     code.multiply(left, right[2 * place], right[2 * place + 1],
-                  sums[own * bandTiles() + place]);
+                  sums[at * bandTiles() + place]);
 }
 
-/// All tokens' rows times the transpose of a band, given by its 16 columns.
-Sums ScalarEmitter::multiplyBand(
-    int64_t rows, llvm::function_ref<Values(int64_t step)> band) {
-  Sums sums = zeroSums(code, groupCount * bandTiles());
+/// Tokens' rows times the transpose of a band, given by its 16 columns.
+Sums ScalarEmitter::multiplyBand(int64_t rows,
+                                 llvm::function_ref<Values(int64_t step)> band,
+                                 GroupRange range) {
+  Sums sums = zeroSums(code, (range.end - range.first) * bandTiles());
   Value left = leftOffset(code.integer(0), shape.K);
   for (int64_t step = 0; step < shape.K / 16; ++step) {
     Values right = band(step);
-    for (int64_t own = 0; own < groupCount; ++own)
-      addTo(sums, own,
+    for (int64_t own = range.first; own < range.end; ++own)
+      addTo(sums, own - range.first,
             loadLeft(left, step,
                      rows + own * groupTokens * shape.K * bfloatBytes),
             right);
@@ -162,13 +205,15 @@ Values ScalarEmitter::loadRight(int64_t row, int64_t region) {
 
 /// sums += A rows, or Aᵀ rows.
 void ScalarEmitter::addWeighted(Sums &sums, int64_t weights, int64_t rows,
-                                bool transposed) {
+                                bool transposed, GroupRange range) {
   for (int64_t other = 0; other < groupCount; ++other) {
+    int64_t first = std::max(range.first, transposed ? 0 : other);
+    int64_t end = std::min(range.end, transposed ? other + 1 : groupCount);
+    if (first >= end)
+      continue;
     Values right = loadRight(other * groupTokens, rows);
-    int64_t first = transposed ? 0 : other;
-    int64_t end = transposed ? other + 1 : groupCount;
     for (int64_t own = first; own < end; ++own)
-      addTo(sums, own,
+      addTo(sums, own - range.first,
             transposed ? loadWeights(other, own, weights, true)
                        : loadWeights(own, other, weights, false),
             right);
@@ -176,16 +221,17 @@ void ScalarEmitter::addWeighted(Sums &sums, int64_t weights, int64_t rows,
 }
 
 /// Each token's row times its number in `region`.
-void ScalarEmitter::scaleRows(Sums &sums, int64_t region) {
+void ScalarEmitter::scaleRows(Sums &sums, int64_t region, GroupRange range) {
   Value first = code.shiftLeft(code.shiftRight(lane, 2), 2);
-  for (int64_t own = 0; own < groupCount; ++own)
+  for (int64_t own = range.first; own < range.end; ++own)
     for (int64_t half = 0; half < 2; ++half) {
       Value factor =
           code.loadShared(code.f32(), first,
                           region + (own * groupTokens + half * 8) * floatBytes);
       for (int64_t place = 0; place < bandTiles(); ++place)
         for (int64_t each = 0; each < 2; ++each) {
-          Value &number = sums[own * bandTiles() + place][2 * half + each];
+          Value &number =
+              sums[(own - range.first) * bandTiles() + place][2 * half + each];
           number = code.fmul(number, factor);
         }
     }
@@ -277,14 +323,15 @@ ScalarEmitter::TokenPlace ScalarEmitter::tokenPlace() {
 /// This warp's columns of 16 tokens, 16 bytes a lane; `change` makes of a piece
 /// what is stored.
 void ScalarEmitter::storeTokens(
-    const Sums &sums, int64_t own, const TokenPlace &at, Value data,
-    Value stride,
+    const Sums &sums, int64_t own, GroupRange range, const TokenPlace &at,
+    Value data, Value stride,
     llvm::function_ref<Value(Value piece, int64_t index)> change) {
   Values pieces;
   for (int64_t from = 0; from < bandTiles(); from += 2) {
     Values words;
     for (int64_t index = 0; index < 4; ++index) {
-      const auto &four = sums[own * bandTiles() + from + index % 2];
+      const auto &four =
+          sums[(own - range.first) * bandTiles() + from + index % 2];
       words.push_back(code.pack(four[index / 2 * 2], four[index / 2 * 2 + 1]));
     }
     Value piece = pieceOfQuad(words);
@@ -300,12 +347,13 @@ void ScalarEmitter::storeTokens(
   });
 }
 
-void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output) {
+void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output,
+                             GroupRange range) {
   if (std::optional<int64_t> operand = outputOperand(output)) {
     Value data = dataOf(*operand), stride = strideOf(*operand);
     TokenPlace at = tokenPlace();
-    for (int64_t own = 0; own < groupCount; ++own)
-      storeTokens(sums, own, at, data, stride, nullptr);
+    for (int64_t own = range.first; own < range.end; ++own)
+      storeTokens(sums, own, range, at, data, stride, nullptr);
   }
   tiles[output] = assigned(output);
 }

@@ -123,6 +123,15 @@ int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
   return shape.columns() == mostColumns && fits ? 2 : 1;
 }
 
+/// Backward holds a band and its tokens' gradients at once: with 16 rows in a
+/// warp 128 registers have room for both, and twice as many warps wait for each
+/// other.
+int64_t bandRows(chunk::KernelOp kernel, const BlockShape &shape) {
+  bool isBackward = kernel.getSymName().starts_with("backward");
+  return isBackward || shape.K < mostColumns ? fewestBandRows
+                                             : 2 * fewestBandRows;
+}
+
 struct SchemeRow {
   llvm::StringLiteral entry; ///< empty: any
   bool (*serves)(chunk::KernelOp kernel, const BlockShape &shape);
@@ -157,6 +166,8 @@ std::optional<BlockAttr> chooseBlock(chunk::KernelOp kernel, int64_t K,
     if (isOther || !row.serves(kernel, shape))
       continue;
     shape.columnsPerThread = row.columnsPerThread(kernel, shape);
+    if (row.scheme == Scheme::bands)
+      shape.bandRows = bandRows(kernel, shape);
     return BlockAttr::get(kernel.getContext(), shape, row.scheme);
   }
   return std::nullopt;

@@ -234,6 +234,7 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
   chunk::KernelOp alone =
       sweeps.emplace_back(makeSegmentSweep(kernel, ofGradients));
   // Whatever the block of the entry's own kernel is.
+  shape.bandRows = 0;
   assignLayouts(alone, tile::BlockAttr::get(kernel.getContext(), shape,
                                             tile::Scheme::columns));
   emitBlock(alone.getBody().front());

@@ -201,23 +201,85 @@ void KernelEmitter::maskColumns(Values &query, Values &key, Values &lambda) {
   }
 }
 
-/// Levels 1 to 8 of q, k and λ, and the diagonal.
-KernelEmitter::Trees KernelEmitter::startTrees(Value q, Value k, Value decay) {
-  Values query, key, lambda;
-  forColumns([&] {
-    query.append(ownNumbers(tile(q)));
-    key.append(ownNumbers(tile(k)));
-    lambda.append(ownNumbers(tile(decay)));
+/// Whether nobody asks for what is made before the recurrence does.
+bool KernelEmitter::canWait(chunk::PointwiseOp op) {
+  auto recurrences = op->getBlock()->getOps<chunk::RecurrenceOp>();
+  if (recurrences.empty() || shape.columnsPerThread == 1 ||
+      op.getNumResults() == 0 ||
+      assigned(op.getResult(0)).kind != Tile::Kind::columns ||
+      !mlir::cast<chunk::TileType>(op.getResult(0).getType())
+           .has(ir::Axis::Channel))
+    return false;
+  mlir::Operation *recurrence = *recurrences.begin();
+  return llvm::none_of(op->getUsers(), [&](mlir::Operation *user) {
+    return user->isBeforeInBlock(recurrence);
   });
-  maskColumns(query, key, lambda);
+}
+
+/// From here on inputs are what they were, but the assembler does not know:
+/// what is made of them stays behind this.
+void KernelEmitter::hideInputs() {
+  code.warpBarrier();
+  Value zero = code.loadShared(code.i32(), Value(), regions.zero);
+  llvm::SetVector<Value> inputs;
+  for (chunk::PointwiseOp op : waiting)
+    inputs.insert(op.getInputs().begin(), op.getInputs().end());
+  for (Value input : inputs) {
+    Tile &made = tile(input);
+    for (auto [pair, word] : llvm::enumerate(made.pairs))
+      unpackPair(made, static_cast<int64_t>(pair), code.bitXor(word, zero));
+  }
+}
+
+void KernelEmitter::emitWaiting(int64_t ofColumn) {
+  if (ofColumn > 0)
+    hideInputs();
+  onlyColumn = ofColumn;
+  for (chunk::PointwiseOp op : waiting) {
+    code.place = op.getLoc();
+    emitPointwise(op);
+  }
+  onlyColumn.reset();
+}
+
+/// Levels 1 to 8 of q, k and λ, and the diagonal. Formulas that have waited are
+/// made one column ahead of the tree: they are bound by the unit of
+/// exponentials and reciprocals, which a tree has no use for.
+KernelEmitter::Trees KernelEmitter::startTrees(Value q, Value k, Value decay) {
+  int64_t columns = shape.columnsPerThread;
+  int64_t atOnce = waiting.empty() ? columns : 1;
+  Values query, key, lambda;
+  auto prepare = [&](int64_t first) {
+    Values own[3];
+    forColumns([&] {
+      if (columnIndex < first || columnIndex >= first + atOnce)
+        return;
+      own[0].append(ownNumbers(tile(q)));
+      own[1].append(ownNumbers(tile(k)));
+      own[2].append(ownNumbers(tile(decay)));
+    });
+    maskColumns(own[0], own[1], own[2]);
+    query.append(own[0]);
+    key.append(own[1]);
+    lambda.append(own[2]);
+  };
+  auto own = [&](const Values &all) {
+    return Values(
+        llvm::ArrayRef(all).slice(columnIndex * groupTokens, groupTokens));
+  };
+  emitWaiting(0);
+  prepare(0);
   Trees trees;
   forColumns([&] {
-    auto own = [&](const Values &all) {
-      return Values(
-          llvm::ArrayRef(all).slice(columnIndex * groupTokens, groupTokens));
-    };
+    int64_t next = columnIndex + 1;
+    bool isNextMissing = atOnce == 1 && next < columns;
+    if (isNextMissing)
+      emitWaiting(next);
     trees.push_back(startTree(own(query), own(key), own(lambda)));
+    if (isNextMissing)
+      prepare(next);
   });
+  waiting.clear();
   storeDiagonal(query, key);
   return trees;
 }

@@ -84,15 +84,17 @@ def Tile_BlockAttr : Tile_Attr<"Block", "block"> {
     `K`, `V`: channels of k and of v in a head, multiples of 64 but for `elements`. `pairs`: halves of the state, 2 under lrpe_cosine, else 1. `columns`: K pairs.
     `scheme`:
     - `columns`: four groups of 16 tokens; a thread has `columnsPerThread` neighbouring channels of a group;
-    - `bands`: one λ per token and head; four warps, each with all tokens and a band of the state;
+    - `bands`: one λ per token and head; each warp has all tokens and a band of the state;
     - `step`: one token; a thread has 16 bytes of several rows of the state;
     - `elements`: initialisers; a thread has one layer, head and channel;
     - `tokens`: fp32; what is pointwise as in `columns`, the recurrence token by token from rows in shared memory.
     `precision`: fp32 only in blocks of `tokens`, `step` and `elements`; left out if bf16.
+    `bandRows`: of the state, in a warp: 16 or 32; only in `bands`.
     `threads`: of the block; what the others come to, so an error if it differs.
   }];
   let parameters = (ins "int64_t":$K, "int64_t":$V, "int64_t":$pairs, EnumParameter<Tile_Scheme>:$scheme,
-                        "int64_t":$columnsPerThread, "int64_t":$threads, Tile_BlockPrecision:$precision);
+                        "int64_t":$columnsPerThread, "int64_t":$threads, Tile_BlockPrecision:$precision,
+                        DefaultValuedParameter<"int64_t", "0">:$bandRows);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let builders = [

@@ -20,7 +20,9 @@ struct SchemeRow {
   int64_t (*threads)(const BlockShape &shape);
 };
 
-int64_t threadsOfBands(const BlockShape &) { return bandCount * warpLanes; }
+int64_t threadsOfBands(const BlockShape &shape) {
+  return shape.bands() * warpLanes;
+}
 
 /// In the order of the schemes.
 constexpr SchemeRow schemes[] = {
@@ -42,6 +44,7 @@ BlockShape BlockAttr::getShape() const {
   BlockShape shape{getK(), getV(), getPairs()};
   shape.columnsPerThread = getColumnsPerThread();
   shape.precision = static_cast<cuda::Precision>(getPrecision());
+  shape.bandRows = getBandRows();
   return shape;
 }
 
@@ -57,14 +60,14 @@ BlockAttr BlockAttr::get(mlir::MLIRContext *context, const BlockShape &shape,
                          Scheme scheme) {
   return get(context, shape.K, shape.V, shape.pairs, scheme,
              shape.columnsPerThread, rowOf(scheme).threads(shape),
-             static_cast<Precision>(shape.precision));
+             static_cast<Precision>(shape.precision), shape.bandRows);
 }
 
 mlir::LogicalResult
 BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                   int64_t K, int64_t V, int64_t pairs, Scheme scheme,
                   int64_t columnsPerThread, int64_t threads,
-                  Precision precision) {
+                  Precision precision, int64_t bandRows) {
   if (scheme != Scheme::elements && !canBeHeadDims(K, V))
     return emitError() << "expected multiples of 64 as K and V, found " << K
                        << " and " << V;
@@ -82,8 +85,16 @@ BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                        << (scheme == Scheme::tokens ? "fp32" : "bf16")
                        << " in a block of " << stringifyScheme(scheme)
                        << ", found " << stringifyPrecision(precision);
+  bool fitsBands = bandRows == fewestBandRows ||
+                   (bandRows == 2 * fewestBandRows && bandRows < K);
+  if (scheme == Scheme::bands ? !fitsBands : bandRows != 0)
+    return emitError() << "expected "
+                       << (scheme == Scheme::bands ? "16 or 32" : "no")
+                       << " rows of a band in a block of "
+                       << stringifyScheme(scheme) << ", found " << bandRows;
   BlockShape shape{K, V, pairs};
   shape.columnsPerThread = columnsPerThread;
+  shape.bandRows = bandRows;
   int64_t wanted = rowOf(scheme).threads(shape);
   if (threads != wanted)
     return emitError() << "expected " << wanted << " threads, found "

@@ -36,10 +36,12 @@
 // VECTOR: chunk.kernel @init_parameters_any {{.*}}K = 1, V = 1, pairs = 1, scheme = elements
 
 // One λ per token and head: q and k stay rows. The state's bands are columns of v, those of its gradient are not.
-// BANDS: chunk.kernel @forward_64_64 {{.*}}scheme = bands, columnsPerThread = 1, threads = 128
+// BANDS: chunk.kernel @forward_64_64 {{.*}}scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 // BANDS: chunk.spread {{.*}}[#tile.columns<tokens = 2>]
 // BANDS: chunk.read 0 {tile.layouts = [#tile.rows<width = 64, place = shared>]} : <token, channel>
 // BANDS: chunk.pointwise{{.*}}[#tile.rows<width = 64, place = in_place>]
+// At 128 channels backward has twice as many warps as forward, with half as many rows each.
+// BANDS: chunk.kernel @forward_128_128 {{.*}}threads = 128, bandRows = 32>
 // BANDS: chunk.kernel @backward_64_64 {{.*}}scheme = bands
 // BANDS: chunk.sweep(
 // BANDS-SAME: tile.arguments = [#tile.accumulators<tileRows = 1, tiles = 8, turned = true>]
@@ -50,6 +52,7 @@
 // BANDS: chunk.recurrence_gradient
 // BANDS-SAME: tile.layouts = [#tile.rows<width = 64, place = fused>, #tile.rows<width = 64, place = fused>, #tile.rows<width = 64, place = written>, #tile.columns<tokens = 2>, #tile.accumulators<tileRows = 1, tiles = 8>]
 // BANDS: chunk.pointwise{{.*}}[#tile.rows<width = 64, place = written>, #tile.rows<width = 64, place = written>]
+// BANDS: chunk.kernel @backward_128_128 {{.*}}threads = 256, bandRows = 16>
 
 // The gradient of a scan wants all tokens of a column: one column a thread.
 // SCAN: chunk.kernel @forward_128_128 {{.*}}columnsPerThread = 2, threads = 256

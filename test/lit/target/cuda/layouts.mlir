@@ -39,6 +39,16 @@ chunk.kernel @forward_64_64 chunk_length 64 operands [] attributes {tile.entry =
 
 // -----
 
+// expected-error@+1 {{expected 16 or 32 rows of a band in a block of bands, found 64}}
+#block = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 32, bandRows = 64>
+
+// -----
+
+// expected-error@+1 {{expected no rows of a band in a block of columns, found 16}}
+#block = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256, bandRows = 16>
+
+// -----
+
 // expected-error@+1 {{expected 1 or 2 pairs, found 3}}
 #block = #tile.block<K = 64, V = 64, pairs = 3, scheme = columns, columnsPerThread = 1, threads = 256>
 
@@ -204,7 +214,7 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 // -----
 
 // Columns, where a block of bands has rows.
-#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
+#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #bands} {
   %k = chunk.read 1 {tile.layouts = [#tile.columns<tokens = 2>]} : !chunk.tile<token, channel>
@@ -220,7 +230,7 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 // -----
 
 // Bands cannot turn over from one chunk to the next.
-#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
+#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #bands} {
   %k = chunk.read 1 {tile.layouts = [#tile.rows<width = 64, place = shared>]} : !chunk.tile<token, channel>
@@ -236,7 +246,7 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 // -----
 
 // There is no code for a scan of rows.
-#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
+#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #bands} {
   %x = chunk.read 0 {tile.layouts = [#tile.columns<tokens = 2>]} : !chunk.tile<token>
@@ -274,7 +284,7 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 // -----
 
 // What a sweep begins with is what it carries.
-#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
+#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #bands} {
   %initial = chunk.read 4 {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 8>]} : !chunk.tile<channel, value>
@@ -290,7 +300,7 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 
 // -----
 
-#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
+#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #bands} {
   %initial = chunk.read 4 {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 8>]} : !chunk.tile<channel, value>
@@ -305,7 +315,7 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 // -----
 
 // A gradient that is made where it is needed is nowhere to be read by a product.
-#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128>
+#bands = #tile.block<K = 64, V = 64, pairs = 1, scheme = bands, columnsPerThread = 1, threads = 128, bandRows = 16>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #bands} {
   %x = chunk.read 1 {tile.layouts = [#tile.rows<width = 64, place = shared>]} : !chunk.tile<token, channel>

@@ -1,4 +1,4 @@
-// One λ per token and head: a kernel of its own, of four warps, whose scores are weighed in fp32.
+// One λ per token and head: a kernel of its own, of a warp for each band of the state, whose scores are weighed in fp32.
 // RUN: decayc tnl --target=cuda --emit=blocks | FileCheck %s
 // RUN: decayc lightnet --granularity=scalar --target=cuda --emit=blocks | FileCheck %s --check-prefix=SCAN
 
@@ -26,7 +26,7 @@
 // CHECK-LABEL: llvm.func @decay_forward_128_128(
 // CHECK-SAME: decay.threads = 128 : i64
 // CHECK-LABEL: llvm.func @decay_backward_128_128(
-// CHECK-SAME: decay.threads = 128 : i64
+// CHECK-SAME: decay.threads = 256 : i64
 
 // A scan along the tokens is work in columns.
 // SCAN: llvm.func @decay_forward_64_64(
