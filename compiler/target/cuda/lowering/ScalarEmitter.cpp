@@ -72,6 +72,8 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
     reserve(stageBytes);
   }
   nextNumber = numbersEnd = 0;
+  places.firstRow = reserveNumbers(2);
+  places.length = reserveNumbers(1);
   regions.zero = reserveNumbers(1);
   places.weights = reserve(scoreTiles * fragmentBytes);
   int64_t warps = blockThreads() / warpLanes;
@@ -115,6 +117,8 @@ void ScalarEmitter::loadConstants() {
 }
 
 void ScalarEmitter::endChunk() {
+  firstRow = item[0];
+  length = item[1];
   for (const Constant &each : constants)
     tile(each.tile).numbers = each.numbers;
 }
@@ -132,6 +136,10 @@ void ScalarEmitter::synchronise() {
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
   thread = code.bitXor(thread, zero);
   lane = group = code.bitAnd(thread, warpLanes - 1);
+  if (!hasGradient)
+    return;
+  firstRow = code.loadShared(code.i64(), Value(), places.firstRow);
+  length = code.loadShared(code.i32(), Value(), places.length);
 }
 
 /// Where chunks are staged, the place of the one before this is free now.
@@ -146,7 +154,10 @@ void ScalarEmitter::beginChunk() {
 
 /// The first chunk's barrier makes constants known to all.
 void ScalarEmitter::copyFirst() {
+  item = {firstRow, length};
   code.when(code.equal(thread, 0), [&] {
+    code.storeShared(firstRow, Value(), places.firstRow);
+    code.storeShared(length, Value(), places.length);
     for (const Constant &each : constants)
       code.storeShared(each.numbers.front(), Value(), each.shared);
   });

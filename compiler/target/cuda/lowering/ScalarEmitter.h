@@ -156,6 +156,7 @@ private:
     int64_t before = 0;  ///< fp32 [64]: from the chunk's start
     int64_t behind = 0;  ///< fp32 [64]: to the chunk's end
     int64_t total = 0;   ///< fp32
+    int64_t firstRow = 0, length = 0; ///< the item's, i64 and i32
     // Backward alone.
     int64_t state = 0;           ///< tiles of S, then dS: rows of channels
     int64_t weightGradients = 0; ///< dA ∘ D, likewise
@@ -176,6 +177,7 @@ private:
   llvm::SmallVector<Constant> constants;
   bool isStaged = false;  ///< the next chunk is copied to another place
   int64_t stageBytes = 0; ///< of all streams' tiles
+  Values item; ///< its first row and length, outside of the sweep
   /// What reserveNumbers has left.
   int64_t nextNumber = 0, numbersEnd = 0;
 };

@@ -109,15 +109,15 @@ template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
 
 /// Two columns a thread save instructions, but leave half as many warps to wait
 /// for each other: on an H100 that pays where a block fills a multiprocessor.
-/// A scan's gradient needs all tokens of a column at once, two columns of which
-/// are more than a thread's registers; and a backward kernel with long formulas
-/// twice is larger than the cache for instructions (128 KiB).
+/// A scan's gradient and a rotation's need all tokens of a column at once, two
+/// columns of which are more than a thread's registers; and a backward kernel
+/// with long formulas twice is larger than the cache for instructions (128 KiB).
 int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
   bool isBackward = false, isLarge = false;
   kernel.walk([&](mlir::Operation *op) {
     isBackward |= mlir::isa<chunk::RecurrenceGradientOp>(op);
-    isLarge |= mlir::isa<chunk::ScanGradientOp, mlir::math::Log1pOp,
-                         mlir::math::ExpM1Op>(op);
+    isLarge |= mlir::isa<chunk::ScanGradientOp, chunk::RotateOp,
+                         mlir::math::Log1pOp, mlir::math::ExpM1Op>(op);
   });
   bool fits = !isBackward || !isLarge;
   return shape.columns() == mostColumns && fits ? 2 : 1;
