@@ -6,6 +6,8 @@
 // numbers of each in registers. A warp is 32 or 64 neighbouring columns of a
 // group; warps are numbered group first. Two columns share what a row of them
 // costs in addresses, loads and stores, and let a thread have 255 registers.
+// Where a rotation pairs channels that are half of all apart (rope), a thread
+// has such a pair instead of two neighbours.
 //
 // In shared memory a column has a *place*: of a warp's 64 columns the even ones
 // come first, so that lanes write next to each other.
@@ -40,6 +42,7 @@ struct BlockShape {
   Precision precision = Precision::bf16;
   int64_t columnsPerThread = 1;
   int64_t bandRows = 0; ///< of the state, in a warp; 0 where there are no bands
+  bool isApart = false; ///< a thread's two columns are half of all apart
 
   /// Bytes of an element of what `precision` speaks of.
   int64_t elementBytes() const {
@@ -48,6 +51,11 @@ struct BlockShape {
 
   int64_t columns() const { return K * pairs; }
   int64_t warpColumns() const { return columnsPerThread * warpLanes; }
+  /// Channels from a thread's column to its other one, from a lane to the next,
+  /// and from a warp to the next of its group.
+  int64_t columnStep() const { return isApart ? columns() / 2 : 1; }
+  int64_t laneStep() const { return isApart ? 1 : columnsPerThread; }
+  int64_t warpStep() const { return laneStep() * warpLanes; }
   int64_t columnWarps() const { return columns() / warpColumns(); }
   int64_t warps() const { return groupCount * columnWarps(); }
   int64_t threads() const { return warps() * warpLanes; }

@@ -17,17 +17,32 @@ Value KernelEmitter::isValid(int64_t token) {
 /// Whether all of the chunk's tokens belong to it, which is almost always.
 Value KernelEmitter::isWhole() { return code.atLeast(tokens, chunkTokens); }
 
+/// Two i16 in an i32, the first in its low half.
+Value KernelEmitter::bothHalves(Value low, Value high) {
+  auto wide = [&](Value half) -> Value {
+    return mlir::arith::ExtUIOp::create(builder, code.place, code.i32(), half);
+  };
+  return code.bitOr(wide(low), code.shiftLeft(wide(high), 16));
+}
+
 /// What this thread has of each row: an i16, or an i32 of two channels.
 Values KernelEmitter::loadColumns(const Stream &stream) {
   Values words;
   int64_t rowBytes = stream.width * bfloatBytes;
   Value place = code.shiftLeft(channel, 1);
   Value rows = code.mul(group, groupTokens * rowBytes);
-  mlir::Type type = shape.columnsPerThread == 1 ? code.i16() : code.i32();
+  bool isAlone = shape.columnsPerThread == 1 || shape.isApart;
+  mlir::Type type = isAlone ? code.i16() : code.i32();
   for (int64_t token = 0; token < groupTokens; ++token) {
-    Value offset = code.add(rows, code.bitXor(place, (token & 7) << 4));
-    words.push_back(
-        code.loadShared(type, offset, stream.shared + token * rowBytes));
+    auto load = [&](Value at) {
+      Value offset = code.add(rows, code.bitXor(at, (token & 7) << 4));
+      return code.loadShared(type, offset, stream.shared + token * rowBytes);
+    };
+    Value word = load(place);
+    if (shape.isApart)
+      word = bothHalves(
+          word, load(code.add(place, shape.columnStep() * bfloatBytes)));
+    words.push_back(word);
   }
   return words;
 }
@@ -39,12 +54,8 @@ Values KernelEmitter::columnPairs(const Stream &stream) {
   if (shape.columnsPerThread > 1)
     return words;
   Values pairs;
-  auto wide = [&](Value half) -> Value {
-    return mlir::arith::ExtUIOp::create(builder, code.place, code.i32(), half);
-  };
   for (size_t token = 0; token < words.size(); token += 2)
-    pairs.push_back(code.bitOr(wide(words[token]),
-                               code.shiftLeft(wide(words[token + 1]), 16)));
+    pairs.push_back(bothHalves(words[token], words[token + 1]));
   return pairs;
 }
 
@@ -75,6 +86,9 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
               .has(Axis::Token) &&
           !worksOnRows(pointwise))
         emitPointwise(pointwise);
+    } else if (auto rotate = mlir::dyn_cast<chunk::RotateOp>(op)) {
+      if (shape.isApart && !onlyColumn)
+        emitRotate(rotate);
     }
   }
 }
@@ -85,7 +99,12 @@ void KernelEmitter::storeRow(const Tile &from, int64_t token, bool perChannel,
   if (!perChannel || shape.columnsPerThread == 1)
     return code.store(toElement(numberAt(from, token)), place);
   Values both = perColumn([&] { return numberAt(from, token); });
-  code.store(code.pack(both[0], both[1]), place);
+  if (!shape.isApart)
+    return code.store(code.pack(both[0], both[1]), place);
+  for (auto [index, number] : llvm::enumerate(both))
+    code.store(toElement(number),
+               code.at(place, static_cast<int64_t>(index) * shape.columnStep() *
+                                  shape.elementBytes()));
 }
 
 void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
@@ -93,7 +112,7 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
   bool perChannel = shapeOf(operand).contains('K');
   code.when(code.notNull(data), [&] {
     Value stride = strideOf(operand);
-    Value firstChannel = code.add(channel, -columnIndex);
+    Value firstChannel = code.add(channel, -columnIndex * shape.columnStep());
     Value element =
         perChannel ? code.add(code.mul(head, shape.K), firstChannel) : head;
     Value row = code.add(firstToken, ownStart());

@@ -191,9 +191,9 @@ Value KernelEmitter::stateRow(int64_t tileRow, int64_t half) {
   // Rows lie in memory in the order of channels.
   Value within =
       code.add(code.shiftRight(lane, 2), tileRow % 2 * 16 + half * 8);
-  return code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
-                           code.mul(within, shape.columnsPerThread)),
-                  tileRow / 2);
+  return code.add(code.add(code.mul(columnWarp, shape.warpStep()),
+                           code.mul(within, shape.laneStep())),
+                  tileRow / 2 * shape.columnStep());
 }
 
 Value KernelEmitter::firstStateColumn() {

@@ -292,19 +292,27 @@ void KernelEmitter::setRange(int64_t first, int64_t count) {
 }
 
 /// Four tokens of one column at a time: registers are scarce, and the barrier
-/// keeps what is loaded for the next ones from coming earlier.
-void KernelEmitter::overQuarters(
-    llvm::function_ref<void(int64_t quarter)> body) {
+/// keeps what is loaded for the next ones from coming earlier. `before` and
+/// `behind` are for both columns.
+void KernelEmitter::overQuarters(llvm::function_ref<void(int64_t quarter)> body,
+                                 llvm::function_ref<void()> before,
+                                 llvm::function_ref<void()> behind) {
   constexpr int64_t quarterTokens = groupTokens / 4;
   for (int64_t quarter = 0; quarter < 4; ++quarter) {
     setRange(quarter * quarterTokens, quarterTokens);
+    if (before) {
+      code.warpBarrier();
+      before();
+    }
     forColumns([&] {
       onlyColumn = columnIndex;
       code.warpBarrier();
       body(quarter);
     });
+    onlyColumn.reset();
+    if (behind)
+      behind();
   }
-  onlyColumn.reset();
   setRange(0, groupTokens);
 }
 
@@ -328,14 +336,24 @@ void KernelEmitter::emitColumnGradients(const Trees &forward,
     loadTotals(trees[columnIndex]);
   });
   bool byQuarters = worksByQuarters(op);
-  overQuarters([&](int64_t quarter) {
-    makeColumnsAgain(op);
+  isBehindRecurrence = true;
+  auto adjoint = [&](int64_t quarter) {
     adjointQuarter(trees[columnIndex], quarter, totals[columnIndex], op);
     stashLambda(op);
     stashTotals(quarter, totals[columnIndex]);
-    if (byQuarters)
-      emitTail(op, Tail::beforeLambda);
-  });
+  };
+  if (shape.isApart)
+    // A rotation needs both columns, before the tree and behind it.
+    overQuarters(
+        adjoint, [&] { makeColumnsAgain(op); },
+        [&] { emitTail(op, Tail::beforeLambda); });
+  else
+    overQuarters([&](int64_t quarter) {
+      makeColumnsAgain(op);
+      adjoint(quarter);
+      if (byQuarters)
+        emitTail(op, Tail::beforeLambda);
+    });
   forColumns(
       [&] { shareTotalGradients(trees[columnIndex], totals[columnIndex]); });
   code.barrier();
@@ -350,6 +368,7 @@ void KernelEmitter::emitColumnGradients(const Trees &forward,
     if (byQuarters)
       emitTail(op, Tail::withLambda);
   });
+  isBehindRecurrence = false;
   if (byQuarters)
     return emitTail(op, Tail::behindScan);
   auto type = mlir::cast<chunk::TileType>(op.getDLambda().getType());
@@ -369,6 +388,7 @@ bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
   for (mlir::Operation *next = op->getNextNode(); next;
        next = next->getNextNode())
     if (!worksOnRows(next) &&
+        !(shape.isApart && mlir::isa<chunk::RotateOp>(next)) &&
         !mlir::isa<chunk::PointwiseOp, chunk::AccumulateOp, chunk::WriteOp,
                    chunk::ScanGradientOp, chunk::YieldOp>(next))
       return false;

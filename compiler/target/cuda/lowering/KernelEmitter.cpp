@@ -133,8 +133,9 @@ void KernelEmitter::selectColumn(int64_t index) {
   columnIndex = index;
   Value first = code.mul(columnWarp, shape.warpColumns());
   column = code.add(first, code.add(lane, index * warpLanes));
-  channel =
-      code.add(first, code.add(code.mul(lane, shape.columnsPerThread), index));
+  channel = code.add(
+      code.mul(columnWarp, shape.warpStep()),
+      code.add(code.mul(lane, shape.laneStep()), index * shape.columnStep()));
   if (shape.pairs > 1)
     channel = code.bitAnd(channel, shape.K - 1);
 }
@@ -366,6 +367,8 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   }
   regions.diagonalGradient = reserve(chunkTokens * floatBytes);
   regions.stateProducts = reserve(groupCount * columns * floatBytes);
+  if (shape.isApart)
+    regions.turns = reserve(blockThreads() * 2 * floatBytes);
   // The raw columns are done with when the tree is built: the state's rows and
   // the weights lie over them until the next chunk is asked for.
   int64_t free = 0, start = streams.front().shared;

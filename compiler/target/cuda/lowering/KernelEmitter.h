@@ -208,6 +208,7 @@ protected:
 
   // Columns.cpp
   void emitPointwise(chunk::PointwiseOp op);
+  Value bothHalves(Value low, Value high);
   Values columnPairs(const Stream &stream);
   Values loadColumns(const Stream &stream);
   void unpackPair(Tile &made, int64_t pair, Value word);
@@ -307,6 +308,8 @@ protected:
   std::pair<Values, Values> turns(Value quarter, Value backwards, bool isLate);
   Values turned(const Values &numbers, const Values &others, Value quarter,
                 Value backwards, bool isLate);
+  std::pair<Value, Value> firstTurn();
+  void rotateInThread(const Values &numbers, bool adjoint, Values &made);
   Values rotateHalves(const Values &numbers, bool adjoint);
   Values rotatePairs(const Values &numbers, bool adjoint);
   void emitRotate(chunk::RotateOp op);
@@ -366,9 +369,11 @@ protected:
                            chunk::RecurrenceGradientOp op);
   enum class Tail { beforeLambda, withLambda, behindScan, all };
   void emitTail(chunk::RecurrenceGradientOp op, Tail part);
-  static bool worksByQuarters(chunk::RecurrenceGradientOp op);
+  bool worksByQuarters(chunk::RecurrenceGradientOp op);
   void setRange(int64_t first, int64_t count);
-  void overQuarters(llvm::function_ref<void(int64_t quarter)> body);
+  void overQuarters(llvm::function_ref<void(int64_t quarter)> body,
+                    llvm::function_ref<void()> before = nullptr,
+                    llvm::function_ref<void()> behind = nullptr);
   Sums multiplyRows(Value i, const Tile &left, Value j, const Tile &right);
   void storeSymmetric(const Sums &sums, Value i, Value j);
   int64_t multiplyWeightGradient(const Tile &output, const Tile &v);
@@ -462,6 +467,9 @@ protected:
   // Of this thread's channels: θ in fp64, its cos and sin.
   Values frequencies;
   llvm::SmallVector<std::pair<Value, Value>> steps;
+  Value turnsFrom; ///< the first token of the chunk that `turn` is for
+  std::pair<Value, Value> turn;
+  bool isBehindRecurrence = false;
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {
@@ -479,6 +487,7 @@ protected:
     int64_t weightGradient = 0;   ///< dA, symmetric, bf16 [64, 64]
     int64_t diagonalGradient = 0; ///< fp32 [64]
     int64_t stateProducts = 0;    ///< Σ_v S ∘ dS, fp32 [4, columns]
+    int64_t turns = 0; ///< of each thread, cos and sin, where it has a pair
   } regions;
 };
 

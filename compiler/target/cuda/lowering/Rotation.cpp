@@ -16,6 +16,7 @@ namespace NVVM = mlir::NVVM;
 namespace {
 
 constexpr double ln10000 = 9.210340371976182736;
+constexpr int64_t quarterTokens = groupTokens / 4;
 
 Value constant(Lanes &code, double value) {
   return arith::ConstantOp::create(code.builder, code.place,
@@ -46,7 +47,7 @@ void KernelEmitter::planRotation(chunk::SweepOp op) {
   int64_t count = rope ? shape.K / 2 : shape.K;
   frequencies.clear();
   steps.clear();
-  forColumns([&] {
+  auto plan = [&] {
     Value c = code.choose(code.less(channel, count), channel,
                           code.add(channel, -count));
     Value real =
@@ -56,7 +57,13 @@ void KernelEmitter::planRotation(chunk::SweepOp op) {
         constant(code, -ln10000 / static_cast<double>(count)));
     frequencies.push_back(math::ExpOp::create(builder, code.place, power));
     steps.push_back(circle(code, frequencies.back()));
-  });
+  };
+  if (!shape.isApart)
+    return forColumns(plan);
+  plan();
+  Value four = arith::MulFOp::create(builder, code.place, frequencies.front(),
+                                     constant(code, quarterTokens));
+  steps.push_back(circle(code, four));
 }
 
 /// Of each token of the column at hand: cos and sin of its angle, less a
@@ -118,6 +125,64 @@ Values KernelEmitter::turned(const Values &numbers, const Values &others,
   return made;
 }
 
+/// cos and sin of the group's first token, of channels that are turned
+/// together. Behind the recurrence from where they were left before it.
+std::pair<Value, Value> KernelEmitter::firstTurn() {
+  Value offset = code.shiftLeft(thread, 3);
+  auto pair = code.vector(2, code.f32());
+  if (isBehindRecurrence) {
+    Value both = code.loadShared(pair, offset, regions.turns);
+    auto part = [&](int64_t index) -> Value {
+      return mlir::LLVM::ExtractElementOp::create(builder, code.place, both,
+                                                  code.integer(index));
+    };
+    return {part(0), part(1)};
+  }
+  if (turnsFrom == firstToken)
+    return turn;
+  turnsFrom = firstToken;
+  Value token = code.add(firstToken, code.mul(group, tokensPerThread));
+  Value position =
+      code.add(field(LaunchField::Position), code.extend(inSequence(token)));
+  Value real = arith::SIToFPOp::create(builder, code.place,
+                                       builder.getF64Type(), position);
+  turn = circle(code, arith::MulFOp::create(builder, code.place, real,
+                                            frequencies.front()));
+  if (hasGradient) {
+    Value both = mlir::LLVM::PoisonOp::create(builder, code.place, pair);
+    for (auto [index, number] :
+         llvm::enumerate(Values{turn.first, turn.second}))
+      both = mlir::LLVM::InsertElementOp::create(
+          builder, code.place, both, number,
+          code.integer(static_cast<int64_t>(index)));
+    code.storeShared(both, offset, regions.turns);
+  }
+  return turn;
+}
+
+/// The range's tokens of both columns, which the thread has itself; `made` has
+/// those of other ranges.
+void KernelEmitter::rotateInThread(const Values &numbers, bool adjoint,
+                                   Values &made) {
+  auto [c, s] = firstTurn();
+  auto advance = [&](const std::pair<Value, Value> &by) {
+    Value next = code.fma(c, by.first, negated(code, code.fmul(s, by.second)));
+    s = code.fma(s, by.first, code.fmul(c, by.second));
+    c = next;
+  };
+  for (int64_t token = 0; token < firstOfRange; token += quarterTokens)
+    advance(steps[1]);
+  made.resize(numbers.size());
+  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+    Value x = numbers[token], y = numbers[groupTokens + token];
+    Value back = negated(code, s);
+    made[token] = code.fma(x, c, code.fmul(y, adjoint ? s : back));
+    made[groupTokens + token] =
+        code.fma(y, c, code.fmul(x, adjoint ? back : s));
+    advance(steps[0]);
+  }
+}
+
 /// x cos - y sin for the first half of the channels, x cos + y sin for the
 /// second, y being the other half's channel.
 Values KernelEmitter::rotateHalves(const Values &numbers, bool adjoint) {
@@ -146,6 +211,12 @@ Values KernelEmitter::rotatePairs(const Values &numbers, bool adjoint) {
 void KernelEmitter::emitRotate(chunk::RotateOp op) {
   const Values numbers = tile(op.getOperand()).numbers;
   Tile made = assigned(op.getResult());
+  if (shape.isApart) {
+    made.numbers = tiles[op.getResult()].numbers;
+    rotateInThread(numbers, op.getAdjoint(), made.numbers);
+    tiles[op.getResult()] = made;
+    return;
+  }
   made.numbers = op.getKind() == "rope" ? rotateHalves(numbers, op.getAdjoint())
                                         : rotatePairs(numbers, op.getAdjoint());
   tiles[op.getResult()] = made;

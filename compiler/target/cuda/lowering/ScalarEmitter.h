@@ -177,7 +177,7 @@ private:
   llvm::SmallVector<Constant> constants;
   bool isStaged = false;  ///< the next chunk is copied to another place
   int64_t stageBytes = 0; ///< of all streams' tiles
-  Values item; ///< its first row and length, outside of the sweep
+  Values item;            ///< its first row and length, outside of the sweep
   /// What reserveNumbers has left.
   int64_t nextNumber = 0, numbersEnd = 0;
 };

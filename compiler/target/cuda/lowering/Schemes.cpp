@@ -111,7 +111,8 @@ template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
 /// for each other: on an H100 that pays where a block fills a multiprocessor.
 /// A scan's gradient and a rotation's need all tokens of a column at once, two
 /// columns of which are more than a thread's registers; and a backward kernel
-/// with long formulas twice is larger than the cache for instructions (128 KiB).
+/// with long formulas twice is larger than the cache for instructions (128
+/// KiB).
 int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
   bool isBackward = false, isLarge = false;
   kernel.walk([&](mlir::Operation *op) {
@@ -121,6 +122,25 @@ int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
   });
   bool fits = !isBackward || !isLarge;
   return shape.columns() == mostColumns && fits ? 2 : 1;
+}
+
+/// Whether a thread shall have the channels that a rotation turns together: as
+/// backward goes by quarters of a group then, no gradient of a group waits for
+/// another. Forward and backward agree, for what is kept.
+bool areApart(chunk::KernelOp kernel, const BlockShape &shape) {
+  auto module = kernel->getParentOfType<mlir::ModuleOp>();
+  if (auto backward = module.lookupSymbol<chunk::KernelOp>("backward"))
+    kernel = backward;
+  bool rotates = false, fits = shape.pairs == 1;
+  kernel.walk([&](mlir::Operation *op) {
+    if (auto rotate = mlir::dyn_cast<chunk::RotateOp>(op))
+      rotates |= rotate.getKind() == "rope";
+    if (auto gradient = mlir::dyn_cast<chunk::RecurrenceGradientOp>(op))
+      fits &= tileType(gradient.getLambda()).has(Axis::Channel);
+    fits &= !mlir::isa<chunk::ScanGradientOp, mlir::math::Log1pOp,
+                       mlir::math::ExpM1Op>(op);
+  });
+  return rotates && fits;
 }
 
 /// Backward holds a band and its tokens' gradients at once: with 16 rows in a
@@ -168,6 +188,9 @@ std::optional<BlockAttr> chooseBlock(chunk::KernelOp kernel, int64_t K,
     shape.columnsPerThread = row.columnsPerThread(kernel, shape);
     if (row.scheme == Scheme::bands)
       shape.bandRows = bandRows(kernel, shape);
+    shape.isApart = row.scheme == Scheme::columns && areApart(kernel, shape);
+    if (shape.isApart)
+      shape.columnsPerThread = 2;
     return BlockAttr::get(kernel.getContext(), shape, row.scheme);
   }
   return std::nullopt;

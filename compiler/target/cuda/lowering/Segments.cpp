@@ -247,9 +247,9 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
       jointPlace(ofGradients ? gradientTotals : stateTotals, joint, totalBytes);
   code.when(code.equal(group, 0), [&] {
     forColumns([&] {
-      Value row = code.add(
-          code.mul(columnWarp, shape.warpColumns()),
-          code.add(code.mul(lane, shape.columnsPerThread), columnIndex));
+      Value row = code.add(code.mul(columnWarp, shape.warpStep()),
+                           code.add(code.mul(lane, shape.laneStep()),
+                                    columnIndex * shape.columnStep()));
       code.store(ownOf(tile(sweep.getResult(1)).numbers),
                  code.at(totals, code.extend(code.mul(row, floatBytes))));
     });

@@ -90,11 +90,12 @@ def Tile_BlockAttr : Tile_Attr<"Block", "block"> {
     - `tokens`: fp32; what is pointwise as in `columns`, the recurrence token by token from rows in shared memory.
     `precision`: fp32 only in blocks of `tokens`, `step` and `elements`; left out if bf16.
     `bandRows`: of the state, in a warp: 16 or 32; only in `bands`.
+    `apart`: a thread's two channels are c and c + K / 2, which rope turns together, instead of two neighbours.
     `threads`: of the block; what the others come to, so an error if it differs.
   }];
   let parameters = (ins "int64_t":$K, "int64_t":$V, "int64_t":$pairs, EnumParameter<Tile_Scheme>:$scheme,
                         "int64_t":$columnsPerThread, "int64_t":$threads, Tile_BlockPrecision:$precision,
-                        DefaultValuedParameter<"int64_t", "0">:$bandRows);
+                        DefaultValuedParameter<"int64_t", "0">:$bandRows, DefaultValuedParameter<"bool", "false">:$apart);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let builders = [

@@ -45,6 +45,7 @@ BlockShape BlockAttr::getShape() const {
   shape.columnsPerThread = getColumnsPerThread();
   shape.precision = static_cast<cuda::Precision>(getPrecision());
   shape.bandRows = getBandRows();
+  shape.isApart = getApart();
   return shape;
 }
 
@@ -60,14 +61,15 @@ BlockAttr BlockAttr::get(mlir::MLIRContext *context, const BlockShape &shape,
                          Scheme scheme) {
   return get(context, shape.K, shape.V, shape.pairs, scheme,
              shape.columnsPerThread, rowOf(scheme).threads(shape),
-             static_cast<Precision>(shape.precision), shape.bandRows);
+             static_cast<Precision>(shape.precision), shape.bandRows,
+             shape.isApart);
 }
 
 mlir::LogicalResult
 BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                   int64_t K, int64_t V, int64_t pairs, Scheme scheme,
                   int64_t columnsPerThread, int64_t threads,
-                  Precision precision, int64_t bandRows) {
+                  Precision precision, int64_t bandRows, bool apart) {
   if (scheme != Scheme::elements && !canBeHeadDims(K, V))
     return emitError() << "expected multiples of 64 as K and V, found " << K
                        << " and " << V;
@@ -92,6 +94,10 @@ BlockAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                        << (scheme == Scheme::bands ? "16 or 32" : "no")
                        << " rows of a band in a block of "
                        << stringifyScheme(scheme) << ", found " << bandRows;
+  if (apart && (columnsPerThread != 2 || pairs != 1))
+    return emitError() << "expected two columns per thread and one pair where "
+                          "columns are apart, found "
+                       << columnsPerThread << " and " << pairs;
   BlockShape shape{K, V, pairs};
   shape.columnsPerThread = columnsPerThread;
   shape.bandRows = bandRows;
