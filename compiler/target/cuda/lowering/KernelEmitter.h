@@ -216,6 +216,7 @@ protected:
   void storeRow(const Tile &from, int64_t token, bool perChannel, Value place);
   Value isValid(int64_t token);
   Value isWhole();
+  bool isCrowded() const;
   void emitIndex(chunk::IndexOp op);
 
   // ValueRows.cpp
@@ -309,6 +310,7 @@ protected:
   Values turned(const Values &numbers, const Values &others, Value quarter,
                 Value backwards, bool isLate);
   std::pair<Value, Value> firstTurn();
+  llvm::ArrayRef<std::pair<Value, Value>> turnsOfRange(bool adjoint);
   void rotateInThread(const Values &numbers, bool adjoint, Values &made);
   Values rotateHalves(const Values &numbers, bool adjoint);
   Values rotatePairs(const Values &numbers, bool adjoint);
@@ -469,7 +471,10 @@ protected:
   llvm::SmallVector<std::pair<Value, Value>> steps;
   Value turnsFrom; ///< the first token of the chunk that `turn` is for
   std::pair<Value, Value> turn;
+  std::tuple<Value, int64_t, bool, bool> rangeKey; ///< of `rangeTurns`
+  llvm::SmallVector<std::pair<Value, Value>> rangeTurns;
   bool isBehindRecurrence = false;
+  Value hiddenZero; ///< of the quarter at hand
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {

@@ -160,26 +160,41 @@ std::pair<Value, Value> KernelEmitter::firstTurn() {
   return turn;
 }
 
+/// cos and sin of the range's tokens, which q's and k's rotations share.
+llvm::ArrayRef<std::pair<Value, Value>>
+KernelEmitter::turnsOfRange(bool adjoint) {
+  auto key = std::tuple(firstToken, firstOfRange, isBehindRecurrence, adjoint);
+  if (rangeKey == key)
+    return rangeTurns;
+  rangeKey = key;
+  rangeTurns = {firstTurn()};
+  auto advance = [&](const std::pair<Value, Value> &by) {
+    auto [c, s] = rangeTurns.back();
+    Value next = code.fma(c, by.first, negated(code, code.fmul(s, by.second)));
+    rangeTurns.emplace_back(next,
+                            code.fma(s, by.first, code.fmul(c, by.second)));
+  };
+  for (int64_t token = 0; token < firstOfRange; token += quarterTokens)
+    advance(steps[1]);
+  rangeTurns = {rangeTurns.back()};
+  for (int64_t token = firstOfRange + 1; token < endOfRange; ++token)
+    advance(steps[0]);
+  return rangeTurns;
+}
+
 /// The range's tokens of both columns, which the thread has itself; `made` has
 /// those of other ranges.
 void KernelEmitter::rotateInThread(const Values &numbers, bool adjoint,
                                    Values &made) {
-  auto [c, s] = firstTurn();
-  auto advance = [&](const std::pair<Value, Value> &by) {
-    Value next = code.fma(c, by.first, negated(code, code.fmul(s, by.second)));
-    s = code.fma(s, by.first, code.fmul(c, by.second));
-    c = next;
-  };
-  for (int64_t token = 0; token < firstOfRange; token += quarterTokens)
-    advance(steps[1]);
   made.resize(numbers.size());
-  for (int64_t token = firstOfRange; token < endOfRange; ++token) {
+  for (auto [index, turn] : llvm::enumerate(turnsOfRange(adjoint))) {
+    auto [c, s] = turn;
+    int64_t token = firstOfRange + static_cast<int64_t>(index);
     Value x = numbers[token], y = numbers[groupTokens + token];
     Value back = negated(code, s);
     made[token] = code.fma(x, c, code.fmul(y, adjoint ? s : back));
     made[groupTokens + token] =
         code.fma(y, c, code.fmul(x, adjoint ? back : s));
-    advance(steps[0]);
   }
 }
 

@@ -156,17 +156,21 @@ void KernelEmitter::finishTree(Tree &tree) {
 Values KernelEmitter::masked(const Values &numbers, float otherwise) {
   llvm::ArrayRef<Value> range =
       llvm::ArrayRef(numbers).slice(firstOfRange, endOfRange - firstOfRange);
-  Values inRange = code.choose(
-      isWhole(), [&] { return Values(range); },
-      [&] {
-        code.warpBarrier();
-        Values made;
-        for (auto [index, number] : llvm::enumerate(range))
-          made.push_back(
-              code.choose(isValid(firstOfRange + static_cast<int64_t>(index)),
-                          number, code.number(otherwise)));
-        return made;
-      });
+  auto choose = [&] {
+    Values made;
+    for (auto [index, number] : llvm::enumerate(range))
+      made.push_back(
+          code.choose(isValid(firstOfRange + static_cast<int64_t>(index)),
+                      number, code.number(otherwise)));
+    return made;
+  };
+  Values inRange = isCrowded() ? choose()
+                               : code.choose(
+                                     isWhole(), [&] { return Values(range); },
+                                     [&] {
+                                       code.warpBarrier();
+                                       return choose();
+                                     });
   Values made(tokensPerThread);
   llvm::copy(inRange, made.begin() + firstOfRange);
   return made;
