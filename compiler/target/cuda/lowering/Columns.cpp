@@ -1,7 +1,6 @@
 //===- Columns.cpp - What is done number by number ------------------------===//
 #include "compiler/target/cuda/lowering/Gates.h"
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
-#include "compiler/target/cuda/lowering/Schemes.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -12,8 +11,9 @@ using ir::Axis;
 /// Whether token number `token` of this thread's group belongs to the sequence.
 Value KernelEmitter::isValid(int64_t token) {
   Value own = code.sub(tokens, ownStart());
-  // What is the same in a warp is compared elsewhere, and comes back one by one.
-  if (isCrowded())
+  // What is the same in a warp is compared elsewhere, and comes back one by
+  // one.
+  if (isBehindRecurrence)
     own = code.bitXor(own, hiddenZero);
   return code.less(code.integer(token), own);
 }
@@ -27,12 +27,6 @@ Value KernelEmitter::bothHalves(Value low, Value high) {
     return mlir::arith::ExtUIOp::create(builder, code.place, code.i32(), half);
   };
   return code.bitOr(wide(low), code.shiftLeft(wide(high), 16));
-}
-
-/// Whether code is as large as the cache for instructions: then whole chunks
-/// have none of their own.
-bool KernelEmitter::isCrowded() const {
-  return isBehindRecurrence && shape.isApart && shape.columns() == mostColumns;
 }
 
 /// What this thread has of each row: an i16, or an i32 of two channels.
@@ -142,7 +136,7 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
       return {};
     };
     auto storeGroup = [&] {
-      if (isCrowded()) {
+      if (isBehindRecurrence) {
         storeRows(false);
         return;
       }

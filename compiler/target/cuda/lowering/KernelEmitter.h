@@ -216,7 +216,6 @@ protected:
   void storeRow(const Tile &from, int64_t token, bool perChannel, Value place);
   Value isValid(int64_t token);
   Value isWhole();
-  bool isCrowded() const;
   void emitIndex(chunk::IndexOp op);
 
   // ValueRows.cpp
@@ -473,6 +472,8 @@ protected:
   std::pair<Value, Value> turn;
   std::tuple<Value, int64_t, bool, bool> rangeKey; ///< of `rangeTurns`
   llvm::SmallVector<std::pair<Value, Value>> rangeTurns;
+  /// In the adjoint of the tree, which fills the cache for instructions: there
+  /// whole chunks have no code of their own.
   bool isBehindRecurrence = false;
   Value hiddenZero; ///< of the quarter at hand
 

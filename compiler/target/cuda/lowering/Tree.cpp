@@ -164,13 +164,14 @@ Values KernelEmitter::masked(const Values &numbers, float otherwise) {
                       number, code.number(otherwise)));
     return made;
   };
-  Values inRange = isCrowded() ? choose()
-                               : code.choose(
-                                     isWhole(), [&] { return Values(range); },
-                                     [&] {
-                                       code.warpBarrier();
-                                       return choose();
-                                     });
+  Values inRange = isBehindRecurrence
+                       ? choose()
+                       : code.choose(
+                             isWhole(), [&] { return Values(range); },
+                             [&] {
+                               code.warpBarrier();
+                               return choose();
+                             });
   Values made(tokensPerThread);
   llvm::copy(inRange, made.begin() + firstOfRange);
   return made;
