@@ -6,6 +6,8 @@
 // RUN: decayc lightnet --granularity=scalar --target=cuda --emit=tile | FileCheck %s --check-prefix=SUMS
 // RUN: decayc tnl --precision=fp32 --target=cuda --emit=tile | FileCheck %s --check-prefix=FP32
 // RUN: decayc hgrn2 --target=cuda --emit=tile | FileCheck %s --check-prefix=LAYERS
+// RUN: decayc simple_decay --set position=rope --target=cuda --emit=tile | FileCheck %s --check-prefix=ROPE
+// RUN: decayc tnl --set position=rope --target=cuda --emit=tile | FileCheck %s --check-prefix=HALVES
 
 // Head dims that the module asks for; 256 columns of a state are too many for a block. A state begins with the layout that
 // its sweep carries.
@@ -53,6 +55,15 @@
 // BANDS-SAME: tile.layouts = [#tile.rows<width = 64, place = fused>, #tile.rows<width = 64, place = fused>, #tile.rows<width = 64, place = written>, #tile.columns<tokens = 2>, #tile.accumulators<tileRows = 1, tiles = 8>]
 // BANDS: chunk.pointwise{{.*}}[#tile.rows<width = 64, place = written>, #tile.rows<width = 64, place = written>]
 // BANDS: chunk.kernel @backward_128_128 {{.*}}threads = 256, bandRows = 16>
+
+// What rope turns together is in one thread, forward and backward, for what is kept; not where λ's gradient is a sum over
+// the channels, which wants all tokens of a group at once.
+// ROPE: chunk.kernel @forward_64_64 {{.*}}columnsPerThread = 2, threads = 128, apart = true>
+// ROPE: chunk.kernel @backward_64_64 {{.*}}columnsPerThread = 2, threads = 128, apart = true>
+// ROPE: chunk.kernel @backward_128_128 {{.*}}columnsPerThread = 2, threads = 256, apart = true>
+// HALVES-NOT: apart
+// HALVES: chunk.kernel @backward_128_128 {{.*}}columnsPerThread = 1, threads = 512>
+// HALVES-NOT: apart
 
 // The gradient of a scan wants all tokens of a column: one column a thread.
 // SCAN: chunk.kernel @forward_128_128 {{.*}}columnsPerThread = 2, threads = 256

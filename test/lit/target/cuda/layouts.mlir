@@ -49,6 +49,11 @@ chunk.kernel @forward_64_64 chunk_length 64 operands [] attributes {tile.entry =
 
 // -----
 
+// expected-error@+1 {{expected two columns per thread and one pair where columns are apart, found 1 and 1}}
+#block = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256, apart = true>
+
+// -----
+
 // expected-error@+1 {{expected 1 or 2 pairs, found 3}}
 #block = #tile.block<K = 64, V = 64, pairs = 3, scheme = columns, columnsPerThread = 1, threads = 256>
 
