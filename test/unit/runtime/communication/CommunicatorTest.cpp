@@ -37,6 +37,7 @@ TEST_P(Loopback, AddsInTheOrderOfRanks) {
         EXPECT_EQ(data[static_cast<size_t>(i)], sum);
       }
     }
+    peers.leave({});
   });
 }
 
@@ -56,6 +57,7 @@ TEST_P(Loopback, GathersEveryRanksPart) {
       for (size_t i = 0; i < data.size(); ++i)
         EXPECT_EQ(data[i], static_cast<float>(i));
     }
+    peers.leave({});
   });
 }
 

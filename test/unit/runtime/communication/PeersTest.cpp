@@ -39,6 +39,8 @@ TEST(Peers, GatherAndBroadcastInOrderOfRanks) {
       ASSERT_TRUE(each.ok());
       EXPECT_EQ((*each)[3], (std::vector<double>{0.1 * 3, 2}));
     }
+    // The last one may still be on its way to others.
+    peers.leave({});
   });
 }
 
@@ -53,6 +55,7 @@ TEST(Peers, AFailureOfOneIsAFailureOfAll) {
       EXPECT_EQ(agreed.code(), StatusCode::World);
       EXPECT_EQ(agreed.message(), "rank 1: a wrong flag");
     }
+    peers.leave({});
   });
 }
 
