@@ -22,6 +22,8 @@
 namespace decay::cuda {
 
 inline constexpr int64_t chunkTokens = 64, groupTokens = 16, groupCount = 4;
+/// Of a group, that the adjoint of the tree does at a time.
+inline constexpr int64_t quarterTokens = groupTokens / 4;
 inline constexpr int64_t warpLanes = 32, bfloatBytes = 2, floatBytes = 4;
 /// The fewest rows of a band of the state, which is a warp's (ScalarEmitter.h).
 inline constexpr int64_t fewestBandRows = 16;

@@ -297,7 +297,6 @@ void KernelEmitter::setRange(int64_t first, int64_t count) {
 void KernelEmitter::overQuarters(llvm::function_ref<void(int64_t quarter)> body,
                                  llvm::function_ref<void()> before,
                                  llvm::function_ref<void()> behind) {
-  constexpr int64_t quarterTokens = groupTokens / 4;
   for (int64_t quarter = 0; quarter < 4; ++quarter) {
     setRange(quarter * quarterTokens, quarterTokens);
     if (before) {

@@ -16,7 +16,6 @@ namespace NVVM = mlir::NVVM;
 namespace {
 
 constexpr double ln10000 = 9.210340371976182736;
-constexpr int64_t quarterTokens = groupTokens / 4;
 
 Value constant(Lanes &code, double value) {
   return arith::ConstantOp::create(code.builder, code.place,

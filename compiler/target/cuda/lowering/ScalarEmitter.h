@@ -123,12 +123,14 @@ private:
   void emitScalarRecurrence(chunk::RecurrenceOp op);
   void emitScalarState(chunk::StateOp op);
 
-  // ScalarGradient.cpp
-  void emitScalarGradient(chunk::RecurrenceGradientOp op);
-  Value sumOfLanes(Value number, llvm::ArrayRef<int64_t> masks);
+  // ScalarWeights.cpp
   void gatherApart(const Sums &products, Value row, Value column);
   void gatherDiagonal(const Sums &products, Value row);
   void emitWeights(Value row, Value column, int64_t output, bool needsLambda);
+
+  // ScalarGradient.cpp
+  void emitScalarGradient(chunk::RecurrenceGradientOp op);
+  Value sumOfLanes(Value number, llvm::ArrayRef<int64_t> masks);
   llvm::ArrayRef<GroupRange> rangesOfBackward() const;
   void storeRowProducts(const Sums &sums, int64_t rows, int64_t region,
                         GroupRange range);

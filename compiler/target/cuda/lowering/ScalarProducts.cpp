@@ -56,10 +56,11 @@ Sums ScalarEmitter::multiplyStrip(Value row, Value column, int64_t left,
 
 namespace {
 
-/// Tiles of A that a warp makes one after the other: the first one of each
-/// round's warps.
+/// Where strips of A begin, by 16 tokens, in the order in which the warps of
+/// each round take them.
 struct StripOrder {
-  int64_t count, rows, columns; ///< two bits a strip
+  int64_t count;
+  int64_t rows, columns; ///< two bits a strip
 };
 
 template <size_t count>

@@ -147,7 +147,7 @@ bool areApart(chunk::KernelOp kernel, const BlockShape &shape) {
 /// warp 128 registers have room for both, and twice as many warps wait for each
 /// other.
 int64_t bandRows(chunk::KernelOp kernel, const BlockShape &shape) {
-  bool isBackward = kernel.getSymName().starts_with("backward");
+  bool isBackward = kernel.getSymName() == "backward";
   return isBackward || shape.K < mostColumns ? fewestBandRows
                                              : 2 * fewestBandRows;
 }
