@@ -75,12 +75,23 @@ llvm::Error decodeNamed(Decoder &decoder, Operation *op, llvm::StringRef name) {
   return unsupported(op, "no function " + name + " of a float");
 }
 
+/// The wait for sums of products, which are here already: each is what it was.
+llvm::Error decodeWaitForProducts(Decoder &decoder, LLVM::InlineAsmOp op) {
+  Slots slots;
+  for (Value operand : op.getOperands())
+    llvm::append_range(slots, decoder.slotsOf(operand));
+  decoder.alias(op.getRes(), slots);
+  return llvm::Error::success();
+}
+
 /// A template of one statement, known by its mnemonic.
 llvm::Error decodeAssembly(Decoder &decoder, LLVM::InlineAsmOp op) {
   llvm::StringRef text = op.getAsmString().trim();
   auto [statement, rest] = text.split(';');
   if (!rest.trim().empty())
     return unsupported(op, "more than one statement");
+  if (statement.starts_with("wgmma.wait_group"))
+    return decodeWaitForProducts(decoder, op);
   return decodeNamed(decoder, op, statement.take_until(llvm::isSpace));
 }
 

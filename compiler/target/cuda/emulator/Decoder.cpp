@@ -249,7 +249,7 @@ constructs() {
     for (llvm::ArrayRef<Construct> table :
          {controlConstructs(), valueConstructs(), compareConstructs(),
           memoryConstructs(), atomicConstructs(), asyncCopyConstructs(),
-          warpConstructs(), barrierConstructs(), matrixConstructs(),
+          warpConstructs(), barrierConstructs(), matrixConstructs(), groupMatrixConstructs(),
           approximateConstructs()})
       for (const Construct &row : table)
         map[row.name] = row.decode;

@@ -131,6 +131,7 @@ llvm::ArrayRef<Construct> asyncCopyConstructs();
 llvm::ArrayRef<Construct> warpConstructs();
 llvm::ArrayRef<Construct> barrierConstructs();
 llvm::ArrayRef<Construct> matrixConstructs();
+llvm::ArrayRef<Construct> groupMatrixConstructs();
 llvm::ArrayRef<Construct> approximateConstructs();
 llvm::ArrayRef<Elementwise> integerOperations();
 llvm::ArrayRef<Elementwise> floatOperations();

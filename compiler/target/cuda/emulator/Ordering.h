@@ -33,6 +33,8 @@ public:
     return stamp <= upTo[warp][other];
   }
 
+  /// Time passes, and orders nothing.
+  void tick() { ++clock; }
   void syncWarp(unsigned warp) {
     upTo[warp][warp] = clock;
     ++clock;

@@ -13,14 +13,15 @@ const char *describe(Hazard hazard) {
       "race: reads what {0} wrote, without a barrier between",
       "race: overwrites what {0} read, without a barrier between",
       "race: overwrites what {0} wrote, without a barrier between",
-      "pending: touches what a cp.async of {0} has in flight"};
+      "pending: touches what a cp.async of {0} has in flight",
+      "unfenced: a product reads what {0} wrote without a proxy fence"};
   return texts[static_cast<unsigned>(hazard)];
 }
 
 SharedMemory::SharedMemory(int64_t bytes, unsigned granule, unsigned threads)
     : bytes(bytes), shift(llvm::countr_zero(granule)),
       storage(new char[static_cast<size_t>(bytes) + 2 * margin]),
-      queues(threads) {
+      queues(threads), fences(threads) {
   reset();
 }
 
@@ -30,6 +31,7 @@ void SharedMemory::reset() {
               static_cast<char>(0xff));
   cells.assign(static_cast<size_t>(bytes >> shift) + 1, Cell());
   queues.assign(queues.size(), Queue());
+  fences.assign(fences.size(), 0);
 }
 
 void SharedMemory::forgetReaders(Cell &cell, unsigned warp) const {
@@ -58,6 +60,18 @@ Complaint SharedMemory::readUnordered(Cell *cell, Cell *end, unsigned thread) {
     if (!checkRead(*cell, thread))
       addReader(*cell, thread);
   return first;
+}
+
+Complaint SharedMemory::readByProducts(unsigned thread, uint32_t offset,
+                                       unsigned count) {
+  if (Complaint complaint = read(thread, offset, count))
+    return complaint;
+  for (unsigned i = 0, e = count >> shift; i < e; ++i) {
+    const Cell &cell = cells[(offset >> shift) + i];
+    if (cell.writer < nobody && cell.writeStamp > fences[cell.writer])
+      return {Hazard::unfenced, cell.writer};
+  }
+  return {};
 }
 
 Complaint SharedMemory::checkWrite(const Cell &cell, unsigned thread) const {

@@ -18,7 +18,8 @@ enum class Hazard : uint8_t {
   readAfterWrite,
   writeAfterRead,
   writeAfterWrite,
-  pending
+  pending,
+  unfenced
 };
 
 /// Says what a hazard is; `{0}` stands for the other thread.
@@ -62,6 +63,10 @@ public:
     return {};
   }
   Complaint write(unsigned thread, uint32_t offset, unsigned count);
+  /// The same as a read, by what reads past the threads' own way to memory.
+  Complaint readByProducts(unsigned thread, uint32_t offset, unsigned count);
+  /// What the thread has written is there for readByProducts.
+  void fence(unsigned thread) { fences[thread] = order.now(); }
 
   /// A copy into [offset, offset + count) begins, in the thread's open group.
   Complaint beginCopy(unsigned thread, uint32_t offset, unsigned count);
@@ -127,7 +132,8 @@ private:
   Ordering order;
   std::unique_ptr<char[]> storage;
   std::vector<Cell> cells;
-  std::vector<Queue> queues; ///< of each thread
+  std::vector<Queue> queues;    ///< of each thread
+  std::vector<uint32_t> fences; ///< the time of each thread's last one
 };
 
 } // namespace decay::cuda::emulator

@@ -25,6 +25,8 @@ inline constexpr int64_t chunkTokens = 64, groupTokens = 16, groupCount = 4;
 /// Of a group, that the adjoint of the tree does at a time.
 inline constexpr int64_t quarterTokens = groupTokens / 4;
 inline constexpr int64_t warpLanes = 32, bfloatBytes = 2, floatBytes = 4;
+/// Of a row in a panel of 64 bf16 columns (GroupProducts.cpp).
+inline constexpr int64_t panelBytes = 128;
 /// The fewest rows of a band of the state, which is a warp's (ScalarEmitter.h).
 inline constexpr int64_t fewestBandRows = 16;
 /// Threads of a block of an initialiser.
@@ -64,11 +66,11 @@ struct BlockShape {
 
   /// Output [64, V]: a warp has one group's rows and this many columns.
   int64_t outputColumns() const { return V / columnWarps(); }
-  /// State [columns, V], rows by their place: a warp has its columns' rows, in
-  /// tiles of 16, and this many columns.
-  int64_t stateColumns() const { return V / groupCount; }
+  /// State [columns, V], rows by their place: of each 64 rows a warp has its
+  /// group's 16, and this many columns.
+  int64_t stateColumns() const { return V / columnWarps(); }
   int64_t stateTiles() const { return stateColumns() / 8; }
-  int64_t stateTileRows() const { return 2 * columnsPerThread; }
+  int64_t stateTileRows() const { return columns() / chunkTokens; }
   /// Registers of the state in a thread.
   int64_t stateNumbers() const { return stateTileRows() * stateTiles() * 4; }
 

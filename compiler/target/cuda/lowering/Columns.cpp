@@ -32,20 +32,27 @@ Value KernelEmitter::bothHalves(Value low, Value high) {
 /// What this thread has of each row: an i16, or an i32 of two channels.
 Values KernelEmitter::loadColumns(const Stream &stream) {
   Values words;
-  int64_t rowBytes = stream.width * bfloatBytes;
-  Value place = code.shiftLeft(channel, 1);
-  Value rows = code.mul(group, groupTokens * rowBytes);
+  Value rows = code.mul(group, groupTokens * panelBytes);
   bool isAlone = shape.columnsPerThread == 1 || shape.isApart;
   mlir::Type type = isAlone ? code.i16() : code.i32();
+  auto placeOf = [&](Value own) {
+    Value panel = code.mul(code.shiftRight(own, 6), chunkTokens * panelBytes);
+    return std::make_pair(
+        code.add(rows, panel),
+        code.bitAnd(code.shiftLeft(own, 1), panelBytes - 1));
+  };
+  auto first = placeOf(channel), second = first;
+  if (shape.isApart)
+    second = placeOf(code.add(channel, shape.columnStep()));
   for (int64_t token = 0; token < groupTokens; ++token) {
-    auto load = [&](Value at) {
-      Value offset = code.add(rows, code.bitXor(at, (token & 7) << 4));
-      return code.loadShared(type, offset, stream.shared + token * rowBytes);
+    auto load = [&](const std::pair<Value, Value> &at) {
+      Value offset =
+          code.add(at.first, code.bitXor(at.second, (token & 7) << 4));
+      return code.loadShared(type, offset, stream.shared + token * panelBytes);
     };
-    Value word = load(place);
+    Value word = load(first);
     if (shape.isApart)
-      word = bothHalves(
-          word, load(code.add(place, shape.columnStep() * bfloatBytes)));
+      word = bothHalves(word, load(second));
     words.push_back(word);
   }
   return words;

@@ -47,7 +47,7 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
   for (int64_t from = 0; from < pieces; from += blockThreads()) {
     int64_t skipped = from / blockThreads() * rowsAtOnce;
     Value exists = code.less(token, code.add(length, -skipped));
-    int64_t place = stream.shared + skipped * stream.width * bfloatBytes;
+    int64_t place = stream.shared + skipped * rowBytes(stream.width);
     code.copyAsync(code.shared(to, place), source,
                    code.choose(exists, code.integer(16), code.integer(0)));
     source = code.at(source, further);
@@ -81,14 +81,11 @@ void KernelEmitter::copyNext() {
   code.commitCopies();
 }
 
-/// Byte offset of 16 bytes of a row-wise tile: the row's pieces are swizzled,
-/// so that the same piece of eight rows lies in eight different places.
-Value KernelEmitter::rowOffset(Value row, Value piece, int64_t width) {
-  Value mixed = code.bitXor(piece, code.bitAnd(row, 7));
-  Value offset =
-      code.add(code.mul(row, width * bfloatBytes), code.shiftLeft(mixed, 4));
-  return stage ? code.add(offset, stage) : offset;
+Value KernelEmitter::rowOffset(Value row, Value piece, int64_t) {
+  return panelOffset(row, piece, chunkTokens);
 }
+
+int64_t KernelEmitter::rowBytes(int64_t) const { return panelBytes; }
 
 const KernelEmitter::Stream &KernelEmitter::streamOf(chunk::ReadOp op) {
   return *llvm::find_if(streams, [&](const Stream &candidate) {
@@ -186,18 +183,28 @@ Value KernelEmitter::itemOfSequence() {
                   head);
 }
 
-/// The row of the state that this thread has in one of its tiles.
+/// The state's row, by its place, that this thread has in one of its tiles.
+Value KernelEmitter::statePlace(int64_t tileRow, int64_t half) {
+  return code.add(
+      code.add(code.mul(group, groupTokens), code.shiftRight(lane, 2)),
+      tileRow * chunkTokens + half * 8);
+}
+
+/// The same, rows being in the order of channels, as they lie in memory.
 Value KernelEmitter::stateRow(int64_t tileRow, int64_t half) {
-  // Rows lie in memory in the order of channels.
-  Value within =
-      code.add(code.shiftRight(lane, 2), tileRow % 2 * 16 + half * 8);
-  return code.add(code.add(code.mul(columnWarp, shape.warpStep()),
-                           code.mul(within, shape.laneStep())),
-                  tileRow / 2 * shape.columnStep());
+  if (shape.columnsPerThread == 1)
+    return statePlace(tileRow, half);
+  // 64 places are a warp's columns.
+  Value within = code.add(code.mul(code.bitAnd(group, 1), groupTokens),
+                          code.add(code.shiftRight(lane, 2), half * 8));
+  return code.add(
+      code.add(code.mul(within, shape.laneStep()),
+               code.mul(code.shiftRight(group, 1), shape.columnStep())),
+      tileRow * shape.warpStep());
 }
 
 Value KernelEmitter::firstStateColumn() {
-  return code.mul(group, shape.stateColumns());
+  return code.mul(columnWarp, shape.stateColumns());
 }
 
 /// Byte offset of two neighbouring numbers of a state in this thread.

@@ -8,30 +8,6 @@
 
 namespace decay::cuda {
 
-/// Rows i of one tile times rows j of another: 16 x 16.
-Sums KernelEmitter::multiplyRows(Value i, const Tile &left, Value j,
-                                 const Tile &right) {
-  Value third = code.shiftRight(lane, 4);
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Sums sums = zeroSums(code, 2);
-  // Rows on the right are columns of the product: its second block is further
-  // on.
-  Value rightRow =
-      code.add(j, code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
-  Value leftRow = code.add(i, rowInTile());
-  for (int64_t step = 0; step < shape.V / 16; ++step) {
-    Fragment a =
-        code.loadMatrix(rowOffset(leftRow, code.add(third, step * 2), shape.V),
-                        left.shared, false);
-    Fragment b = code.loadMatrix(
-        rowOffset(rightRow, code.add(second, step * 2), shape.V), right.shared,
-        false);
-    code.multiply(a, b[0], b[1], sums[0]);
-    code.multiply(a, b[2], b[3], sums[1]);
-  }
-  return sums;
-}
-
 /// Block (i, j) of dA, and block (j, i) as its mirror image.
 void KernelEmitter::storeSymmetric(const Sums &sums, Value i, Value j) {
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
@@ -39,7 +15,7 @@ void KernelEmitter::storeSymmetric(const Sums &sums, Value i, Value j) {
   Value within = code.bitAnd(lane, 7);
   Fragment block = packed(code, sums[0], sums[1]);
   auto place = [&](Value row, Value column, Value down, Value along) {
-    return rowOffset(code.add(code.add(row, code.mul(down, 8)), within),
+    return panelOffset(code.add(code.add(row, code.mul(down, 8)), within),
                      code.add(code.shiftRight(column, 3), along), chunkTokens);
   };
   code.storeMatrix(block, place(i, j, second, third), regions.weightGradient,
@@ -48,51 +24,66 @@ void KernelEmitter::storeSymmetric(const Sums &sums, Value i, Value j) {
                    true);
 }
 
-/// dA = do vᵀ at and below the diagonal, mirrored above it. Ten tiles of 16 x
-/// 16: six below the diagonal, then those on it. Returns the number of jobs.
-int64_t KernelEmitter::multiplyWeightGradient(const Tile &output,
-                                              const Tile &v) {
-  constexpr int64_t below = groupCount * (groupCount - 1) / 2;
-  overJobs(0, below, [&](Value job) {
-    // Row r begins at job r (r - 1) / 2.
-    Value row = code.integer(1);
-    for (int64_t r = 2; r < groupCount; ++r)
-      row =
-          code.choose(code.atLeast(job, r * (r - 1) / 2), code.integer(r), row);
-    Value start = code.shiftRight(code.mul(row, code.add(row, -1)), 1);
-    Value i = code.mul(row, groupTokens);
-    Value j = code.mul(code.sub(job, start), groupTokens);
-    storeSymmetric(multiplyRows(i, output, j, v), i, j);
-  });
-  overJobs(below, groupCount, [&](Value job) {
-    Value i = code.mul(job, groupTokens);
-    // The transposed product has above the diagonal what this one has below.
-    Sums sums = multiplyRows(i, output, i, v);
-    Sums mirrored = multiplyRows(i, v, i, output);
-    for (int64_t place = 0; place < 2; ++place)
-      for (int64_t each = 0; each < 4; ++each) {
-        Value x = code.add(code.shiftRight(lane, 2), each / 2 * 8);
-        Value y = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
-                           place * 8 + each % 2);
-        if (place == each / 2)
-          code.when(code.equal(x, y), [&] {
-            code.storeShared(sums[place][each],
-                             code.shiftLeft(code.add(i, x), 2),
-                             regions.diagonalGradient);
-          });
-        sums[place][each] = code.choose(code.less(x, y), mirrored[place][each],
-                                        sums[place][each]);
-      }
-    Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-    Value third = code.shiftRight(lane, 4);
-    Value row =
-        code.add(code.add(i, code.mul(second, 8)), code.bitAnd(lane, 7));
-    code.storeMatrix(
-        packed(code, sums[0], sums[1]),
-        rowOffset(row, code.add(code.shiftRight(i, 3), third), chunkTokens),
-        regions.weightGradient, false);
-  });
-  return below + groupCount;
+/// A block on dA's diagonal, which is its own mirror image: what is above the
+/// diagonal comes back transposed.
+void KernelEmitter::storeDiagonalBlock(const Sums &sums, Value i) {
+  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
+  Value third = code.shiftRight(lane, 4);
+  Fragment block = packed(code, sums[0], sums[1]);
+  auto place = [&](Value down, Value along) {
+    return panelOffset(code.add(code.add(i, code.mul(down, 8)),
+                                code.bitAnd(lane, 7)),
+                       code.add(code.shiftRight(i, 3), along), chunkTokens);
+  };
+  code.storeMatrix(block, place(second, third), regions.weightGradient, false);
+  code.warpBarrier();
+  Fragment mirrored = code.loadMatrix(place(third, second),
+                                      regions.weightGradient, true);
+  code.warpBarrier();
+  for (int64_t word = 0; word < 4; ++word) {
+    Value x = code.add(code.shiftRight(lane, 2), word % 2 * 8);
+    Value kept = code.integer(0);
+    for (int64_t each = 0; each < 2; ++each) {
+      Value y = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1),
+                         word / 2 * 8 + each);
+      kept = code.bitOr(kept, code.choose(code.less(x, y), code.integer(0),
+                                          code.integer(each ? -65536 : 65535)));
+      if (word / 2 == word % 2)
+        code.when(code.equal(x, y), [&] {
+          code.storeShared(sums[word / 2][word % 2 * 2 + each],
+                           code.shiftLeft(code.add(i, x), 2),
+                           regions.diagonalGradient);
+        });
+    }
+    block[word] = code.bitOr(
+        code.both(block[word], kept),
+        code.both(mirrored[word], code.bitXor(kept, int64_t(-1))));
+  }
+  code.storeMatrix(block, place(second, third), regions.weightGradient, false);
+}
+
+/// do vᵀ: this warp's rows, and a part of the columns.
+Values KernelEmitter::multiplyWeightGradient(const Tile &output,
+                                             const Tile &v) {
+  int64_t width = chunkTokens / shape.columnWarps();
+  return code.multiplyGroup(
+      width, alongRows(output.shared, Value(), chunkTokens),
+      alongRows(v.shared, code.mul(columnWarp, width), chunkTokens),
+      shape.V / 16);
+}
+
+/// dA = do vᵀ at and below the diagonal, mirrored above it.
+void KernelEmitter::storeWeightGradient(const Sums &sums) {
+  Value i = code.mul(group, groupTokens);
+  int64_t blocks = static_cast<int64_t>(sums.size()) / 2;
+  for (int64_t each = 0; each < blocks; ++each) {
+    Value column = code.add(code.mul(columnWarp, blocks), each);
+    Sums block(sums.begin() + 2 * each, sums.begin() + 2 * each + 2);
+    code.when(code.less(column, group), [&] {
+      storeSymmetric(block, i, code.mul(column, groupTokens));
+    });
+    code.when(code.equal(column, group), [&] { storeDiagonalBlock(block, i); });
+  }
 }
 
 /// Levels 1 to 8: one job per level and group, in place.
@@ -103,9 +94,9 @@ void KernelEmitter::multiplyLevelGradients() {
     Value job = code.add(warp, first);
     Value level = code.shiftRight(job, 2), own = code.bitAnd(job, 3);
     Value start = code.mul(own, groupTokens);
-    Fragment a = code.loadMatrix(rowOffset(code.add(start, rowInTile()),
-                                           code.add(code.mul(own, 2), third),
-                                           chunkTokens),
+    Fragment a = code.loadMatrix(panelOffset(code.add(start, rowInTile()),
+                                             code.add(code.mul(own, 2), third),
+                                             chunkTokens),
                                  regions.weightGradient, false);
     // Of the symmetric dA, what belongs to the level.
     for (int64_t word = 0; word < 4; ++word) {
@@ -141,7 +132,7 @@ void KernelEmitter::multiplyHalfGradients() {
   int64_t steps = columns / 16, jobs = 2 * steps;
   Value third = code.shiftRight(lane, 4);
   auto weights = [&](int64_t row, int64_t column) {
-    return code.loadMatrix(rowOffset(code.add(rowInTile(), row * groupTokens),
+    return code.loadMatrix(panelOffset(code.add(rowInTile(), row * groupTokens),
                                      code.add(third, column * 2), chunkTokens),
                            regions.weightGradient, false);
   };
@@ -175,31 +166,6 @@ void KernelEmitter::multiplyHalfGradients() {
   }
 }
 
-/// Rows of tokens times the state's rows, transposed: [64, columns], this
-/// warp's group and its columns.
-Fragments KernelEmitter::multiplyByState(const Tile &rows) {
-  Value third = code.shiftRight(lane, 4);
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  int64_t halves = shape.warpColumns() / 16;
-  Sums sums = zeroSums(code, 2 * halves);
-  Value token = code.add(code.mul(group, groupTokens), rowInTile());
-  Value stateRow = code.add(code.mul(columnWarp, shape.warpColumns()),
-                            code.add(code.mul(third, 8), code.bitAnd(lane, 7)));
-  for (int64_t step = 0; step < shape.V / 16; ++step) {
-    Fragment a =
-        code.loadMatrix(rowOffset(token, code.add(third, step * 2), shape.V),
-                        rows.shared, false);
-    for (int64_t half = 0; half < halves; ++half) {
-      Fragment b = code.loadMatrix(
-          rowOffset(stateRow, code.add(second, step * 2), shape.V),
-          regions.state + half * 16 * shape.V * bfloatBytes, false);
-      code.multiply(a, b[0], b[1], sums[2 * half]);
-      code.multiply(a, b[2], b[3], sums[2 * half + 1]);
-    }
-  }
-  return packed(code, sums);
-}
-
 void KernelEmitter::storeCores(const Fragments &fragments, int64_t region) {
   Value offset = code.add(coreOffset(group, true),
                           code.mul(columnWarp, shape.warpColumns() * 16));
@@ -222,10 +188,8 @@ void KernelEmitter::shareStateProducts(const Values &state,
         }
       sum = code.fadd(sum, code.exchange(sum, 1));
       sum = code.fadd(sum, code.exchange(sum, 2));
-      Value row = code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
-                                    code.shiftRight(lane, 2)),
-                           tileRow * 16 + half * 8);
-      Value place = code.add(code.mul(group, shape.columns()), row);
+      Value place = code.add(code.mul(columnWarp, shape.columns()),
+                             statePlace(tileRow, half));
       code.when(code.equal(code.bitAnd(lane, 3), 0), [&] {
         code.storeShared(sum, code.shiftLeft(place, 2), regions.stateProducts);
       });
@@ -244,23 +208,39 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   finishTrees(trees);
   storeStateRows(state, regions.state);
   shareStateProducts(state, gradient);
-  code.barrier();
-  forgetLanes();
+  barrierBeforeProducts();
+  code.beginProducts();
+  Values weightGradient = multiplyWeightGradient(output, v);
+  code.commitProducts();
+  Values outputSums = multiplyByState(output);
+  code.commitProducts();
+  storeWeightGradient(unflatten(code.waitProducts(weightGradient, 1)));
+  Fragments fromOutput =
+      packed(code, unflatten(code.waitProducts(outputSums, 0)));
+  clearUpperWeights();
   multiplyLevels();
-  multiplyHalves(multiplyWeightGradient(output, v));
-  Fragments fromOutput = multiplyByState(output);
+  multiplyHalves(2 * groupCount);
   code.barrier();
   forgetLanes();
   multiplyLevelGradients();
   multiplyHalfGradients();
   storeStateRows(gradient, regions.state);
-  code.barrier();
-  forgetLanes();
-  Fragments fromValue = multiplyByState(v);
-  Fragments valueGradient = multiplyOutput(regions.keys, regions.state, output,
-                                           /*transposed=*/true);
+  barrierBeforeProducts();
   Tile next = assigned(op.getDNext());
-  next.numbers = updateState(gradient, regions.queries, output);
+  next.numbers = decayedState(gradient);
+  code.beginProducts();
+  Values valueSums = multiplyByState(v);
+  code.commitProducts();
+  Values outputs = multiplyOutput(regions.keys, regions.state, output,
+                                  /*transposed=*/true);
+  code.commitProducts();
+  next.numbers = addToState(next.numbers, regions.queries, output);
+  code.commitProducts();
+  Fragments fromValue =
+      packed(code, unflatten(code.waitProducts(valueSums, 2)));
+  Fragments valueGradient =
+      packed(code, unflatten(code.waitProducts(outputs, 1)));
+  next.numbers = code.waitProducts(next.numbers, 0);
   tiles[op.getDNext()] = next;
   code.barrier();
   forgetLanes();

@@ -349,26 +349,32 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
 /// next: each line says what lies where, in the order of time.
 void KernelEmitter::planRegions(chunk::SweepOp op) {
   int64_t columns = shape.columns(), tileOf = BlockShape::tileBytes(columns);
-  int64_t stateBytes = columns * shape.V * bfloatBytes;
-  int64_t small = BlockShape::tileBytes(chunkTokens);
-  regions.zero = reserve(floatBytes);
+  // What products of four warps read comes first: its place is a multiple of
+  // 1024 bytes.
   regions.levels = reserve(4 * tileOf);
   regions.wide = reserve(2 * tileOf);
   regions.queries = reserve(tileOf);
   regions.keys = reserve(tileOf);
+  // The levels' operands are done with when the state is needed.
+  regions.state = regions.levels;
+  if (hasGradient)
+    planOverColumns(op);
+  else
+    regions.weights = reserve(BlockShape::tileBytes(chunkTokens));
+  regions.zero = reserve(floatBytes);
   regions.totals = reserve(groupCount * columns * floatBytes);
   regions.chunkTotal = reserve(columns * floatBytes);
   regions.diagonal = reserve(shape.columnWarps() * chunkTokens * floatBytes);
-  if (!hasGradient) {
-    // The levels' operands are done with when the state is needed.
-    regions.state = regions.levels;
-    regions.weights = reserve(small);
+  if (!hasGradient)
     return;
-  }
   regions.diagonalGradient = reserve(chunkTokens * floatBytes);
-  regions.stateProducts = reserve(groupCount * columns * floatBytes);
+  regions.stateProducts = reserve(shape.columnWarps() * columns * floatBytes);
   if (shape.isApart)
     regions.turns = reserve(blockThreads() * 2 * floatBytes);
+}
+
+void KernelEmitter::planOverColumns(chunk::SweepOp op) {
+  int64_t small = BlockShape::tileBytes(chunkTokens);
   // The raw columns are done with when the tree is built: the state's rows and
   // the weights lie over them until the next chunk is asked for.
   int64_t free = 0, start = streams.front().shared;
@@ -384,7 +390,7 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
     start += bytes;
     return found;
   };
-  regions.state = place(stateBytes);
+  regions.state = place(shape.columns() * shape.V * bfloatBytes);
   regions.weights = place(small);
   regions.weightGradient = place(small);
 }

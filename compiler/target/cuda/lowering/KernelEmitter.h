@@ -137,6 +137,7 @@ protected:
   /// Takes `bytes` of shared memory until the sweep's end.
   int64_t reserve(int64_t bytes);
   void planRegions(chunk::SweepOp op);
+  void planOverColumns(chunk::SweepOp op);
   Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
                    mlir::ValueRange carried);
   Tile &tile(Value value);
@@ -164,6 +165,7 @@ protected:
   virtual void storeStateAt(const Values &state, Value data);
   Value stateOffset(int64_t tileRow, int64_t tileColumn, int64_t half);
   // This warp's part of the state: rows by tiles, columns by tiles of eight.
+  Value statePlace(int64_t tileRow, int64_t half);
   virtual Value stateRow(int64_t tileRow, int64_t half);
   virtual Value firstStateColumn();
   virtual int64_t stateTileRows() const { return shape.stateTileRows(); }
@@ -198,6 +200,7 @@ protected:
   };
   bool isOwn(uint64_t slot) const;
   Value savedPlace(const Saved &saved, Value chunk);
+  bool splitsPieces() const;
   int64_t savedPieceOffset(int64_t tileRow, int64_t step) const;
   Value savedLane(int64_t half);
   void storeSavedState(const Values &state, Value place);
@@ -346,7 +349,8 @@ protected:
 
   // Products.cpp
   Value coreOffset(Value group, bool tokensAreRows);
-  Value rowOffset(Value row, Value chunk, int64_t width);
+  virtual Value rowOffset(Value row, Value piece, int64_t width);
+  virtual int64_t rowBytes(int64_t width) const;
   void overJobs(int64_t first, int64_t count,
                 llvm::function_ref<void(Value job)> emit);
   void multiplyLevels();
@@ -355,14 +359,31 @@ protected:
   void multiplyHalves(int64_t firstJob);
   void storeStateRows(const Values &state, int64_t region);
   Value rowInTile();
-  void addRows(const Fragment &a, Value firstPiece, int64_t row, int64_t region,
-               Sums &sums);
-  Fragments multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
-                           bool transposed);
-  Values updateState(const Values &state, int64_t keys, const Tile &v);
   void storeOutput(const Fragments &output, int64_t operand, int64_t region);
   void storeOutputRows(const Fragments &output, int64_t region);
   std::optional<int64_t> outputOperand(Value o);
+
+  // GroupProducts.cpp
+  Value panelOffset(Value row, Value piece, int64_t rows);
+  struct FactorLayout {
+    int64_t leading = 0, stride = 0; ///< bytes, as the manual means them
+    bool isSwizzled = false, isAcross = false;
+    int64_t stepBytes = 0;
+  };
+  GroupFactor factorAt(Value offset, int64_t region,
+                       const FactorLayout &layout);
+  GroupFactor alongRows(int64_t region, Value first, int64_t rows);
+  GroupFactor acrossRows(int64_t region, Value first, int64_t rows);
+  GroupFactor tokensOfCores(int64_t region);
+  GroupFactor columnsOfCores(int64_t region, int64_t first);
+  void barrierBeforeProducts();
+  void clearUpperWeights();
+  static Sums unflatten(mlir::ValueRange list);
+  Values multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
+                        bool transposed);
+  Values multiplyByState(const Tile &rows);
+  Values decayedState(const Values &state);
+  Values addToState(const Values &state, int64_t keys, const Tile &v);
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
@@ -375,12 +396,12 @@ protected:
   void overQuarters(llvm::function_ref<void(int64_t quarter)> body,
                     llvm::function_ref<void()> before = nullptr,
                     llvm::function_ref<void()> behind = nullptr);
-  Sums multiplyRows(Value i, const Tile &left, Value j, const Tile &right);
   void storeSymmetric(const Sums &sums, Value i, Value j);
-  int64_t multiplyWeightGradient(const Tile &output, const Tile &v);
+  void storeDiagonalBlock(const Sums &sums, Value i);
+  Values multiplyWeightGradient(const Tile &output, const Tile &v);
+  void storeWeightGradient(const Sums &sums);
   void multiplyLevelGradients();
   void multiplyHalfGradients();
-  Fragments multiplyByState(const Tile &rows);
   void storeCores(const Fragments &fragments, int64_t region);
   void shareStateProducts(const Values &state, const Values &gradient);
 
@@ -476,6 +497,7 @@ protected:
   /// whole chunks have no code of their own.
   bool isBehindRecurrence = false;
   Value hiddenZero; ///< of the quarter at hand
+  Value sameZero;   ///< of the phase, the same in all lanes
 
   // Regions of shared memory that the recurrence uses.
   struct Regions {

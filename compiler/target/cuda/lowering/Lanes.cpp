@@ -249,6 +249,89 @@ void Lanes::multiply(const Fragment &a, Value b0, Value b1,
     sum[index] = LLVM::ExtractValueOp::create(builder, place, made, index);
 }
 
+void Lanes::fenceShared() {
+  NVVM::FenceProxyOp::create(
+      builder, place, NVVM::ProxyKind::async_shared,
+      NVVM::SharedSpaceAttr::get(builder.getContext(),
+                                 NVVM::SharedSpace::shared_cta));
+}
+
+void Lanes::beginProducts() {
+  NVVM::WgmmaFenceAlignedOp::create(builder, place);
+}
+void Lanes::commitProducts() {
+  NVVM::WgmmaGroupSyncAlignedOp::create(builder, place);
+}
+
+static LLVM::LLVMStructType sumsOf(mlir::OpBuilder &builder, size_t count) {
+  return LLVM::LLVMStructType::getLiteral(
+      builder.getContext(),
+      llvm::SmallVector<mlir::Type>(count, builder.getF32Type()));
+}
+
+static Values unpackSums(mlir::OpBuilder &builder, mlir::Location place,
+                         Value all, int64_t count) {
+  Values sums;
+  for (int64_t index = 0; index < count; ++index)
+    sums.push_back(LLVM::ExtractValueOp::create(builder, place, all, index));
+  return sums;
+}
+
+Values Lanes::multiplyGroup(int64_t columns, const GroupFactor &a,
+                            const GroupFactor &b, int64_t steps,
+                            const Values &sums) {
+  const int64_t count = columns / 2;
+  Value all =
+      LLVM::PoisonOp::create(builder, place, sumsOf(builder, count));
+  for (auto [index, sum] : llvm::enumerate(sums))
+    all = LLVM::InsertValueOp::create(builder, place, all, sum,
+                                      static_cast<int64_t>(index));
+  auto at = [&](const GroupFactor &factor, int64_t step) -> Value {
+    Value lower = extend(add(factor.lower, factor.offset(step) >> 4));
+    return arith::OrIOp::create(builder, place, lower,
+                                wide(factor.upper << 32));
+  };
+  auto layout = [](bool isRow) {
+    return isRow ? NVVM::MMALayout::row : NVVM::MMALayout::col;
+  };
+  mlir::MLIRContext *context = builder.getContext();
+  for (int64_t step = 0; step < steps; ++step)
+    all = NVVM::WgmmaMmaAsyncOp::create(
+        builder, place, all.getType(), all, at(a, step), at(b, step),
+        NVVM::MMAShapeAttr::get(context, 64, columns, 16),
+        NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::bf16),
+        NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::bf16),
+        NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::f32),
+        NVVM::WGMMAScaleOutAttr::get(context, step == 0 && sums.empty()
+                                                  ? NVVM::WGMMAScaleOut::zero
+                                                  : NVVM::WGMMAScaleOut::one),
+        NVVM::WGMMAScaleInAttr::get(context, NVVM::WGMMAScaleIn::one),
+        NVVM::WGMMAScaleInAttr::get(context, NVVM::WGMMAScaleIn::one),
+        NVVM::MMALayoutAttr::get(context, layout(!a.isAcross)),
+        NVVM::MMALayoutAttr::get(context, layout(b.isAcross)),
+        NVVM::MMAIntOverflowAttr());
+  return unpackSums(builder, place, all, count);
+}
+
+/// The sums go through it, lest anyone looks at them before.
+Values Lanes::waitProducts(const Values &sums, int64_t left) {
+  std::string constraints, ties;
+  for (size_t index = 0; index < sums.size(); ++index) {
+    constraints += "=f,";
+    ties += std::to_string(index) + ",";
+  }
+  auto waited = LLVM::InlineAsmOp::create(
+      builder, place, sumsOf(builder, sums.size()), mlir::ValueRange(sums),
+      "wgmma.wait_group.sync.aligned " + std::to_string(left) + ";",
+      constraints + ties + "~{memory}", /*has_side_effects=*/true,
+      /*is_align_stack=*/false, LLVM::TailCallKind::None,
+      LLVM::AsmDialectAttr::get(builder.getContext(),
+                                LLVM::AsmDialect::AD_ATT),
+      mlir::ArrayAttr());
+  return unpackSums(builder, place, waited.getRes(),
+                    static_cast<int64_t>(sums.size()));
+}
+
 Values Lanes::loop(Value count, mlir::ValueRange carried,
                    llvm::function_ref<Values(Value, mlir::ValueRange)> body) {
   auto made = scf::ForOp::create(

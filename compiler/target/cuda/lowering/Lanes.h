@@ -19,6 +19,23 @@ using Values = llvm::SmallVector<Value>;
 /// One warp's share of a 16 x 16 bf16 matrix, as ldmatrix.x4 gives it.
 using Fragment = std::array<Value, 4>;
 
+/// A factor of products of four warps: where it is in shared memory, as the
+/// descriptor of wgmma, and how its next 16 numbers of the sum follow.
+struct GroupFactor {
+  Value lower;   ///< half of the descriptor, i32, with the address
+  int64_t upper; ///< half of it
+  bool isAcross;    ///< rows of M or N follow each other, not numbers of a sum
+  int64_t stepBytes;
+  int64_t stepsInPanel = 0; ///< 0: one panel
+  int64_t panelBytes = 0;
+
+  int64_t offset(int64_t step) const {
+    return stepsInPanel == 0 ? step * stepBytes
+                             : step / stepsInPanel * panelBytes +
+                                   step % stepsInPanel * stepBytes;
+  }
+};
+
 /// A builder at a place, with the operations that kernels are made of. Integers
 /// are i32 unless a name says otherwise; shared-memory offsets count bytes.
 class Lanes {
@@ -106,6 +123,19 @@ public:
   /// sum + A (16 x 16) B (16 x 8): sum is 4 f32, B is two registers.
   void multiply(const Fragment &a, Value b0, Value b1,
                 llvm::MutableArrayRef<Value> sum);
+
+  // Matrices of four warps. Sums are 64 rows, 16 of each warp, in columns by
+  // eight; none: they begin with zeros.
+  /// What this thread wrote is there for products behind the next barrier.
+  void fenceShared();
+  void beginProducts();
+  /// sums + the product of `steps` times 16 numbers.
+  Values multiplyGroup(int64_t columns, const GroupFactor &a,
+                       const GroupFactor &b, int64_t steps,
+                       const Values &sums = {});
+  void commitProducts();
+  /// The sums, when all but the last `left` commits are done.
+  Values waitProducts(const Values &sums, int64_t left);
 
   // Control.
   Values loop(Value count, mlir::ValueRange carried,

@@ -189,139 +189,23 @@ void KernelEmitter::multiplyHalves(int64_t firstJob) {
 void KernelEmitter::storeStateRows(const Values &state, int64_t region) {
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
+  Value first = code.mul(columnWarp, shape.stateColumns() / 8);
   for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
     for (int64_t place = 0; place < shape.stateTiles(); place += 2) {
       const Value *eight = &state[(tileRow * shape.stateTiles() + place) * 4];
       Fragment fragment = packed(code, {eight[0], eight[1], eight[2], eight[3]},
                                  {eight[4], eight[5], eight[6], eight[7]});
-      Value row = code.add(code.add(code.mul(columnWarp, shape.warpColumns()),
-                                    code.mul(second, 8)),
-                           code.add(code.bitAnd(lane, 7), tileRow * 16));
-      Value piece = code.add(
-          code.add(code.mul(group, shape.stateColumns() / 8), third), place);
-      code.storeMatrix(fragment, rowOffset(row, piece, shape.V), region, false);
+      Value row = code.add(
+          code.add(code.mul(group, groupTokens), code.mul(second, 8)),
+          code.add(code.bitAnd(lane, 7), tileRow * chunkTokens));
+      Value piece = code.add(code.add(first, third), place);
+      code.storeMatrix(fragment, panelOffset(row, piece, shape.columns()),
+                       region, false);
     }
 }
 
 /// Of the 16 rows that a lane's ldmatrix address is one of.
 Value KernelEmitter::rowInTile() { return code.bitAnd(lane, 15); }
-
-/// sums += a times 16 rows of a row-wise tile that is V wide, from `row` on.
-void KernelEmitter::addRows(const Fragment &a, Value firstPiece, int64_t row,
-                            int64_t region, Sums &sums) {
-  Value third = code.shiftRight(lane, 4);
-  for (size_t place = 0; place < sums.size(); place += 2) {
-    Value piece = code.add(code.add(firstPiece, third), place);
-    Fragment b = code.loadMatrix(rowOffset(rowInTile(), piece, shape.V),
-                                 region + row * shape.V * bfloatBytes, true);
-    code.multiply(a, b[0], b[1], sums[place]);
-    code.multiply(a, b[2], b[3], sums[place + 1]);
-  }
-}
-
-static Values flatten(const Sums &sums) {
-  Values list;
-  for (const auto &four : sums)
-    list.append(four.begin(), four.end());
-  return list;
-}
-
-static Sums unflatten(mlir::ValueRange list) {
-  Sums sums;
-  for (size_t index = 0; index < list.size(); index += 4)
-    sums.push_back(
-        {list[index], list[index + 1], list[index + 2], list[index + 3]});
-  return sums;
-}
-
-/// (q ∘ pre) S + A v, for one group's rows and some columns. Transposed:
-/// (k ∘ suf) S + Aᵀ v.
-Fragments KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
-                                        const Tile &v, bool transposed) {
-  int64_t width = shape.outputColumns();
-  Value firstPiece = code.mul(columnWarp, width / 8);
-  Sums sums = zeroSums(code, width / 8);
-  Value queryOffset = coreOffset(group, true);
-  for (int64_t step = 0; step < shape.columns() / 16; ++step)
-    addRows(code.loadMatrix(queryOffset, queries + step * 256, true),
-            firstPiece, step * 16, stateRows, sums);
-  Value own = code.mul(group, groupTokens);
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Value third = code.shiftRight(lane, 4);
-  Values carried = flatten(sums);
-  for (int64_t step = 0; step < groupCount; ++step) {
-    auto emitStep = [&]() -> Values {
-      Sums added = unflatten(carried);
-      Value offset;
-      if (transposed) {
-        // A's rows are the products' columns: blocks two and three change
-        // places, and so do rows and columns.
-        Value row = code.add(code.bitAnd(lane, 7),
-                             code.add(code.mul(third, 8), step * 16));
-        offset =
-            rowOffset(row, code.add(code.mul(group, 2), second), chunkTokens);
-      } else {
-        offset = rowOffset(code.add(own, rowInTile()),
-                           code.add(third, step * 2), chunkTokens);
-      }
-      addRows(code.loadMatrix(offset, regions.weights, transposed), firstPiece,
-              step * 16, v.shared, added);
-      return flatten(added);
-    };
-    // Tokens of later (transposed: earlier) groups have no weight.
-    Value counts =
-        transposed ? code.less(group, step + 1) : code.atLeast(group, step);
-    bool always = step == (transposed ? groupCount - 1 : 0);
-    carried = always ? emitStep()
-                     : code.choose(counts, emitStep, [&] { return carried; });
-  }
-  return packed(code, unflatten(carried));
-}
-
-/// S <- tot S + (k ∘ suf)ᵀ v, for this warp's rows and some columns.
-Values KernelEmitter::updateState(const Values &state, int64_t keys,
-                                  const Tile &v) {
-  int64_t columns = shape.columns(), tilesInRow = shape.stateTiles();
-  Value third = code.shiftRight(lane, 4);
-  Sums sums;
-  Value firstRow = code.mul(columnWarp, shape.warpColumns());
-  for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow) {
-    Value factors[2];
-    for (int64_t half = 0; half < 2; ++half) {
-      Value row = code.add(code.add(firstRow, code.shiftRight(lane, 2)),
-                           tileRow * 16 + half * 8);
-      factors[half] = code.loadShared(code.f32(), code.shiftLeft(row, 2),
-                                      regions.chunkTotal);
-    }
-    for (int64_t place = 0; place < tilesInRow; ++place) {
-      const Value *four = &state[(tileRow * tilesInRow + place) * 4];
-      sums.push_back(
-          {code.fmul(four[0], factors[0]), code.fmul(four[1], factors[0]),
-           code.fmul(four[2], factors[1]), code.fmul(four[3], factors[1])});
-    }
-  }
-  Value keyOffset =
-      code.add(coreOffset(code.integer(0), false), code.shiftLeft(firstRow, 4));
-  Value firstPiece = code.add(code.mul(group, shape.stateColumns() / 8), third);
-  for (int64_t step = 0; step < groupCount; ++step) {
-    llvm::SmallVector<Fragment> a;
-    for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
-      a.push_back(code.loadMatrix(
-          keyOffset, keys + step * 2 * columns * 16 + tileRow * 256, false));
-    for (int64_t place = 0; place < tilesInRow; place += 2) {
-      Value offset =
-          rowOffset(rowInTile(), code.add(firstPiece, place), shape.V);
-      Fragment b = code.loadMatrix(
-          offset, v.shared + step * 16 * shape.V * bfloatBytes, true);
-      for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow) {
-        int64_t index = tileRow * tilesInRow + place;
-        code.multiply(a[tileRow], b[0], b[1], sums[index]);
-        code.multiply(a[tileRow], b[2], b[3], sums[index + 1]);
-      }
-    }
-  }
-  return flatten(sums);
-}
 
 /// The operand that a sweep writes the output to.
 std::optional<int64_t> KernelEmitter::outputOperand(Value o) {

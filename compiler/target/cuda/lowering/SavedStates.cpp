@@ -1,14 +1,15 @@
 //===- SavedStates.cpp - What a sweep saves for a later one ---------------===//
 //
 // It lies in the workspace, or in an operand of the caller, where forward puts
-// it and backward finds it: then its order is that of the channels, whoever
-// wrote it. A state is kept as bf16 in pieces of 16 x 16, of which a lane has
-// 16 bytes: of 64 channels first the even ones, then the odd ones, as threads
-// with two columns have them. Numbers carried along the tokens are kept as they
-// are.
+// it and backward finds it: then its order is the same, whoever wrote it. A
+// state is kept as bf16 in pieces of 64 x 16, of which a thread of four warps
+// has 16 bytes; rows are in the order of their places, where there are 128 as
+// threads with two columns have them. Numbers carried along the tokens are kept
+// as they are.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Schemes.h"
 
 namespace decay::cuda {
 
@@ -16,9 +17,8 @@ using ir::Axis;
 
 namespace {
 
-/// Channels whose pieces lie together, and their threads.
-constexpr int64_t blockColumns = 64;
-constexpr int64_t blockTileRows = blockColumns / 16;
+/// Of 64 rows and 16 columns.
+constexpr int64_t savedPieceBytes = groupCount * warpLanes * 16;
 
 bool isState(chunk::TileType type) {
   return type.has(Axis::Channel) && type.has(Axis::Value);
@@ -100,30 +100,34 @@ Value KernelEmitter::savedPlace(const Saved &saved, Value chunk) {
       data, code.mul(code.extend(item), code.wide(savedBytes(saved.type))));
 }
 
-/// Of the piece that a thread has of 16 rows and 16 columns of its state.
-int64_t KernelEmitter::savedPieceOffset(int64_t tileRow, int64_t step) const {
-  int64_t threads = shape.columns() / blockColumns * groupCount * warpLanes;
-  return (tileRow * (stateTiles() / 2) + step) * threads * 16;
+/// Whether this kernel has one column a thread where others have two, whose
+/// order of rows is the one that is kept.
+bool KernelEmitter::splitsPieces() const {
+  return shape.columnsPerThread == 1 && shape.columns() == mostColumns;
 }
 
-/// Where this lane's numbers lie among the first piece's. A thread with one
-/// column finds two rows of one piece where it has the same row of two.
+/// Where this thread's two numbers lie, of each of two tiles, for a half of its
+/// rows: of 16 bytes of all threads with the same 64 rows and 16 columns.
 Value KernelEmitter::savedLane(int64_t half) {
-  Value block = columnWarp, row = lane;
-  if (shape.columnsPerThread == 1) {
-    block = code.shiftRight(columnWarp, 1);
-    Value pairRow = code.add(code.shiftRight(lane, 3), half * 4);
-    row = code.add(code.shiftLeft(pairRow, 2), code.bitAnd(lane, 3));
+  Value owner = group, row = lane;
+  Value late = code.integer(half * 8);
+  if (splitsPieces()) {
+    // Row 16 group + 8 half + lane / 4 of 64, as one of two columns' 32.
+    Value ofLane = code.shiftRight(lane, 2);
+    owner = code.add(code.shiftLeft(code.bitAnd(ofLane, 1), 1),
+                     code.shiftRight(group, 1));
+    row = code.add(code.shiftLeft(code.shiftRight(ofLane, 1), 2),
+                   code.add(code.bitAnd(lane, 3), half * 16));
+    late = code.shiftLeft(code.bitAnd(group, 1), 3);
   }
-  Value owner = code.add(code.mul(block, groupCount), group);
-  Value offset = code.shiftLeft(code.add(code.mul(owner, warpLanes), row), 4);
-  if (shape.columnsPerThread > 1)
-    return code.extend(offset);
-  Value isOdd = code.bitAnd(code.shiftRight(lane, 2), 1);
-  Value tileRow =
-      code.add(code.shiftLeft(isOdd, 1), code.bitAnd(columnWarp, 1));
-  return code.extend(
-      code.add(offset, code.mul(tileRow, savedPieceOffset(1, 0))));
+  Value thread = code.add(code.mul(owner, warpLanes), row);
+  Value first = code.mul(columnWarp, stateTiles() / 2 * savedPieceBytes);
+  return code.extend(code.add(first, code.add(code.shiftLeft(thread, 4), late)));
+}
+
+/// Of a piece of 64 rows and 16 columns, from this warp's first one on.
+int64_t KernelEmitter::savedPieceOffset(int64_t tileRow, int64_t step) const {
+  return (tileRow * (shape.V / 16) + step) * savedPieceBytes;
 }
 
 /// Where a number carried along the tokens lies, of the column at hand.
@@ -150,34 +154,38 @@ void KernelEmitter::emitSave(chunk::SaveOp op) {
   });
 }
 
-/// Each thread's numbers as bf16, 16 bytes at a time.
+/// Each thread's numbers as bf16, 16 bytes at a time where its rows are kept
+/// together.
 void KernelEmitter::storeSavedState(const Values &state, Value place) {
-  auto word = [&](int64_t tileRow, int64_t column, int64_t half) {
-    const Value *pair =
-        &state[(tileRow * stateTiles() + column) * 4 + half * 2];
-    return code.pack(pair[0], pair[1]);
-  };
   auto store = [&](const Values &words, Value to) {
-    Value piece = mlir::LLVM::PoisonOp::create(builder, code.place,
-                                               code.vector(4, code.i32()));
+    Value piece = mlir::LLVM::PoisonOp::create(
+        builder, code.place,
+        code.vector(static_cast<int64_t>(words.size()), code.i32()));
     for (auto [index, each] : llvm::enumerate(words))
       piece = mlir::LLVM::InsertElementOp::create(
           builder, code.place, piece, each,
           code.integer(static_cast<int64_t>(index)));
     code.store(piece, to);
   };
-  bool isAlone = shape.columnsPerThread == 1;
-  for (int64_t piece = 0; piece < (isAlone ? 2 : blockTileRows); ++piece) {
-    Value own = code.at(place, savedLane(piece));
+  Value own[] = {code.at(place, savedLane(0)), code.at(place, savedLane(1))};
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
     for (int64_t step = 0; step < stateTiles() / 2; ++step) {
       Values words;
-      for (int64_t column = 2 * step; column < 2 * step + 2; ++column)
-        for (int64_t half = 0; half < 2; ++half)
-          words.push_back(isAlone ? word(half, column, piece)
-                                  : word(piece, column, half));
-      store(words, code.at(own, savedPieceOffset(isAlone ? 0 : piece, step)));
+      for (int64_t half = 0; half < 2; ++half)
+        for (int64_t column = 2 * step; column < 2 * step + 2; ++column) {
+          const Value *pair =
+              &state[(tileRow * stateTiles() + column) * 4 + half * 2];
+          words.push_back(code.pack(pair[0], pair[1]));
+        }
+      int64_t offset = savedPieceOffset(tileRow, step);
+      if (!splitsPieces()) {
+        store(words, code.at(own[0], offset));
+        continue;
+      }
+      llvm::ArrayRef<Value> all = words;
+      store(Values(all.take_front(2)), code.at(own[0], offset));
+      store(Values(all.drop_front(2)), code.at(own[1], offset));
     }
-  }
 }
 
 /// A state is loaded where it is used: registers are scarce before.
@@ -201,25 +209,28 @@ Values KernelEmitter::loadSavedState(Value restored) {
   Value place = savedPlace(
       {op.getSlot(), op.getKept(), op.getResult().getType()}, chunkIndex);
   Values numbers(stateNumbers());
-  bool isAlone = shape.columnsPerThread == 1;
-  for (int64_t piece = 0; piece < (isAlone ? 2 : blockTileRows); ++piece) {
-    Value own = code.at(place, savedLane(piece));
+  Value own[] = {code.at(place, savedLane(0)), code.at(place, savedLane(1))};
+  auto load = [&](Value from, int64_t count) {
+    Value words = code.load(code.vector(count, code.i32()), from);
+    Values list;
+    for (int64_t word = 0; word < count; ++word)
+      list.push_back(mlir::LLVM::ExtractElementOp::create(
+          builder, code.place, words, code.integer(word)));
+    return list;
+  };
+  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
     for (int64_t step = 0; step < stateTiles() / 2; ++step) {
-      Value words =
-          code.load(code.vector(4, code.i32()),
-                    code.at(own, savedPieceOffset(isAlone ? 0 : piece, step)));
+      int64_t offset = savedPieceOffset(tileRow, step);
+      Values words = load(code.at(own[0], offset), splitsPieces() ? 2 : 4);
+      if (splitsPieces())
+        words.append(load(code.at(own[1], offset), 2));
       for (int64_t word = 0; word < 4; ++word) {
-        Value pair = mlir::LLVM::ExtractElementOp::create(
-            builder, code.place, words, code.integer(word));
-        int64_t column = 2 * step + word / 2;
-        int64_t tileRow = isAlone ? word % 2 : piece;
-        int64_t half = isAlone ? piece : word % 2;
+        int64_t half = word / 2, column = 2 * step + word % 2;
         int64_t first = (tileRow * stateTiles() + column) * 4 + half * 2;
-        numbers[first] = code.unpackLow(pair);
-        numbers[first + 1] = code.unpackHigh(pair);
+        numbers[first] = code.unpackLow(words[word]);
+        numbers[first + 1] = code.unpackHigh(words[word]);
       }
     }
-  }
   return numbers;
 }
 

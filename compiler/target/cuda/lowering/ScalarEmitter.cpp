@@ -258,6 +258,14 @@ void ScalarEmitter::emitScalarWrite(chunk::WriteOp op) {
     emitWrite(op);
 }
 
+/// Rows lie as a whole: a step along them is an xor.
+Value ScalarEmitter::rowOffset(Value row, Value piece, int64_t width) {
+  Value mixed = code.bitXor(piece, code.bitAnd(row, 7));
+  Value offset =
+      code.add(code.mul(row, rowBytes(width)), code.shiftLeft(mixed, 4));
+  return stage ? code.add(offset, stage) : offset;
+}
+
 Value ScalarEmitter::stateRow(int64_t tileRow, int64_t half) {
   return code.add(code.mul(warp, bandRows),
                   code.add(code.shiftRight(lane, 2), tileRow * 16 + half * 8));

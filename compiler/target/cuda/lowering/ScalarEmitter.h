@@ -65,6 +65,8 @@ private:
   Value stageOf(Value token);
   int64_t savedTile(int64_t row, int64_t channels) const;
   void saveState(chunk::SaveOp op);
+  Value rowOffset(Value row, Value piece, int64_t width) override;
+  int64_t rowBytes(int64_t width) const override { return width * bfloatBytes; }
   Value stateRow(int64_t tileRow, int64_t half) override;
   Value firstStateColumn() override { return code.integer(0); }
   Values loadStateAt(Value data) override;

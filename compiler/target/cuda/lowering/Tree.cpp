@@ -300,6 +300,7 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   // Everyone has read the chunk's columns: the next may come.
   copyColumns();
   finishTrees(trees);
+  clearUpperWeights();
   multiplyLevels();
   code.barrier();
   forgetLanes();
@@ -308,17 +309,20 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   multiplyHalves(0);
   // All but the columns that were asked for last.
   code.waitCopies(1);
-  code.barrier();
-  forgetLanes();
-  if (makeRowsInPlace(op.getV())) {
-    code.barrier();
-    forgetLanes();
-  }
+  barrierBeforeProducts();
+  if (makeRowsInPlace(op.getV()))
+    barrierBeforeProducts();
   const Tile v = tile(op.getV());
-  Fragments output = multiplyOutput(regions.queries, regions.state, v,
-                                    /*transposed=*/false);
   Tile next = assigned(op.getNext());
-  next.numbers = updateState(state, regions.keys, v);
+  next.numbers = decayedState(state);
+  code.beginProducts();
+  Values sums = multiplyOutput(regions.queries, regions.state, v,
+                               /*transposed=*/false);
+  code.commitProducts();
+  next.numbers = addToState(next.numbers, regions.keys, v);
+  code.commitProducts();
+  Fragments output = packed(code, unflatten(code.waitProducts(sums, 1)));
+  next.numbers = code.waitProducts(next.numbers, 0);
   tiles[op.getNext()] = next;
   if (std::optional<int64_t> operand = outputOperand(op.getO()))
     storeOutput(output, *operand, regions.wide);
@@ -359,13 +363,14 @@ Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
     storeChunkTotal(tree);
   });
   code.waitCopies(1);
-  code.barrier();
-  forgetLanes();
-  if (makeRowsInPlace(right)) {
-    code.barrier();
-    forgetLanes();
-  }
-  return updateState(tile(state).numbers, region, tile(right));
+  barrierBeforeProducts();
+  if (makeRowsInPlace(right))
+    barrierBeforeProducts();
+  Values next = decayedState(tile(state).numbers);
+  code.beginProducts();
+  next = addToState(next, region, tile(right));
+  code.commitProducts();
+  return code.waitProducts(next, 0);
 }
 
 void KernelEmitter::emitState(chunk::StateOp op) {

@@ -215,7 +215,7 @@ Value KernelEmitter::ownTotalGradient(const Tree &tree) {
                            regions.wide + index * floatBytes);
   };
   Value chunk = code.number(0);
-  for (int64_t part = 0; part < groupCount; ++part)
+  for (int64_t part = 0; part < shape.columnWarps(); ++part)
     chunk =
         code.fadd(chunk, code.loadShared(code.f32(), code.shiftLeft(column, 2),
                                          regions.stateProducts +
