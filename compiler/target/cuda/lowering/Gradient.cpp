@@ -115,13 +115,16 @@ void KernelEmitter::multiplyLevelGradients() {
     }
     Value tileStart = code.mul(level, BlockShape::tileBytes(columns));
     Value from = code.add(coreOffset(own, /*tokensAreRows=*/true), tileStart);
-    for (int64_t step = 0; step < columns / 16; ++step) {
-      Fragment x = code.loadMatrix(from, regions.levels + step * 256, false);
+    // All loads come first: they cannot pass a store.
+    Fragments x;
+    for (int64_t step = 0; step < columns / 16; ++step)
+      x.push_back(code.loadMatrix(from, regions.levels + step * 256, false));
+    for (auto [step, right] : llvm::enumerate(x)) {
       Sums sums = zeroSums(code, 2);
-      code.multiply(a, x[0], x[1], sums[0]);
-      code.multiply(a, x[2], x[3], sums[1]);
+      code.multiply(a, right[0], right[1], sums[0]);
+      code.multiply(a, right[2], right[3], sums[1]);
       code.storeMatrix(packed(code, sums[0], sums[1]), from,
-                       regions.levels + step * 256, true);
+                       regions.levels + static_cast<int64_t>(step) * 256, true);
     }
   }
 }
@@ -145,6 +148,7 @@ void KernelEmitter::multiplyHalfGradients() {
     std::array<Fragment, groupCount> x;
     for (int64_t own = 0; own < groupCount; ++own)
       x[own] = code.loadMatrix(place(own), region, false);
+    Fragments made;
     for (int64_t own = 0; own < groupCount; ++own) {
       Sums sums = zeroSums(code, 2);
       // Partners: the other half of the pair, or of the chunk.
@@ -154,9 +158,10 @@ void KernelEmitter::multiplyHalfGradients() {
         code.multiply(a, x[other][0], x[other][1], sums[0]);
         code.multiply(a, x[other][2], x[other][3], sums[1]);
       }
-      code.storeMatrix(packed(code, sums[0], sums[1]), place(own), region,
-                       true);
+      made.push_back(packed(code, sums[0], sums[1]));
     }
+    for (int64_t own = 0; own < groupCount; ++own)
+      code.storeMatrix(made[own], place(own), region, true);
   };
   for (int64_t first = 0; first < jobs; first += shape.warps()) {
     Value job = code.add(warp, first);
@@ -214,34 +219,34 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   code.commitProducts();
   Values outputSums = multiplyByState(output);
   code.commitProducts();
-  storeWeightGradient(unflatten(code.waitProducts(weightGradient, 1)));
-  Fragments fromOutput =
-      packed(code, unflatten(code.waitProducts(outputSums, 0)));
   clearUpperWeights();
   multiplyLevels();
+  storeWeightGradient(unflatten(code.waitProducts(weightGradient, 1)));
   multiplyHalves(2 * groupCount);
-  code.barrier();
-  forgetLanes();
-  multiplyLevelGradients();
-  multiplyHalfGradients();
-  storeStateRows(gradient, regions.state);
+  Fragments fromOutput =
+      packed(code, unflatten(code.waitProducts(outputSums, 0)));
   barrierBeforeProducts();
+  storeStateRows(gradient, regions.state);
   Tile next = assigned(op.getDNext());
   next.numbers = decayedState(gradient);
+  code.beginProducts();
+  next.numbers = addToState(next.numbers, regions.queries, output);
+  code.commitProducts();
+  multiplyLevelGradients();
+  multiplyHalfGradients();
+  next.numbers = code.waitProducts(next.numbers, 0);
+  tiles[op.getDNext()] = next;
+  barrierBeforeProducts();
   code.beginProducts();
   Values valueSums = multiplyByState(v);
   code.commitProducts();
   Values outputs = multiplyOutput(regions.keys, regions.state, output,
                                   /*transposed=*/true);
   code.commitProducts();
-  next.numbers = addToState(next.numbers, regions.queries, output);
-  code.commitProducts();
   Fragments fromValue =
-      packed(code, unflatten(code.waitProducts(valueSums, 2)));
+      packed(code, unflatten(code.waitProducts(valueSums, 1)));
   Fragments valueGradient =
-      packed(code, unflatten(code.waitProducts(outputs, 1)));
-  next.numbers = code.waitProducts(next.numbers, 0);
-  tiles[op.getDNext()] = next;
+      packed(code, unflatten(code.waitProducts(outputs, 0)));
   code.barrier();
   forgetLanes();
   if (keepsColumns)

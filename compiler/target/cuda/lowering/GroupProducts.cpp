@@ -97,11 +97,6 @@ void KernelEmitter::barrierBeforeProducts() {
   code.fenceShared();
   code.barrier();
   forgetLanes();
-  // Descriptors are made anew as well, and are the same in all lanes.
-  sameZero = NVVM::ShflOp::create(
-      builder, code.place, code.i32(), code.integer(-1),
-      code.loadShared(code.i32(), Value(), regions.zero), code.integer(0),
-      code.integer(0x1f), NVVM::ShflKind::idx, mlir::UnitAttr());
 }
 
 /// Above the diagonal A's blocks of 16 x 16 are zeros.

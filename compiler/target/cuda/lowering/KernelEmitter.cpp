@@ -99,8 +99,7 @@ void KernelEmitter::emitItem() {
                               code.shiftRight(thread, 5), code.integer(0),
                               code.integer(0x1f), NVVM::ShflKind::idx,
                               mlir::UnitAttr());
-  group = code.bitAnd(warp, groupCount - 1);
-  columnWarp = code.shiftRight(warp, 2);
+  setWarp(warp);
   setLane(thread);
 
   Value packed = field(LaunchField::CuSeqlens);
@@ -122,6 +121,12 @@ void KernelEmitter::emitItem() {
 int64_t KernelEmitter::blockThreads() const { return shape.threads(); }
 
 Value KernelEmitter::ownStart() { return code.mul(group, groupTokens); }
+
+void KernelEmitter::setWarp(Value newWarp) {
+  warp = newWarp;
+  group = code.bitAnd(warp, groupCount - 1);
+  columnWarp = code.shiftRight(warp, 2);
+}
 
 void KernelEmitter::setLane(Value newThread) {
   thread = newThread;
@@ -191,6 +196,10 @@ Value KernelEmitter::ownOf(const Values &perColumn) {
 void KernelEmitter::forgetLanes() {
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
   setLane(code.bitXor(thread, zero));
+  sameZero = NVVM::ShflOp::create(
+      builder, code.place, code.i32(), code.integer(-1), zero, code.integer(0),
+      code.integer(0x1f), NVVM::ShflKind::idx, mlir::UnitAttr());
+  setWarp(code.bitXor(warp, sameZero));
 }
 
 Value KernelEmitter::field(LaunchField which) {
@@ -482,8 +491,10 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
       code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
   tokens = code.sub(length, firstToken);
   code.waitCopies(0);
-  auto outer = std::tie(thread, lane, group, column, channel, stage);
-  std::tuple<Value, Value, Value, Value, Value, Value> kept = outer;
+  auto outer = std::tie(thread, lane, warp, group, columnWarp, column, channel,
+                        stage);
+  std::tuple<Value, Value, Value, Value, Value, Value, Value, Value> kept =
+      outer;
   beginChunk();
   fetchEarly();
   emitBlock(body);

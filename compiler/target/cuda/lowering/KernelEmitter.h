@@ -117,6 +117,7 @@ protected:
   void emitSweep(chunk::SweepOp op);
   void emitSweepAlways(chunk::SweepOp op);
   void loadInitialStates(chunk::SweepOp op);
+  void setWarp(Value newWarp);
   void setLane(Value newThread);
   void selectColumn(int64_t index);
   void forColumns(llvm::function_ref<void()> body);
@@ -355,7 +356,7 @@ protected:
                 llvm::function_ref<void(Value job)> emit);
   void multiplyLevels();
   Value diagonalSum(Value token);
-  Sums multiplyLevel(Value offset);
+  std::pair<Sums, Sums> multiplyTwoLevels(Value offset);
   void multiplyHalves(int64_t firstJob);
   void storeStateRows(const Values &state, int64_t region);
   Value rowInTile();

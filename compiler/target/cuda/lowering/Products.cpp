@@ -75,15 +75,19 @@ Value KernelEmitter::diagonalSum(Value token) {
   return sum;
 }
 
-/// X Xᵀ of one group and level.
-Sums KernelEmitter::multiplyLevel(Value offset) {
-  Sums sums = zeroSums(code, 2);
-  for (int64_t step = 0; step < shape.columns() / 16; ++step) {
-    Fragment x = code.loadMatrix(offset, regions.levels + step * 256, true);
-    code.multiply(x, x[0], x[2], sums[0]);
-    code.multiply(x, x[1], x[3], sums[1]);
-  }
-  return sums;
+/// X Xᵀ of one group and two levels, side by side: a sum has to wait for the
+/// last one's product.
+std::pair<Sums, Sums> KernelEmitter::multiplyTwoLevels(Value offset) {
+  int64_t bytes = BlockShape::tileBytes(shape.columns());
+  Sums sums[] = {zeroSums(code, 2), zeroSums(code, 2)};
+  for (int64_t step = 0; step < shape.columns() / 16; ++step)
+    for (int64_t level = 0; level < 2; ++level) {
+      Fragment x = code.loadMatrix(
+          offset, regions.levels + level * bytes + step * 256, true);
+      code.multiply(x, x[0], x[2], sums[level][0]);
+      code.multiply(x, x[1], x[3], sums[level][1]);
+    }
+  return {sums[0], sums[1]};
 }
 
 /// The diagonal blocks of A: a job is two levels of one group. Levels 1 and 2
@@ -99,8 +103,7 @@ void KernelEmitter::multiplyLevels() {
     Value isWide = code.equal(isUpper, 1);
     Value offset = code.add(coreOffset(own, /*tokensAreRows=*/true),
                             code.mul(isUpper, 2 * bytes));
-    Sums near = multiplyLevel(offset);
-    Sums far = multiplyLevel(code.add(offset, bytes));
+    auto [near, far] = multiplyTwoLevels(offset);
     Value start = code.mul(own, groupTokens);
     auto store = [&](int64_t half, int64_t place, Value low, Value high) {
       Value target =
@@ -161,14 +164,18 @@ void KernelEmitter::multiplyHalves(int64_t firstJob) {
         isWide, code.integer(BlockShape::tileBytes(columns)), code.integer(0));
     Value rowOffsets = code.add(coreOffset(row, true), region);
     Value columnOffsets = code.add(coreOffset(column, true), region);
-    Sums sums = zeroSums(code, 2);
+    // Even and odd steps apart, as a sum has to wait for the last product.
+    Sums sums = zeroSums(code, 4);
     for (int64_t step = 0; step < columns / 16; ++step) {
       Fragment a = code.loadMatrix(rowOffsets, regions.wide + step * 256, true);
       Fragment b =
           code.loadMatrix(columnOffsets, regions.wide + step * 256, true);
-      code.multiply(a, b[0], b[2], sums[0]);
-      code.multiply(a, b[1], b[3], sums[1]);
+      code.multiply(a, b[0], b[2], sums[step % 2 * 2]);
+      code.multiply(a, b[1], b[3], sums[step % 2 * 2 + 1]);
     }
+    for (int64_t place = 0; place < 2; ++place)
+      for (int64_t each = 0; each < 4; ++each)
+        sums[place][each] = code.fadd(sums[place][each], sums[place + 2][each]);
     for (int64_t place = 0; place < 2; ++place)
       for (int64_t half = 0; half < 2; ++half) {
         Value i = code.add(

@@ -302,28 +302,28 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   finishTrees(trees);
   clearUpperWeights();
   multiplyLevels();
-  code.barrier();
-  forgetLanes();
-  const Values state = tile(op.getState()).numbers;
-  storeStateRows(state, regions.state);
-  multiplyHalves(0);
   // All but the columns that were asked for last.
   code.waitCopies(1);
   barrierBeforeProducts();
   if (makeRowsInPlace(op.getV()))
     barrierBeforeProducts();
+  const Values state = tile(op.getState()).numbers;
   const Tile v = tile(op.getV());
+  storeStateRows(state, regions.state);
   Tile next = assigned(op.getNext());
   next.numbers = decayedState(state);
+  code.beginProducts();
+  next.numbers = addToState(next.numbers, regions.keys, v);
+  code.commitProducts();
+  multiplyHalves(0);
+  barrierBeforeProducts();
   code.beginProducts();
   Values sums = multiplyOutput(regions.queries, regions.state, v,
                                /*transposed=*/false);
   code.commitProducts();
-  next.numbers = addToState(next.numbers, regions.keys, v);
-  code.commitProducts();
-  Fragments output = packed(code, unflatten(code.waitProducts(sums, 1)));
-  next.numbers = code.waitProducts(next.numbers, 0);
+  next.numbers = code.waitProducts(next.numbers, 1);
   tiles[op.getNext()] = next;
+  Fragments output = packed(code, unflatten(code.waitProducts(sums, 0)));
   if (std::optional<int64_t> operand = outputOperand(op.getO()))
     storeOutput(output, *operand, regions.wide);
   tiles[op.getO()] = assigned(op.getO());
