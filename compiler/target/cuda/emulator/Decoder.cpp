@@ -249,8 +249,8 @@ constructs() {
     for (llvm::ArrayRef<Construct> table :
          {controlConstructs(), valueConstructs(), compareConstructs(),
           memoryConstructs(), atomicConstructs(), asyncCopyConstructs(),
-          warpConstructs(), barrierConstructs(), matrixConstructs(), groupMatrixConstructs(),
-          approximateConstructs()})
+          warpConstructs(), barrierConstructs(), matrixConstructs(),
+          groupMatrixConstructs(), approximateConstructs()})
       for (const Construct &row : table)
         map[row.name] = row.decode;
     return map;

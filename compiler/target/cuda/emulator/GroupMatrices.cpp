@@ -24,8 +24,8 @@ struct Shape {
   bool adds;
 
   int64_t encode() const {
-    return columns | int64_t(isLeftAcross) << 16 | int64_t(isRightAcross) << 17 |
-           int64_t(adds) << 18;
+    return columns | int64_t(isLeftAcross) << 16 |
+           int64_t(isRightAcross) << 17 | int64_t(adds) << 18;
   }
   static Shape decode(int64_t bits) {
     return {static_cast<unsigned>(bits & 0xffff), (bits >> 16 & 1) != 0,
@@ -156,15 +156,15 @@ void multiplyGroups(Machine &machine, const Instruction &instruction) {
 
 llvm::Error decodeMultiplyGroup(Decoder &decoder, NVVM::WgmmaMmaAsyncOp op) {
   const auto columns = static_cast<unsigned>(op.getShape().getN());
-  const bool isServed =
-      op.getShape().getM() == rows && op.getShape().getK() == depth &&
-      op.getTypeA() == NVVM::WGMMATypes::bf16 &&
-      op.getTypeB() == NVVM::WGMMATypes::bf16 &&
-      op.getTypeD() == NVVM::WGMMATypes::f32 &&
-      op.getScaleA() == NVVM::WGMMAScaleIn::one &&
-      op.getScaleB() == NVVM::WGMMAScaleIn::one &&
-      *scalarsOf(op.getResults().getType()) ==
-          Kinds(columns / 2, ScalarKind::f32);
+  const bool isServed = op.getShape().getM() == rows &&
+                        op.getShape().getK() == depth &&
+                        op.getTypeA() == NVVM::WGMMATypes::bf16 &&
+                        op.getTypeB() == NVVM::WGMMATypes::bf16 &&
+                        op.getTypeD() == NVVM::WGMMATypes::f32 &&
+                        op.getScaleA() == NVVM::WGMMAScaleIn::one &&
+                        op.getScaleB() == NVVM::WGMMAScaleIn::one &&
+                        *scalarsOf(op.getResults().getType()) ==
+                            Kinds(columns / 2, ScalarKind::f32);
   if (!isServed)
     return unsupported(op, "of this shape and these types");
   Slots slots = decoder.define(op.getResults());

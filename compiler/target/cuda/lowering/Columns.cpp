@@ -37,9 +37,8 @@ Values KernelEmitter::loadColumns(const Stream &stream) {
   mlir::Type type = isAlone ? code.i16() : code.i32();
   auto placeOf = [&](Value own) {
     Value panel = code.mul(code.shiftRight(own, 6), chunkTokens * panelBytes);
-    return std::make_pair(
-        code.add(rows, panel),
-        code.bitAnd(code.shiftLeft(own, 1), panelBytes - 1));
+    return std::make_pair(code.add(rows, panel),
+                          code.bitAnd(code.shiftLeft(own, 1), panelBytes - 1));
   };
   auto first = placeOf(channel), second = first;
   if (shape.isApart)
@@ -219,6 +218,8 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
     made.numbers.resize(count * columns);
   }
   int64_t end = hasTokens ? endOfRange : 1;
+  // Numbers two by two take registers, which are scarce behind the recurrence.
+  size_t atOnce = isBehindRecurrence ? 1 : 2;
   bool isOnly = onlyColumn && columns > 1;
   int64_t kept = columnIndex, firstColumn = isOnly ? *onlyColumn : 0;
   int64_t endColumn = isOnly ? firstColumn + 1 : columns;
@@ -239,7 +240,7 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
       Values &own = inputs.emplace_back();
       for (Value input : op.getInputs())
         own.push_back(numberAt(tile(input), token));
-      if (inputs.size() == 2)
+      if (inputs.size() == atOnce)
         emitPending();
     }
   if (!inputs.empty())

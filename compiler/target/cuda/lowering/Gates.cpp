@@ -100,12 +100,11 @@ Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place, Value x,
   return {e, inverse};
 }
 
-/// Whether a number of a region is q or k as the caller has it. In forward
-/// alone: backward has no registers to spare for two numbers at once, a step
-/// has one.
+/// Whether a number of a region is q or k as the caller has it, and there are
+/// others to share with: a step has one at a time.
 bool canShareReciprocal(chunk::PointwiseOp op, Value number) {
   auto kernel = op->getParentOfType<chunk::KernelOp>();
-  if (kernel.getSymName() != "forward")
+  if (kernel.getChunkLength() == 1)
     return false;
   auto argument = mlir::dyn_cast<mlir::BlockArgument>(number);
   auto read = argument ? op.getInputs()[argument.getArgNumber()]

@@ -16,7 +16,8 @@ void KernelEmitter::storeSymmetric(const Sums &sums, Value i, Value j) {
   Fragment block = packed(code, sums[0], sums[1]);
   auto place = [&](Value row, Value column, Value down, Value along) {
     return panelOffset(code.add(code.add(row, code.mul(down, 8)), within),
-                     code.add(code.shiftRight(column, 3), along), chunkTokens);
+                       code.add(code.shiftRight(column, 3), along),
+                       chunkTokens);
   };
   code.storeMatrix(block, place(i, j, second, third), regions.weightGradient,
                    false);
@@ -31,14 +32,14 @@ void KernelEmitter::storeDiagonalBlock(const Sums &sums, Value i) {
   Value third = code.shiftRight(lane, 4);
   Fragment block = packed(code, sums[0], sums[1]);
   auto place = [&](Value down, Value along) {
-    return panelOffset(code.add(code.add(i, code.mul(down, 8)),
-                                code.bitAnd(lane, 7)),
-                       code.add(code.shiftRight(i, 3), along), chunkTokens);
+    return panelOffset(
+        code.add(code.add(i, code.mul(down, 8)), code.bitAnd(lane, 7)),
+        code.add(code.shiftRight(i, 3), along), chunkTokens);
   };
   code.storeMatrix(block, place(second, third), regions.weightGradient, false);
   code.warpBarrier();
-  Fragment mirrored = code.loadMatrix(place(third, second),
-                                      regions.weightGradient, true);
+  Fragment mirrored =
+      code.loadMatrix(place(third, second), regions.weightGradient, true);
   code.warpBarrier();
   for (int64_t word = 0; word < 4; ++word) {
     Value x = code.add(code.shiftRight(lane, 2), word % 2 * 8);
@@ -55,9 +56,9 @@ void KernelEmitter::storeDiagonalBlock(const Sums &sums, Value i) {
                            regions.diagonalGradient);
         });
     }
-    block[word] = code.bitOr(
-        code.both(block[word], kept),
-        code.both(mirrored[word], code.bitXor(kept, int64_t(-1))));
+    block[word] =
+        code.bitOr(code.both(block[word], kept),
+                   code.both(mirrored[word], code.bitXor(kept, int64_t(-1))));
   }
   code.storeMatrix(block, place(second, third), regions.weightGradient, false);
 }
@@ -79,9 +80,8 @@ void KernelEmitter::storeWeightGradient(const Sums &sums) {
   for (int64_t each = 0; each < blocks; ++each) {
     Value column = code.add(code.mul(columnWarp, blocks), each);
     Sums block(sums.begin() + 2 * each, sums.begin() + 2 * each + 2);
-    code.when(code.less(column, group), [&] {
-      storeSymmetric(block, i, code.mul(column, groupTokens));
-    });
+    code.when(code.less(column, group),
+              [&] { storeSymmetric(block, i, code.mul(column, groupTokens)); });
     code.when(code.equal(column, group), [&] { storeDiagonalBlock(block, i); });
   }
 }
@@ -136,7 +136,8 @@ void KernelEmitter::multiplyHalfGradients() {
   Value third = code.shiftRight(lane, 4);
   auto weights = [&](int64_t row, int64_t column) {
     return code.loadMatrix(panelOffset(code.add(rowInTile(), row * groupTokens),
-                                     code.add(third, column * 2), chunkTokens),
+                                       code.add(third, column * 2),
+                                       chunkTokens),
                            regions.weightGradient, false);
   };
   auto emitJob = [&](Value job, bool isWide) {
@@ -179,18 +180,18 @@ void KernelEmitter::storeCores(const Fragments &fragments, int64_t region) {
                      region + static_cast<int64_t>(half) * 256, true);
 }
 
-/// Σ_v S ∘ dS of each row, this warp's part of v.
-void KernelEmitter::shareStateProducts(const Values &state,
+/// Σ_v S ∘ dS of each row, this warp's part of v; S as packedState makes it.
+void KernelEmitter::shareStateProducts(const Values &words,
                                        const Values &gradient) {
   for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
     for (int64_t half = 0; half < 2; ++half) {
       Value sum = code.number(0);
-      for (int64_t place = 0; place < shape.stateTiles(); ++place)
-        for (int64_t each = 0; each < 2; ++each) {
-          int64_t index =
-              (tileRow * shape.stateTiles() + place) * 4 + half * 2 + each;
-          sum = code.fma(state[index], gradient[index], sum);
-        }
+      for (int64_t place = 0; place < shape.stateTiles(); ++place) {
+        int64_t index = (tileRow * shape.stateTiles() + place) * 4 + half * 2;
+        Value pair = words[index / 8 * 4 + half * 2 + place % 2];
+        sum = code.fma(code.unpackLow(pair), gradient[index], sum);
+        sum = code.fma(code.unpackHigh(pair), gradient[index + 1], sum);
+      }
       sum = code.fadd(sum, code.exchange(sum, 1));
       sum = code.fadd(sum, code.exchange(sum, 2));
       Value place = code.add(code.mul(columnWarp, shape.columns()),
@@ -226,7 +227,7 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   Fragments fromOutput =
       packed(code, unflatten(code.waitProducts(outputSums, 0)));
   barrierBeforeProducts();
-  storeStateRows(gradient, regions.state);
+  storeStateRows(packedState(gradient), regions.state);
   Tile next = assigned(op.getDNext());
   next.numbers = decayedState(gradient);
   code.beginProducts();

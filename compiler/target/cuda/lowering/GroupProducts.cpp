@@ -24,8 +24,8 @@ constexpr int64_t coreBytes = 128, eightRows = 8 * panelBytes;
 Value KernelEmitter::panelOffset(Value row, Value piece, int64_t rows) {
   Value within = code.bitAnd(code.bitXor(piece, row), 7);
   Value panel = code.mul(code.shiftRight(piece, 3), rows * panelBytes);
-  return code.add(panel, code.add(code.mul(row, panelBytes),
-                                  code.shiftLeft(within, 4)));
+  return code.add(
+      panel, code.add(code.mul(row, panelBytes), code.shiftLeft(within, 4)));
 }
 
 /// `layout` has isAcross and strides.
@@ -45,12 +45,11 @@ GroupFactor KernelEmitter::factorAt(Value offset, int64_t region,
 GroupFactor KernelEmitter::alongRows(int64_t region, Value first,
                                      int64_t rows) {
   Value offset = first ? code.mul(first, panelBytes) : Value();
-  GroupFactor factor =
-      factorAt(offset, region,
-               {.stride = eightRows,
-                .isSwizzled = true,
-                .isAcross = false,
-                .stepBytes = groupTokens * bfloatBytes});
+  GroupFactor factor = factorAt(offset, region,
+                                {.stride = eightRows,
+                                 .isSwizzled = true,
+                                 .isAcross = false,
+                                 .stepBytes = groupTokens * bfloatBytes});
   factor.stepsInPanel = panelColumns / groupTokens;
   factor.panelBytes = rows * panelBytes;
   return factor;
@@ -62,8 +61,8 @@ GroupFactor KernelEmitter::acrossRows(int64_t region, Value first,
   Value offset;
   if (first) {
     Value panel = code.mul(code.shiftRight(first, 6), rows * panelBytes);
-    offset = code.add(
-        panel, code.shiftLeft(code.bitAnd(first, panelColumns - 1), 1));
+    offset = code.add(panel,
+                      code.shiftLeft(code.bitAnd(first, panelColumns - 1), 1));
   }
   return factorAt(offset, region,
                   {.leading = rows * panelBytes,
@@ -97,6 +96,9 @@ void KernelEmitter::barrierBeforeProducts() {
   code.fenceShared();
   code.barrier();
   forgetLanes();
+  if (!forgetsWarp())
+    sameZero =
+        code.fromFirstLane(code.loadShared(code.i32(), Value(), regions.zero));
 }
 
 /// Above the diagonal A's blocks of 16 x 16 are zeros.
@@ -160,9 +162,9 @@ Values KernelEmitter::decayedState(const Values &state) {
   for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow) {
     Value factors[2];
     for (int64_t half = 0; half < 2; ++half)
-      factors[half] =
-          code.loadShared(code.f32(), code.shiftLeft(statePlace(tileRow, half), 2),
-                          regions.chunkTotal);
+      factors[half] = code.loadShared(
+          code.f32(), code.shiftLeft(statePlace(tileRow, half), 2),
+          regions.chunkTotal);
     for (int64_t index = 0; index < tileNumbers; ++index)
       made.push_back(code.fmul(state[tileRow * tileNumbers + index],
                                factors[index % 4 / 2]));
@@ -177,11 +179,11 @@ Values KernelEmitter::addToState(const Values &state, int64_t keys,
   Value first = code.mul(columnWarp, width);
   Values made;
   for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
-    made.append(code.multiplyGroup(
-        width, columnsOfCores(keys, tileRow * chunkTokens),
-        acrossRows(v.shared, first, chunkTokens), groupCount,
-        Values(llvm::ArrayRef(state).slice(tileRow * tileNumbers,
-                                           tileNumbers))));
+    made.append(
+        code.multiplyGroup(width, columnsOfCores(keys, tileRow * chunkTokens),
+                           acrossRows(v.shared, first, chunkTokens), groupCount,
+                           Values(llvm::ArrayRef(state).slice(
+                               tileRow * tileNumbers, tileNumbers))));
   return made;
 }
 

@@ -95,10 +95,7 @@ void KernelEmitter::emitItem() {
   head = NVVM::BlockIdXOp::create(builder, code.place, code.i32());
   sequence = NVVM::BlockIdYOp::create(builder, code.place, code.i32());
   // The same in all lanes, and the compiler shall know it.
-  warp = NVVM::ShflOp::create(builder, code.place, code.i32(), code.integer(-1),
-                              code.shiftRight(thread, 5), code.integer(0),
-                              code.integer(0x1f), NVVM::ShflKind::idx,
-                              mlir::UnitAttr());
+  warp = code.fromFirstLane(code.shiftRight(thread, 5));
   setWarp(warp);
   setLane(thread);
 
@@ -196,9 +193,9 @@ Value KernelEmitter::ownOf(const Values &perColumn) {
 void KernelEmitter::forgetLanes() {
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
   setLane(code.bitXor(thread, zero));
-  sameZero = NVVM::ShflOp::create(
-      builder, code.place, code.i32(), code.integer(-1), zero, code.integer(0),
-      code.integer(0x1f), NVVM::ShflKind::idx, mlir::UnitAttr());
+  if (!forgetsWarp())
+    return;
+  sameZero = code.fromFirstLane(zero);
   setWarp(code.bitXor(warp, sameZero));
 }
 
@@ -325,7 +322,10 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       })
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
       .Case([&](chunk::FillOp made) { emitFill(made); })
-      .Case([&](chunk::SaveOp made) { emitSave(made); })
+      .Case([&](chunk::SaveOp made) {
+        if (!isSavedLater(made))
+          emitSave(made);
+      })
       .Case([&](chunk::RestoreOp made) { emitRestore(made); })
       .Case([&](chunk::AccumulateOp made) { emitAccumulate(made); })
       .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
@@ -491,8 +491,8 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
       code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
   tokens = code.sub(length, firstToken);
   code.waitCopies(0);
-  auto outer = std::tie(thread, lane, warp, group, columnWarp, column, channel,
-                        stage);
+  auto outer =
+      std::tie(thread, lane, warp, group, columnWarp, column, channel, stage);
   std::tuple<Value, Value, Value, Value, Value, Value, Value, Value> kept =
       outer;
   beginChunk();

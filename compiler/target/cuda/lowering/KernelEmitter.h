@@ -126,6 +126,9 @@ protected:
   Values ownNumbers(const Tile &from);
   Value ownOf(const Values &perColumn);
   void forgetLanes();
+  /// Whether what a warp makes of its number is not kept either: it costs time
+  /// where registers are not scarce.
+  bool forgetsWarp() const { return hasGradient || keptLaunch.value_or(false); }
   Value field(LaunchField field);
   llvm::StringRef shapeOf(int64_t operand);
   Value dataOf(int64_t operand);
@@ -206,6 +209,7 @@ protected:
   Value savedLane(int64_t half);
   void storeSavedState(const Values &state, Value place);
   Value carriedPlace(Value place, bool perChannel);
+  static bool isSavedLater(chunk::SaveOp op);
   void emitSave(chunk::SaveOp op);
   void emitRestore(chunk::RestoreOp op);
   Values loadSavedState(Value restored);
@@ -358,7 +362,8 @@ protected:
   Value diagonalSum(Value token);
   std::pair<Sums, Sums> multiplyTwoLevels(Value offset);
   void multiplyHalves(int64_t firstJob);
-  void storeStateRows(const Values &state, int64_t region);
+  Values packedState(const Values &state);
+  void storeStateRows(const Values &words, int64_t region);
   Value rowInTile();
   void storeOutput(const Fragments &output, int64_t operand, int64_t region);
   void storeOutputRows(const Fragments &output, int64_t region);

@@ -208,6 +208,12 @@ Value Lanes::exchange(Value value, int64_t laneMask) {
                               NVVM::ShflKind::bfly, mlir::UnitAttr());
 }
 
+Value Lanes::fromFirstLane(Value value) {
+  return NVVM::ShflOp::create(builder, place, value.getType(), integer(-1),
+                              value, integer(0), integer(0x1f),
+                              NVVM::ShflKind::idx, mlir::UnitAttr());
+}
+
 static NVVM::LdStMatrixShapeAttr eightByEight(mlir::MLIRContext *context) {
   return NVVM::LdStMatrixShapeAttr::get(context, 8, 8);
 }
@@ -281,8 +287,7 @@ Values Lanes::multiplyGroup(int64_t columns, const GroupFactor &a,
                             const GroupFactor &b, int64_t steps,
                             const Values &sums) {
   const int64_t count = columns / 2;
-  Value all =
-      LLVM::PoisonOp::create(builder, place, sumsOf(builder, count));
+  Value all = LLVM::PoisonOp::create(builder, place, sumsOf(builder, count));
   for (auto [index, sum] : llvm::enumerate(sums))
     all = LLVM::InsertValueOp::create(builder, place, all, sum,
                                       static_cast<int64_t>(index));
@@ -325,8 +330,7 @@ Values Lanes::waitProducts(const Values &sums, int64_t left) {
       "wgmma.wait_group.sync.aligned " + std::to_string(left) + ";",
       constraints + ties + "~{memory}", /*has_side_effects=*/true,
       /*is_align_stack=*/false, LLVM::TailCallKind::None,
-      LLVM::AsmDialectAttr::get(builder.getContext(),
-                                LLVM::AsmDialect::AD_ATT),
+      LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT),
       mlir::ArrayAttr());
   return unpackSums(builder, place, waited.getRes(),
                     static_cast<int64_t>(sums.size()));

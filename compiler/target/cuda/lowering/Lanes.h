@@ -24,7 +24,7 @@ using Fragment = std::array<Value, 4>;
 struct GroupFactor {
   Value lower;   ///< half of the descriptor, i32, with the address
   int64_t upper; ///< half of it
-  bool isAcross;    ///< rows of M or N follow each other, not numbers of a sum
+  bool isAcross; ///< rows of M or N follow each other, not numbers of a sum
   int64_t stepBytes;
   int64_t stepsInPanel = 0; ///< 0: one panel
   int64_t panelBytes = 0;
@@ -115,6 +115,8 @@ public:
   void barrier();
   void warpBarrier();
   Value exchange(Value value, int64_t laneMask); ///< with lane ^ laneMask
+  /// The first lane's, which the compilers know to be the same in all.
+  Value fromFirstLane(Value value);
 
   // Matrices of one warp.
   Fragment loadMatrix(Value offset, int64_t constant, bool transposed);

@@ -192,22 +192,31 @@ void KernelEmitter::multiplyHalves(int64_t firstJob) {
   overJobs(firstJob, jobs, emitJob);
 }
 
+/// A state as bf16: of each tile of 16 columns this thread's words, those of
+/// its first row in two tiles of eight, then those of its second.
+Values KernelEmitter::packedState(const Values &state) {
+  Values words;
+  for (size_t first = 0; first < state.size(); first += 8)
+    for (size_t pair : {0, 4, 2, 6})
+      words.push_back(code.pack(state[first + pair], state[first + pair + 1]));
+  return words;
+}
+
 /// The state as bf16 rows, one for each column of k.
-void KernelEmitter::storeStateRows(const Values &state, int64_t region) {
+void KernelEmitter::storeStateRows(const Values &words, int64_t region) {
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
   Value first = code.mul(columnWarp, shape.stateColumns() / 8);
+  size_t next = 0;
   for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
-    for (int64_t place = 0; place < shape.stateTiles(); place += 2) {
-      const Value *eight = &state[(tileRow * shape.stateTiles() + place) * 4];
-      Fragment fragment = packed(code, {eight[0], eight[1], eight[2], eight[3]},
-                                 {eight[4], eight[5], eight[6], eight[7]});
-      Value row = code.add(
-          code.add(code.mul(group, groupTokens), code.mul(second, 8)),
-          code.add(code.bitAnd(lane, 7), tileRow * chunkTokens));
-      Value piece = code.add(code.add(first, third), place);
-      code.storeMatrix(fragment, panelOffset(row, piece, shape.columns()),
-                       region, false);
+    for (int64_t place = 0; place < shape.stateTiles(); place += 2, next += 4) {
+      Value row =
+          code.add(code.add(code.mul(group, groupTokens), code.mul(third, 8)),
+                   code.add(code.bitAnd(lane, 7), tileRow * chunkTokens));
+      Value piece = code.add(code.add(first, second), place);
+      code.storeMatrix(
+          {words[next], words[next + 1], words[next + 2], words[next + 3]},
+          panelOffset(row, piece, shape.columns()), region, false);
     }
 }
 

@@ -122,7 +122,8 @@ Value KernelEmitter::savedLane(int64_t half) {
   }
   Value thread = code.add(code.mul(owner, warpLanes), row);
   Value first = code.mul(columnWarp, stateTiles() / 2 * savedPieceBytes);
-  return code.extend(code.add(first, code.add(code.shiftLeft(thread, 4), late)));
+  return code.extend(
+      code.add(first, code.add(code.shiftLeft(thread, 4), late)));
 }
 
 /// Of a piece of 64 rows and 16 columns, from this warp's first one on.
@@ -136,13 +137,25 @@ Value KernelEmitter::carriedPlace(Value place, bool perChannel) {
                     : place;
 }
 
+/// Whether the recurrence saves the state when it makes rows of it, where
+/// registers are not as scarce as before.
+bool KernelEmitter::isSavedLater(chunk::SaveOp op) {
+  return llvm::any_of(op.getTile().getUsers(), [&](mlir::Operation *user) {
+    return mlir::isa<chunk::RecurrenceOp>(user) &&
+           user->getBlock() == op->getBlock();
+  });
+}
+
 void KernelEmitter::emitSave(chunk::SaveOp op) {
   const Tile &kept = tile(op.getTile());
   auto type = mlir::cast<chunk::TileType>(op.getTile().getType());
+  Values words;
+  if (isState(type))
+    words = packedState(kept.numbers);
   whenSaving(op, [&] {
     Value place = savedPlace({op.getSlot(), op.getKept(), type}, chunkIndex);
     if (isState(type))
-      return storeSavedState(kept.numbers, place);
+      return storeSavedState(words, place);
     bool perChannel = type.has(Axis::Channel);
     auto store = [&] {
       code.store(ownOf(kept.numbers), carriedPlace(place, perChannel));
@@ -154,38 +167,23 @@ void KernelEmitter::emitSave(chunk::SaveOp op) {
   });
 }
 
-/// Each thread's numbers as bf16, 16 bytes at a time where its rows are kept
+/// What packedState makes, 16 bytes at a time where a thread's rows are kept
 /// together.
-void KernelEmitter::storeSavedState(const Values &state, Value place) {
-  auto store = [&](const Values &words, Value to) {
-    Value piece = mlir::LLVM::PoisonOp::create(
-        builder, code.place,
-        code.vector(static_cast<int64_t>(words.size()), code.i32()));
-    for (auto [index, each] : llvm::enumerate(words))
-      piece = mlir::LLVM::InsertElementOp::create(
-          builder, code.place, piece, each,
-          code.integer(static_cast<int64_t>(index)));
-    code.store(piece, to);
-  };
+void KernelEmitter::storeSavedState(const Values &words, Value place) {
+  int64_t atOnce = splitsPieces() ? 2 : 4;
   Value own[] = {code.at(place, savedLane(0)), code.at(place, savedLane(1))};
+  size_t next = 0;
   for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t step = 0; step < stateTiles() / 2; ++step) {
-      Values words;
-      for (int64_t half = 0; half < 2; ++half)
-        for (int64_t column = 2 * step; column < 2 * step + 2; ++column) {
-          const Value *pair =
-              &state[(tileRow * stateTiles() + column) * 4 + half * 2];
-          words.push_back(code.pack(pair[0], pair[1]));
-        }
-      int64_t offset = savedPieceOffset(tileRow, step);
-      if (!splitsPieces()) {
-        store(words, code.at(own[0], offset));
-        continue;
+    for (int64_t step = 0; step < stateTiles() / 2; ++step)
+      for (int64_t from = 0; from < 4; from += atOnce) {
+        Value piece = mlir::LLVM::PoisonOp::create(
+            builder, code.place, code.vector(atOnce, code.i32()));
+        for (int64_t each = 0; each < atOnce; ++each)
+          piece = mlir::LLVM::InsertElementOp::create(
+              builder, code.place, piece, words[next++], code.integer(each));
+        code.store(piece,
+                   code.at(own[from / 2], savedPieceOffset(tileRow, step)));
       }
-      llvm::ArrayRef<Value> all = words;
-      store(Values(all.take_front(2)), code.at(own[0], offset));
-      store(Values(all.drop_front(2)), code.at(own[1], offset));
-    }
 }
 
 /// A state is loaded where it is used: registers are scarce before.
@@ -203,35 +201,26 @@ void KernelEmitter::emitRestore(chunk::RestoreOp op) {
   tiles[op.getResult()] = made;
 }
 
+/// As packedState makes it.
 Values KernelEmitter::loadSavedState(Value restored) {
   auto op = restored.getDefiningOp<chunk::RestoreOp>();
   assert(op && "backward's states were saved");
   Value place = savedPlace(
       {op.getSlot(), op.getKept(), op.getResult().getType()}, chunkIndex);
-  Values numbers(stateNumbers());
   Value own[] = {code.at(place, savedLane(0)), code.at(place, savedLane(1))};
-  auto load = [&](Value from, int64_t count) {
-    Value words = code.load(code.vector(count, code.i32()), from);
-    Values list;
-    for (int64_t word = 0; word < count; ++word)
-      list.push_back(mlir::LLVM::ExtractElementOp::create(
-          builder, code.place, words, code.integer(word)));
-    return list;
-  };
+  int64_t atOnce = splitsPieces() ? 2 : 4;
+  Values words;
   for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t step = 0; step < stateTiles() / 2; ++step) {
-      int64_t offset = savedPieceOffset(tileRow, step);
-      Values words = load(code.at(own[0], offset), splitsPieces() ? 2 : 4);
-      if (splitsPieces())
-        words.append(load(code.at(own[1], offset), 2));
-      for (int64_t word = 0; word < 4; ++word) {
-        int64_t half = word / 2, column = 2 * step + word % 2;
-        int64_t first = (tileRow * stateTiles() + column) * 4 + half * 2;
-        numbers[first] = code.unpackLow(words[word]);
-        numbers[first + 1] = code.unpackHigh(words[word]);
+    for (int64_t step = 0; step < stateTiles() / 2; ++step)
+      for (int64_t from = 0; from < 4; from += atOnce) {
+        Value piece =
+            code.load(code.vector(atOnce, code.i32()),
+                      code.at(own[from / 2], savedPieceOffset(tileRow, step)));
+        for (int64_t each = 0; each < atOnce; ++each)
+          words.push_back(mlir::LLVM::ExtractElementOp::create(
+              builder, code.place, piece, code.integer(each)));
       }
-    }
-  return numbers;
+  return words;
 }
 
 } // namespace decay::cuda

@@ -309,7 +309,10 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
     barrierBeforeProducts();
   const Values state = tile(op.getState()).numbers;
   const Tile v = tile(op.getV());
-  storeStateRows(state, regions.state);
+  for (mlir::Operation *user : op.getState().getUsers())
+    if (auto save = mlir::dyn_cast<chunk::SaveOp>(user))
+      emitSave(save);
+  storeStateRows(packedState(state), regions.state);
   Tile next = assigned(op.getNext());
   next.numbers = decayedState(state);
   code.beginProducts();

@@ -6,16 +6,16 @@
 
 // All as it should be.
 chunk.kernel @forward_64_64 chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #columns} {
-  %initial = chunk.read 4 {tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 2>]} : !chunk.tile<channel, value>
+  %initial = chunk.read 4 {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 4>]} : !chunk.tile<channel, value>
   %final = chunk.sweep(%initial) {
-      tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 2>],
-      tile.arguments = [#tile.accumulators<tileRows = 2, tiles = 2>]}
+      tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 4>],
+      tile.arguments = [#tile.accumulators<tileRows = 1, tiles = 4>]}
       : (!chunk.tile<channel, value>) -> !chunk.tile<channel, value> {
   ^bb0(%state: !chunk.tile<channel, value>):
     %k = chunk.read 1 {tile.layouts = [#tile.columns<tokens = 16>]} : !chunk.tile<token, channel>
     %v = chunk.read 2 {tile.layouts = [#tile.rows<width = 64, place = shared>]} : !chunk.tile<token, value>
     %decay = chunk.read 3 {tile.layouts = [#tile.columns<tokens = 16>]} : !chunk.tile<token, channel>
-    %next = chunk.state %k, %v, %decay, %state {tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 2>]}
+    %next = chunk.state %k, %v, %decay, %state {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 4>]}
         : (!chunk.tile<token, channel>, !chunk.tile<token, value>, !chunk.tile<token, channel>,
            !chunk.tile<channel, value>) -> !chunk.tile<channel, value>
     chunk.yield %next : !chunk.tile<channel, value>
@@ -166,8 +166,8 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 #columns = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #columns} {
-  // expected-error@+1 {{result 0: expected a tile over channels and values, without tokens for #tile.accumulators<tileRows = 2, tiles = 2>, found '!chunk.tile<token, channel>'}}
-  %x = chunk.read 0 {tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 2>]} : !chunk.tile<token, channel>
+  // expected-error@+1 {{result 0: expected a tile over channels and values, without tokens for #tile.accumulators<tileRows = 1, tiles = 4>, found '!chunk.tile<token, channel>'}}
+  %x = chunk.read 0 {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 4>]} : !chunk.tile<token, channel>
 }
 
 // -----
@@ -212,8 +212,8 @@ chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entr
 #columns = #tile.block<K = 64, V = 64, pairs = 1, scheme = columns, columnsPerThread = 1, threads = 256>
 #entry = #tile.entry<entry = "forward", kept = none>
 chunk.kernel @forward chunk_length 64 operands [] attributes {tile.entry = #entry, tile.block = #columns} {
-  // expected-error@+1 {{result 0: expected #tile.accumulators<tileRows = 2, tiles = 2> as the kernel's block has it, found #tile.accumulators<tileRows = 2, tiles = 2, turned = true>}}
-  %x = chunk.read 0 {tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 2, turned = true>]} : !chunk.tile<channel, value>
+  // expected-error@+1 {{result 0: expected #tile.accumulators<tileRows = 1, tiles = 4> as the kernel's block has it, found #tile.accumulators<tileRows = 1, tiles = 4, turned = true>}}
+  %x = chunk.read 0 {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 4, turned = true>]} : !chunk.tile<channel, value>
 }
 
 // -----
