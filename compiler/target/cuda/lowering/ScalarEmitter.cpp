@@ -72,12 +72,14 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
     reserve(stageBytes);
   }
   nextNumber = numbersEnd = 0;
+  if (hasGradient)
+    planGradient();
+  else
+    places.weights = reserve(scoreTiles * fragmentBytes);
   places.firstRow = reserveNumbers(2);
   places.length = reserveNumbers(1);
   regions.zero = reserveNumbers(1);
-  places.weights = reserve(scoreTiles * fragmentBytes);
-  int64_t warps = blockThreads() / warpLanes;
-  places.factors = reserve(std::max(levels, warps) * chunkTokens * floatBytes);
+  places.factors = reserve(levels * chunkTokens * floatBytes);
   places.before = reserve(chunkTokens * floatBytes);
   places.behind = reserve(chunkTokens * floatBytes);
   places.total = reserveNumbers(1);
@@ -88,8 +90,8 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
     if (auto state =
             mlir::dyn_cast<tile::AccumulatorsAttr>(tile::layoutOf(carried)))
       isTurned = state.getTurned();
-  if (hasGradient)
-    planGradient();
+  // Scores are weighed when these are written.
+  places.behindGradients = places.factors;
   planNumbers(op);
   planConstants(op);
 }
@@ -136,6 +138,7 @@ void ScalarEmitter::synchronise() {
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
   thread = code.bitXor(thread, zero);
   lane = group = code.bitAnd(thread, warpLanes - 1);
+  sameZero = code.fromFirstLane(zero);
   if (!hasGradient)
     return;
   firstRow = code.loadShared(code.i64(), Value(), places.firstRow);
@@ -170,15 +173,14 @@ Value ScalarEmitter::stageOf(Value token) {
   return code.mul(parity, stageBytes);
 }
 
+/// What products read comes first: its place is a multiple of 1024 bytes.
 void ScalarEmitter::planGradient() {
   int64_t rowBytes = chunkTokens * floatBytes;
   int64_t warps = blockThreads() / warpLanes;
   places.state = reserve(shape.K * shape.V * bfloatBytes);
-  places.weightGradients = reserve(scoreTiles * fragmentBytes);
+  places.weights = reserve(BlockShape::tileBytes(chunkTokens));
   places.factorGradients = reserve((levels + 1) * rowBytes);
-  places.beforeGradients = reserve(warps * rowBytes);
-  // Scores are weighed when these are written.
-  places.behindGradients = places.factors;
+  places.beforeGradients = reserve(warps / groupCount * rowBytes);
   places.totalGradient = reserveNumbers(warps);
 }
 
@@ -198,7 +200,7 @@ void ScalarEmitter::copyNext(llvm::function_ref<bool(int64_t region)> wanted) {
   code.commitCopies();
 }
 
-/// The state that was saved for a chunk: each warp copies its band.
+/// The state that was saved for a chunk: each warp copies a part.
 void ScalarEmitter::copyState(Value chunk) {
   Value data = savedPlace(
       {restored.getSlot(), restored.getKept(), restored.getResult().getType()},
@@ -211,12 +213,9 @@ void ScalarEmitter::copyState(Value chunk) {
                    code.integer(16));
 }
 
-/// Of a saved state: 8 x 8 numbers, rows being columns of v. Backward's bands
-/// lie one after the other.
+/// Of a saved state: 8 x 8 numbers, rows being columns of v.
 int64_t ScalarEmitter::savedTile(int64_t row, int64_t channels) const {
-  constexpr int64_t tiles = fewestBandRows / 8;
-  int64_t band = channels / tiles, within = channels % tiles;
-  return ((band * (shape.V / 8) + row) * tiles + within) * 128;
+  return (row * (shape.K / 8) + channels) * 128;
 }
 
 /// Forward's bands as bf16, four bytes of each lane a tile.
@@ -258,8 +257,10 @@ void ScalarEmitter::emitScalarWrite(chunk::WriteOp op) {
     emitWrite(op);
 }
 
-/// Rows lie as a whole: a step along them is an xor.
+/// In ascending sweeps rows lie as a whole: a step along them is an xor.
 Value ScalarEmitter::rowOffset(Value row, Value piece, int64_t width) {
+  if (hasGradient)
+    return KernelEmitter::rowOffset(row, piece, width);
   Value mixed = code.bitXor(piece, code.bitAnd(row, 7));
   Value offset =
       code.add(code.mul(row, rowBytes(width)), code.shiftLeft(mixed, 4));
@@ -267,8 +268,15 @@ Value ScalarEmitter::rowOffset(Value row, Value piece, int64_t width) {
 }
 
 Value ScalarEmitter::stateRow(int64_t tileRow, int64_t half) {
-  return code.add(code.mul(warp, bandRows),
-                  code.add(code.shiftRight(lane, 2), tileRow * 16 + half * 8));
+  Value within = code.add(code.shiftRight(lane, 2), half * 8);
+  if (hasGradient)
+    return code.add(code.add(code.mul(ownGroup(), groupTokens), within),
+                    tileRow * chunkTokens);
+  return code.add(code.add(code.mul(warp, bandRows), within), tileRow * 16);
+}
+
+Value ScalarEmitter::firstStateColumn() {
+  return hasGradient ? firstColumn() : code.integer(0);
 }
 
 /// The first of two numbers of a turned band, of neighbouring channels.

@@ -13,14 +13,10 @@
 
 namespace decay::cuda {
 
-/// Groups of tokens whose sums are in registers at once.
-struct GroupRange {
-  int64_t first = 0, end = groupCount;
-};
-
-/// In every warp a lane has two neighbouring tokens' numbers. Matrix products
-/// have two layouts: *bands* of the state, and all tokens in as many columns
-/// (ScalarProducts.cpp).
+/// In every warp a lane has two neighbouring tokens' numbers. Ascending sweeps
+/// have *bands* of the state, and all tokens in as many columns
+/// (ScalarProducts.cpp); the adjoint has products of four warps, each of which
+/// has its 16 tokens or channels of 64 (ScalarGroups.cpp).
 class ScalarEmitter final : public KernelEmitter {
 public:
   ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
@@ -29,17 +25,30 @@ public:
 private:
   using Fragments = llvm::SmallVector<Fragment>;
   static constexpr int64_t levels = 6;
-  /// Of A, 16 x 16: those on the diagonal and below it.
+  /// Of A, 16 x 16: those on the diagonal and below it, and those in a strip.
   static constexpr int64_t scoreTiles = groupCount * (groupCount + 1) / 2;
+  static constexpr int64_t tilesAtOnce = 2;
   static constexpr int64_t fragmentBytes = 512; ///< 16 x 16, of all lanes
 
   int64_t blockThreads() const override {
     return shape.V / (bandTiles() * 8) * warpLanes;
   }
-  int64_t stateTileRows() const override { return bandTiles() / 2; }
-  int64_t stateTiles() const override { return shape.K / 8; }
+  int64_t stateTileRows() const override {
+    return hasGradient ? shape.K / chunkTokens : bandTiles() / 2;
+  }
+  int64_t stateTiles() const override {
+    return hasGradient ? groupColumns() / 8 : shape.K / 8;
+  }
   /// Rows of a band, by eight.
   int64_t bandTiles() const { return bandRows / 8; }
+  /// Of K or V, what four warps have.
+  int64_t groupColumns() const {
+    return shape.V / (blockThreads() / warpLanes / groupCount);
+  }
+  /// Of sums over tokens, by eight columns.
+  int64_t tilesInRow() const {
+    return hasGradient ? groupColumns() / 8 : bandTiles();
+  }
 
   // ScalarEmitter.cpp
   int32_t blocksWanted(int64_t threads) override;
@@ -66,9 +75,11 @@ private:
   int64_t savedTile(int64_t row, int64_t channels) const;
   void saveState(chunk::SaveOp op);
   Value rowOffset(Value row, Value piece, int64_t width) override;
-  int64_t rowBytes(int64_t width) const override { return width * bfloatBytes; }
+  int64_t rowBytes(int64_t width) const override {
+    return hasGradient ? panelBytes : width * bfloatBytes;
+  }
   Value stateRow(int64_t tileRow, int64_t half) override;
-  Value firstStateColumn() override { return code.integer(0); }
+  Value firstStateColumn() override;
   Values loadStateAt(Value data) override;
   void storeStateAt(const Values &state, Value data) override;
   Value turnedPlace(Value data, int64_t tileRow, int64_t place, int64_t half);
@@ -93,22 +104,18 @@ private:
   Fragment loadLeft(Value offset, int64_t step, int64_t region);
   Sums multiplyStrip(Value row, Value column, int64_t left, int64_t right,
                      int64_t width);
-  int64_t tilesAtOnce() const;
   void overStrips(llvm::function_ref<void(Value row, Value column)> emit);
   void forTiles(Value row, Value column,
                 llvm::function_ref<void(Value at, int64_t each)> emit);
   Value weightPlace(Value row, Value column);
   void storeWeights(const Sums &sums, Value tile, int64_t region);
-  Fragment loadWeights(int64_t row, int64_t column, int64_t region,
-                       bool transposed);
+  Fragment loadWeights(int64_t row, int64_t column);
   void addTo(Sums &sums, int64_t at, const Fragment &left, const Values &right);
-  Sums multiplyBand(int64_t rows, llvm::function_ref<Values(int64_t step)> band,
-                    GroupRange range = {});
+  Sums multiplyBand(int64_t rows, const Values &state);
   Values bandOf(const Values &state, int64_t step);
   Values loadRight(int64_t row, int64_t region);
-  void addWeighted(Sums &sums, int64_t weights, int64_t rows, bool transposed,
-                   GroupRange range = {});
-  void scaleRows(Sums &sums, int64_t region, GroupRange range = {});
+  void addWeighted(Sums &sums, int64_t rows);
+  void scaleRows(Sums &sums, int64_t region);
   Values advance(const Values &state, int64_t left, int64_t factors,
                  int64_t right);
   Value pieceOfQuad(Values words);
@@ -117,45 +124,59 @@ private:
     Value token, column; ///< in the chunk; bytes in the row, i64
   };
   TokenPlace tokenPlace();
-  using Change = llvm::function_ref<Value(Value piece, int64_t index)>;
-  void storeTokens(const Sums &sums, int64_t own, GroupRange range,
-                   const TokenPlace &at, Value data, Value stride,
-                   Change change);
-  void storeAll(const Sums &sums, Value output, GroupRange range = {});
+  Value pieceOfSums(const Sums &sums, int64_t own, int64_t index);
+  void storePieces(const Values &pieces, int64_t own, int64_t first,
+                   const TokenPlace &at, Value data, Value stride);
+  void storeAll(const Sums &sums, Value output);
   void emitScalarRecurrence(chunk::RecurrenceOp op);
   void emitScalarState(chunk::StateOp op);
 
   // ScalarWeights.cpp
   void gatherApart(const Sums &products, Value row, Value column);
   void gatherDiagonal(const Sums &products, Value row);
-  void emitWeights(Value row, Value column, int64_t output, bool needsLambda);
+  Values emitWeights(Sums scores, Sums gradients, Value column,
+                     bool needsLambda);
+  Values multiplyWeights(int64_t output, bool needsLambda);
+
+  // ScalarGroups.cpp
+  Value ownGroup();
+  Value firstOwnRow();
+  void synchroniseForProducts();
+  GroupFactor weightsAlong();
+  GroupFactor weightsAcross();
+  GroupFactor acrossSaved();
+  Value firstColumn();
+  Sums multiplyTokens(const GroupFactor &left, const GroupFactor &right,
+                      int64_t steps, const Sums &sums = {});
+  void storeWeightTile(const Fragment &words, Value row, Value column);
+  void storeWeightTiles(const Values &words);
+  void storeStateProduct(const Values &gradient);
+  void storeRowProducts(const Sums &sums, int64_t rows, int64_t region);
+  void storeImage(const Values &state);
+  void scaleQueries();
+  Values advanceByGroups(const Values &gradient, int64_t output);
 
   // ScalarGradient.cpp
   void emitScalarGradient(chunk::RecurrenceGradientOp op);
   Value sumOfLanes(Value number, llvm::ArrayRef<int64_t> masks);
-  llvm::ArrayRef<GroupRange> rangesOfBackward() const;
-  void storeRowProducts(const Sums &sums, int64_t rows, int64_t region,
-                        GroupRange range);
-  Sums multiplySaved(int64_t output, const Values &gradient, bool needsTotal,
-                     GroupRange range);
   struct Adjoint;
-  Sums querySums(Adjoint &of, GroupRange range);
   void emitQueryGradients(Adjoint &of);
-  void emitKeyGradients(Adjoint &of, GroupRange range);
-  void emitValueGradients(Adjoint &of, GroupRange range);
-  void advanceGradient(Adjoint &of);
-  void storeImage(const Values &state);
-  using Pieces = llvm::DenseMap<Value, Values>;
+  void emitKeyGradients(Adjoint &of);
+  Sums stateValueSums();
+  void advanceGradient(Adjoint &of, const Sums &valueSums,
+                       const Values &weights);
+  using Pieces = llvm::DenseMap<Value, Value>;
   void remakeNumbers(chunk::RecurrenceGradientOp op);
-  Pieces fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
+  Pieces fetchPieces(const llvm::SetVector<Value> &leaves, int64_t index,
                      const TokenPlace &at);
   void storeGradient(chunk::RecurrenceGradientOp op, Value gradient,
-                     GroupRange range, llvm::function_ref<Sums()> make);
+                     llvm::function_ref<Sums()> make);
   Values lambdaGradient(Value lambda);
 
   struct Places {
     int64_t queries = 0, keys = 0, values = 0; ///< bf16 rows
-    int64_t weights = 0;                       ///< A, its lower tiles
+    /// A, its lower tiles; in backward dA ∘ D, then A, all [64, 64] in cores.
+    int64_t weights = 0;
     int64_t factors = 0; ///< fp32 [6, 64]: to the boundary of each level
     int64_t before = 0;  ///< fp32 [64]: from the chunk's start
     int64_t behind = 0;  ///< fp32 [64]: to the chunk's end
@@ -163,9 +184,8 @@ private:
     int64_t firstRow = 0, length = 0; ///< the item's, i64 and i32
     // Backward alone.
     int64_t state = 0;           ///< tiles of S, then dS: rows of channels
-    int64_t weightGradients = 0; ///< dA ∘ D, likewise
     int64_t factorGradients = 0; ///< fp32 [7, 64]; the last two are level 32's
-    int64_t beforeGradients = 0; ///< fp32 [warps, 64]: of a warp's columns
+    int64_t beforeGradients = 0; ///< fp32 [groups, 64]: of four warps' columns
     int64_t behindGradients = 0; ///< likewise
     int64_t totalGradient = 0;   ///< fp32, one a warp
   } places;

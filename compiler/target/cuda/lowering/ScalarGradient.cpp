@@ -1,7 +1,7 @@
 //===- ScalarGradient.cpp - The adjoint under one λ per token -------------===//
 //
-// W = dA ∘ D and A go from warp to warp as fragments, 512 bytes for 16 x 16;
-// dA ∘ (q kᵀ), which λ's gradient is made of, stays in fp32 registers.
+// dA ∘ D and, in its place when that is done with, A go from warp to warp as
+// bf16; dA ∘ (q kᵀ), which λ's gradient is made of, stays in fp32 registers.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
@@ -15,124 +15,30 @@ Value ScalarEmitter::sumOfLanes(Value number, llvm::ArrayRef<int64_t> masks) {
   return number;
 }
 
-/// Each token's sum of these and a row-wise tile's numbers, in fp32: this
-/// warp's columns' part.
-void ScalarEmitter::storeRowProducts(const Sums &sums, int64_t rows,
-                                     int64_t region, GroupRange range) {
-  Value offset = rowOffset(
-      rowInTile(),
-      code.add(code.mul(warp, bandTiles()), code.shiftRight(lane, 4)), shape.K);
-  Value slot = code.mul(warp, chunkTokens * floatBytes);
-  Value token = code.add(slot, code.shiftLeft(code.shiftRight(lane, 2), 2));
-  for (int64_t own = range.first; own < range.end; ++own) {
-    Value total[2] = {code.number(0), code.number(0)};
-    for (int64_t place = 0; place < bandTiles(); place += 2) {
-      Fragment x = code.loadMatrix(
-          code.bitXor(offset, place << 4),
-          rows + own * groupTokens * shape.K * bfloatBytes, false);
-      for (int64_t word = 0; word < 4; ++word) {
-        const auto &four =
-            sums[(own - range.first) * bandTiles() + place + word / 2];
-        int64_t half = word % 2;
-        total[half] =
-            code.fma(four[2 * half], code.unpackLow(x[word]), total[half]);
-        total[half] =
-            code.fma(four[2 * half + 1], code.unpackHigh(x[word]), total[half]);
-      }
-    }
-    for (int64_t half = 0; half < 2; ++half) {
-      Value sum = sumOfLanes(total[half], {1, 2});
-      code.when(code.equal(code.bitAnd(lane, 3), 0), [&] {
-        code.storeShared(sum, token,
-                         region + (own * groupTokens + half * 8) * floatBytes);
-      });
-    }
-  }
-}
-
-/// do Sᵀ, S being saved tiles of this warp; and with dS their product's sum.
-Sums ScalarEmitter::multiplySaved(int64_t output, const Values &gradient,
-                                  bool needsTotal, GroupRange range) {
-  // Of four tiles the second has the next channels, the third the next rows.
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Value third = code.shiftRight(lane, 4);
-  Value offset =
-      code.add(code.add(code.mul(warp, bandRows * shape.V * bfloatBytes),
-                        code.mul(third, savedTile(1, 0))),
-               code.add(code.mul(second, savedTile(0, 1)),
-                        code.shiftLeft(code.bitAnd(lane, 7), 4)));
-  Value sum = code.number(0);
-  Sums sums = multiplyBand(
-      output,
-      [&](int64_t step) {
-        Values right;
-        for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow) {
-          Fragment words = code.loadMatrix(
-              offset, places.state + savedTile(2 * step, 2 * tileRow), true);
-          if (needsTotal)
-            for (int64_t word = 0; word < 4; ++word) {
-              const Value *pair =
-                  &gradient[(tileRow * stateTiles() + 2 * step) * 4 + 2 * word];
-              sum = code.fma(pair[0], code.unpackLow(words[word]), sum);
-              sum = code.fma(pair[1], code.unpackHigh(words[word]), sum);
-            }
-          right.append({words[0], words[2], words[1], words[3]});
-        }
-        return right;
-      },
-      range);
-  if (needsTotal) {
-    sum = sumOfLanes(sum, {1, 2, 4, 8, 16});
-    code.when(code.equal(lane, 0), [&] {
-      code.storeShared(sum, code.shiftLeft(warp, 2), places.totalGradient);
-    });
-  }
-  return sums;
-}
-
-/// A band as bf16 rows, one a channel, over this warp's tiles of S.
-void ScalarEmitter::storeImage(const Values &state) {
-  Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
-  Value row = code.add(code.mul(warp, bandTiles() * 8),
-                       code.add(code.mul(second, 8), code.bitAnd(lane, 7)));
-  Value offset = rowOffset(row, code.shiftRight(lane, 4), shape.V);
-  code.warpBarrier();
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t place = 0; place < stateTiles(); place += 2) {
-      const Value *eight = &state[(tileRow * stateTiles() + place) * 4];
-      code.storeMatrix(packed(code, {eight[0], eight[1], eight[2], eight[3]},
-                              {eight[4], eight[5], eight[6], eight[7]}),
-                       code.bitXor(offset, place << 4),
-                       places.state + tileRow * 16 * shape.V * bfloatBytes,
-                       false);
-    }
-}
-
-/// What a result of a chunk is made of, of 16 tokens: raw operands' pieces.
+/// What a result of a chunk is made of, in this lane's piece number `index`:
+/// raw operands' pieces.
 ScalarEmitter::Pieces
-ScalarEmitter::fetchPieces(const llvm::SetVector<Value> &leaves, int64_t own,
+ScalarEmitter::fetchPieces(const llvm::SetVector<Value> &leaves, int64_t index,
                            const TokenPlace &at) {
   Pieces pieces;
   // Rows behind the end are not there: any other will do.
-  Value token =
-      code.smaller(code.add(at.token, own * groupTokens), code.add(tokens, -1));
+  Value token = code.smaller(at.token, code.add(tokens, -1));
   Value row = code.add(firstRow, code.extend(code.add(firstToken, token)));
   for (Value leaf : leaves)
     if (auto read = leaf.getDefiningOp<chunk::ReadOp>()) {
       Value stride = strideOf(read.getOperand());
       Value place = code.at(dataOf(read.getOperand()),
                             code.add(code.mul(row, stride), at.column));
-      for (int64_t index = 0; index < bandTiles() / 2; ++index)
-        pieces[leaf].push_back(
-            code.load(code.vector(4, code.i32()), code.at(place, index * 32)));
+      pieces[leaf] =
+          code.load(code.vector(4, code.i32()), code.at(place, index * 32));
     }
   return pieces;
 }
 
 /// q's or k's gradient, and what is made of it number by number. Raw operands
-/// are asked for 32 tokens before they are needed.
+/// are asked for two pieces before they are needed.
 void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
-                                  Value gradient, GroupRange range,
+                                  Value gradient,
                                   llvm::function_ref<Sums()> make) {
   chunk::WriteOp found;
   for (auto write : op->getBlock()->getOps<chunk::WriteOp>())
@@ -144,26 +50,28 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
   Value made = found.getTile();
   llvm::SetVector<Value> leaves = leavesOf(made);
   TokenPlace at = tokenPlace();
-  llvm::SmallVector<Pieces> ahead = {fetchPieces(leaves, range.first, at),
-                                     fetchPieces(leaves, range.first + 1, at)};
+  int64_t count = tilesInRow() / 2;
+  llvm::SmallVector<Pieces> ahead = {fetchPieces(leaves, 0, at),
+                                     fetchPieces(leaves, 1, at)};
   // Or the assembler would ask for them where they are needed.
   code.warpBarrier();
   Sums sums = make();
   Value data = dataOf(found.getOperand());
   Value stride = strideOf(found.getOperand());
-  for (int64_t own = range.first; own < range.end; ++own) {
-    if (own + 2 < range.end)
-      ahead.push_back(fetchPieces(leaves, own + 2, at));
+  for (int64_t index = 0; index < count; ++index) {
+    if (index + 2 < count)
+      ahead.push_back(fetchPieces(leaves, index + 2, at));
     code.warpBarrier();
-    Pieces &pieces = ahead[own - range.first];
-    auto change = [&](Value piece, int64_t index) {
+    Pieces &pieces = ahead[index];
+    Value piece = pieceOfSums(sums, 0, index);
+    auto change = [&] {
       Values words;
       for (int64_t word = 0; word < 4; ++word) {
         auto [low, high] = numbersFrom(made, [&](Value leaf) -> Pair {
           // What the result does not depend on.
           if (leaf != gradient && !pieces.count(leaf))
             return {code.number(0), code.number(0)};
-          Value four = leaf == gradient ? piece : pieces[leaf][index];
+          Value four = leaf == gradient ? piece : pieces[leaf];
           Value pair = mlir::LLVM::ExtractElementOp::create(
               builder, code.place, four, code.integer(word));
           return {code.unpackLow(pair), code.unpackHigh(pair)};
@@ -172,10 +80,8 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
       }
       return pieceOf(words);
     };
-    if (made == gradient)
-      storeTokens(sums, own, range, at, data, stride, nullptr);
-    else
-      storeTokens(sums, own, range, at, data, stride, change);
+    storePieces({made == gradient ? piece : change()}, 0, index, at, data,
+                stride);
   }
 }
 
@@ -224,9 +130,9 @@ Values ScalarEmitter::lambdaGradient(Value lambda) {
         sum = code.fadd(sum, more);
     return numbers;
   };
-  int64_t warps = blockThreads() / warpLanes;
-  Values dBefore = loadParts(places.beforeGradients, warps);
-  Values dBehind = loadParts(places.behindGradients, warps);
+  int64_t warps = blockThreads() / warpLanes, groups = warps / groupCount;
+  Values dBefore = loadParts(places.beforeGradients, groups);
+  Values dBehind = loadParts(places.behindGradients, groups);
   Value dTotal = code.number(0);
   for (int64_t other = 0; other < warps; ++other)
     dTotal = code.fadd(
@@ -259,17 +165,6 @@ Values ScalarEmitter::lambdaGradient(Value lambda) {
           code.fma(ofBoth, own[0], second)};
 }
 
-/// Eight warps have 128 registers a thread: a band and the sums of half the
-/// tokens.
-llvm::ArrayRef<GroupRange> ScalarEmitter::rangesOfBackward() const {
-  static constexpr GroupRange all[] = {{}},
-                              halves[] = {{0, groupCount / 2},
-                                          {groupCount / 2, groupCount}};
-  if (blockThreads() / warpLanes > groupCount)
-    return halves;
-  return all;
-}
-
 struct ScalarEmitter::Adjoint {
   chunk::RecurrenceGradientOp op;
   int64_t output; ///< do
@@ -277,78 +172,66 @@ struct ScalarEmitter::Adjoint {
   const Values &gradient; ///< of the state behind the chunk
 };
 
-/// Of q's gradient what the state before the chunk gives.
-Sums ScalarEmitter::querySums(Adjoint &of, GroupRange range) {
-  bool needsTotal = of.needsLambda && range.first == 0;
-  Sums sums = multiplySaved(of.output, of.gradient, needsTotal, range);
-  if (of.needsLambda)
-    storeRowProducts(sums, places.queries, places.beforeGradients, range);
-  scaleRows(sums, places.before, range);
-  return sums;
-}
-
-/// As much as can be before other warps' weights are there; dS's image takes
-/// the place of S when that is done with.
+/// dQ = diag(before) do Sᵀ + (dA ∘ D) k. The image of dS takes the place of S
+/// when that is done with.
 void ScalarEmitter::emitQueryGradients(Adjoint &of) {
-  llvm::ArrayRef<GroupRange> ranges = rangesOfBackward();
-  Sums sums = querySums(of, ranges.front());
-  if (ranges.size() == 1)
-    storeImage(of.gradient);
-  synchronise();
-  for (const GroupRange &range : ranges)
-    storeGradient(of.op, of.op.getDQ(), range, [&] {
-      if (range.first > 0)
-        sums = querySums(of, range);
-      addWeighted(sums, places.weightGradients, places.keys, false, range);
-      return sums;
-    });
-  if (ranges.size() > 1) {
-    storeImage(of.gradient);
-    code.warpBarrier();
+  Sums sums = multiplyTokens(alongRows(of.output, Value(), chunkTokens),
+                             acrossSaved(), shape.V / 16);
+  if (of.needsLambda) {
+    storeStateProduct(of.gradient);
+    storeRowProducts(sums, places.queries, places.beforeGradients);
   }
-}
-
-void ScalarEmitter::emitKeyGradients(Adjoint &of, GroupRange range) {
-  storeGradient(of.op, of.op.getDK(), range, [&] {
-    Value own = rightOffset(code.mul(warp, bandRows), shape.V);
-    Sums made = multiplyBand(
-        places.values,
-        [&](int64_t step) {
-          Values right;
-          for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-            llvm::append_range(
-                right,
-                loadLeft(own, step,
-                         places.state + tileRow * 16 * shape.V * bfloatBytes));
-          return right;
-        },
-        range);
-    if (of.needsLambda)
-      storeRowProducts(made, places.keys, places.behindGradients, range);
-    scaleRows(made, places.behind, range);
-    addWeighted(made, places.weightGradients, places.queries, true, range);
-    return made;
+  scaleRows(sums, places.before);
+  synchroniseForProducts();
+  storeImage(of.gradient);
+  storeGradient(of.op, of.op.getDQ(), [&] {
+    return multiplyTokens(weightsAlong(),
+                          acrossRows(places.keys, firstColumn(), chunkTokens),
+                          groupCount, sums);
   });
 }
 
-void ScalarEmitter::emitValueGradients(Adjoint &of, GroupRange range) {
-  Sums sums = multiplyBand(
-      places.keys,
-      [&](int64_t step) { return loadRight(step * 16, places.state); }, range);
-  scaleRows(sums, places.behind, range);
-  addWeighted(sums, places.weights, of.output, true, range);
-  storeAll(sums, of.op.getDV(), range);
+/// dK = diag(behind) v dSᵀ + (dA ∘ D)ᵀ q.
+void ScalarEmitter::emitKeyGradients(Adjoint &of) {
+  storeGradient(of.op, of.op.getDK(), [&] {
+    Sums sums = multiplyTokens(alongRows(places.values, Value(), chunkTokens),
+                               alongRows(places.state, firstColumn(), shape.K),
+                               shape.V / 16);
+    if (of.needsLambda)
+      storeRowProducts(sums, places.keys, places.behindGradients);
+    scaleRows(sums, places.behind);
+    return multiplyTokens(
+        weightsAcross(), acrossRows(places.queries, firstColumn(), chunkTokens),
+        groupCount, sums);
+  });
 }
 
-/// dS in front of the chunk; the next chunk's copies begin as their places
-/// are done with.
-void ScalarEmitter::advanceGradient(Adjoint &of) {
+/// Of dV what the state's gradient gives: diag(behind) k dS.
+Sums ScalarEmitter::stateValueSums() {
+  Sums sums = multiplyTokens(alongRows(places.keys, Value(), chunkTokens),
+                             acrossRows(places.state, firstColumn(), shape.K),
+                             shape.K / 16);
+  scaleRows(sums, places.behind);
+  return sums;
+}
+
+/// The rest of dV, Aᵀ do, and dS in front of the chunk; the next chunk's copies
+/// begin as their places are done with.
+void ScalarEmitter::advanceGradient(Adjoint &of, const Sums &valueSums,
+                                    const Values &weights) {
   auto isNeeded = [&](int64_t region) {
     return region == places.queries || region == of.output;
   };
   copyNext([&](int64_t region) { return !isNeeded(region); });
+  storeWeightTiles(weights);
+  scaleQueries();
+  synchroniseForProducts();
+  storeAll(multiplyTokens(weightsAcross(),
+                          acrossRows(of.output, firstColumn(), chunkTokens),
+                          groupCount, valueSums),
+           of.op.getDV());
   Tile next = assigned(of.op.getDNext());
-  next.numbers = advance(of.gradient, places.queries, places.before, of.output);
+  next.numbers = advanceByGroups(of.gradient, of.output);
   tiles[of.op.getDNext()] = next;
   synchronise();
   copyNext(isNeeded);
@@ -362,20 +245,14 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   places.keys = activate(op.getK());
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
-  synchronise();
-  overStrips([&](Value row, Value column) {
-    emitWeights(row, column, of.output, of.needsLambda);
-  });
+  synchroniseForProducts();
+  Values weights = multiplyWeights(of.output, of.needsLambda);
   emitQueryGradients(of);
-  llvm::ArrayRef<GroupRange> ranges = rangesOfBackward();
-  for (const GroupRange &range : ranges)
-    emitKeyGradients(of, range);
-  if (ranges.size() > 1)
-    synchronise();
-  for (const GroupRange &range : ranges)
-    emitValueGradients(of, range);
+  synchroniseForProducts();
+  emitKeyGradients(of);
+  Sums valueSums = stateValueSums();
   synchronise();
-  advanceGradient(of);
+  advanceGradient(of, valueSums, weights);
   fetchNumbers(nextToken);
   if (of.needsLambda) {
     remakeNumbers(op);

@@ -1,10 +1,10 @@
 //===- ScalarProducts.cpp - Matrix products under one λ per token ---------===//
 //
-// A warp has a *band* of the state: some rows of its accumulators, all columns.
-// As bf16 a band is the right operand of a product over its columns as it
-// stands, so such products read the state from no memory. In ascending
-// sweeps bands are columns of v, for q S; else channels, for do Sᵀ and v dSᵀ.
-// Outputs are all tokens in as many columns as a band has rows.
+// In ascending sweeps a warp has a *band* of the state: some columns of v, as
+// rows of its accumulators, and all channels. As bf16 a band is the right
+// operand of a product over the channels as it stands, so that q S reads the
+// state from no memory. Outputs are all tokens in as many columns as a band has
+// rows.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/ScalarEmitter.h"
@@ -39,12 +39,12 @@ Fragment ScalarEmitter::loadLeft(Value offset, int64_t step, int64_t region) {
 /// Neighbouring 16 x 16 tiles of left rightᵀ, rows being tokens.
 Sums ScalarEmitter::multiplyStrip(Value row, Value column, int64_t left,
                                   int64_t right, int64_t width) {
-  Sums sums = zeroSums(code, 2 * tilesAtOnce());
+  Sums sums = zeroSums(code, 2 * tilesAtOnce);
   Value leftAt = leftOffset(code.mul(row, groupTokens), width);
   Value rightAt = rightOffset(code.mul(column, groupTokens), width);
   for (int64_t step = 0; step < width / 16; ++step) {
     Fragment a = loadLeft(leftAt, step, left);
-    for (int64_t each = 0; each < tilesAtOnce(); ++each) {
+    for (int64_t each = 0; each < tilesAtOnce; ++each) {
       Fragment b = loadLeft(rightAt, step,
                             right + each * groupTokens * width * bfloatBytes);
       code.multiply(a, b[0], b[1], sums[2 * each]);
@@ -77,33 +77,15 @@ constexpr StripOrder orderOf(const int64_t (&places)[count][2]) {
 /// longest rows first.
 constexpr StripOrder pairs =
     orderOf({{3, 0}, {3, 2}, {2, 0}, {1, 0}, {2, 2}, {0, 0}});
-/// One at a time. Those on the diagonal, which take longest, are not of a warp
-/// that has two.
-constexpr StripOrder singles = orderOf({{1, 0},
-                                        {2, 0},
-                                        {3, 0},
-                                        {2, 1},
-                                        {0, 0},
-                                        {1, 1},
-                                        {2, 2},
-                                        {3, 3},
-                                        {3, 1},
-                                        {3, 2}});
 
 } // namespace
-
-/// More warps have fewer registers each.
-int64_t ScalarEmitter::tilesAtOnce() const {
-  return blockThreads() / warpLanes > groupCount ? 1 : 2;
-}
 
 /// All tiles on the diagonal and below.
 void ScalarEmitter::overStrips(
     llvm::function_ref<void(Value row, Value column)> emit) {
-  const StripOrder &order = tilesAtOnce() == 1 ? singles : pairs;
   int64_t warps = blockThreads() / warpLanes;
   Value rounds = code.divide(
-      code.add(code.sub(code.integer(order.count - 1), warp), warps),
+      code.add(code.sub(code.integer(pairs.count - 1), warp), warps),
       code.integer(warps));
   code.loop(rounds, {}, [&](Value round, mlir::ValueRange) -> Values {
     Value strip = code.add(warp, code.mul(round, warps));
@@ -111,7 +93,7 @@ void ScalarEmitter::overStrips(
       return code.bitAnd(
           code.shiftRight(code.integer(places), code.shiftLeft(strip, 1)), 3);
     };
-    emit(place(order.rows), place(order.columns));
+    emit(place(pairs.rows), place(pairs.columns));
     return {};
   });
 }
@@ -120,9 +102,7 @@ void ScalarEmitter::overStrips(
 void ScalarEmitter::forTiles(
     Value row, Value column,
     llvm::function_ref<void(Value at, int64_t each)> emit) {
-  if (tilesAtOnce() == 1)
-    return emit(column, 0);
-  for (int64_t each = 0; each < 2; ++each) {
+  for (int64_t each = 0; each < tilesAtOnce; ++each) {
     Value at = code.add(column, each);
     code.when(code.atLeast(code.sub(row, at), 0), [&] { emit(at, each); });
   }
@@ -139,19 +119,10 @@ void ScalarEmitter::storeWeights(const Sums &sums, Value tile, int64_t region) {
                    code.add(tile, code.shiftLeft(lane, 4)), region, false);
 }
 
-Fragment ScalarEmitter::loadWeights(int64_t row, int64_t column, int64_t region,
-                                    bool transposed) {
-  Value own = lane;
-  if (transposed) {
-    // Blocks two and three change places.
-    Value block = code.shiftRight(lane, 3);
-    Value mirrored = code.bitOr(code.shiftLeft(code.bitAnd(block, 1), 1),
-                                code.shiftRight(block, 1));
-    own = code.add(code.mul(mirrored, 8), code.bitAnd(lane, 7));
-  }
+Fragment ScalarEmitter::loadWeights(int64_t row, int64_t column) {
   int64_t tile = row * (row + 1) / 2 + column;
-  return code.loadMatrix(code.shiftLeft(own, 4), region + tile * fragmentBytes,
-                         transposed);
+  return code.loadMatrix(code.shiftLeft(lane, 4),
+                         places.weights + tile * fragmentBytes, false);
 }
 
 /// sums += left right, right being tiles of eight columns, two words each.
@@ -162,16 +133,14 @@ void ScalarEmitter::addTo(Sums &sums, int64_t at, const Fragment &left,
                   sums[at * bandTiles() + place]);
 }
 
-/// Tokens' rows times the transpose of a band, given by its 16 columns.
-Sums ScalarEmitter::multiplyBand(int64_t rows,
-                                 llvm::function_ref<Values(int64_t step)> band,
-                                 GroupRange range) {
-  Sums sums = zeroSums(code, (range.end - range.first) * bandTiles());
+/// Tokens' rows times the transpose of a band.
+Sums ScalarEmitter::multiplyBand(int64_t rows, const Values &state) {
+  Sums sums = zeroSums(code, groupCount * bandTiles());
   Value left = leftOffset(code.integer(0), shape.K);
   for (int64_t step = 0; step < shape.K / 16; ++step) {
-    Values right = band(step);
-    for (int64_t own = range.first; own < range.end; ++own)
-      addTo(sums, own - range.first,
+    Values right = bandOf(state, step);
+    for (int64_t own = 0; own < groupCount; ++own)
+      addTo(sums, own,
             loadLeft(left, step,
                      rows + own * groupTokens * shape.K * bfloatBytes),
             right);
@@ -204,37 +173,26 @@ Values ScalarEmitter::loadRight(int64_t row, int64_t region) {
   return right;
 }
 
-/// sums += A rows, or Aᵀ rows.
-void ScalarEmitter::addWeighted(Sums &sums, int64_t weights, int64_t rows,
-                                bool transposed, GroupRange range) {
+/// sums += A rows.
+void ScalarEmitter::addWeighted(Sums &sums, int64_t rows) {
   for (int64_t other = 0; other < groupCount; ++other) {
-    int64_t first = std::max(range.first, transposed ? 0 : other);
-    int64_t end = std::min(range.end, transposed ? other + 1 : groupCount);
-    if (first >= end)
-      continue;
     Values right = loadRight(other * groupTokens, rows);
-    for (int64_t own = first; own < end; ++own)
-      addTo(sums, own - range.first,
-            transposed ? loadWeights(other, own, weights, true)
-                       : loadWeights(own, other, weights, false),
-            right);
+    for (int64_t own = other; own < groupCount; ++own)
+      addTo(sums, own, loadWeights(own, other), right);
   }
 }
 
 /// Each token's row times its number in `region`.
-void ScalarEmitter::scaleRows(Sums &sums, int64_t region, GroupRange range) {
-  Value first = code.shiftLeft(code.shiftRight(lane, 2), 2);
-  for (int64_t own = range.first; own < range.end; ++own)
+void ScalarEmitter::scaleRows(Sums &sums, int64_t region) {
+  Value first = code.shiftLeft(firstOwnRow(), 2);
+  int64_t tiles = tilesInRow();
+  for (auto [index, four] : llvm::enumerate(sums))
     for (int64_t half = 0; half < 2; ++half) {
-      Value factor =
-          code.loadShared(code.f32(), first,
-                          region + (own * groupTokens + half * 8) * floatBytes);
-      for (int64_t place = 0; place < bandTiles(); ++place)
-        for (int64_t each = 0; each < 2; ++each) {
-          Value &number =
-              sums[(own - range.first) * bandTiles() + place][2 * half + each];
-          number = code.fmul(number, factor);
-        }
+      int64_t row = static_cast<int64_t>(index) / tiles * groupTokens;
+      Value factor = code.loadShared(code.f32(), first,
+                                     region + (row + half * 8) * floatBytes);
+      for (int64_t each = 0; each < 2; ++each)
+        four[2 * half + each] = code.fmul(four[2 * half + each], factor);
     }
 }
 
@@ -313,48 +271,51 @@ Value ScalarEmitter::pieceOf(const Values &words) {
 /// Where this lane's first piece of an operand over tokens is: of four lanes
 /// the lower two have rows of eight tokens, the others those of the next ones.
 ScalarEmitter::TokenPlace ScalarEmitter::tokenPlace() {
-  Value within = code.add(code.mul(warp, bandTiles() * 8),
-                          code.shiftLeft(code.bitAnd(lane, 1), 3));
+  Value within =
+      code.add(code.mul(hasGradient ? columnWarp : warp, tilesInRow() * 8),
+               code.shiftLeft(code.bitAnd(lane, 1), 3));
   Value column = code.shiftLeft(code.add(code.mul(head, shape.V), within), 1);
-  Value first = code.add(code.shiftRight(lane, 2),
-                         code.shiftLeft(code.bitAnd(lane, 2), 2));
+  Value first =
+      code.add(firstOwnRow(), code.shiftLeft(code.bitAnd(lane, 2), 2));
   return {first, code.extend(column)};
 }
 
-/// This warp's columns of 16 tokens, 16 bytes a lane; `change` makes of a piece
-/// what is stored.
-void ScalarEmitter::storeTokens(
-    const Sums &sums, int64_t own, GroupRange range, const TokenPlace &at,
-    Value data, Value stride,
-    llvm::function_ref<Value(Value piece, int64_t index)> change) {
-  Values pieces;
-  for (int64_t from = 0; from < bandTiles(); from += 2) {
-    Values words;
-    for (int64_t index = 0; index < 4; ++index) {
-      const auto &four =
-          sums[(own - range.first) * bandTiles() + from + index % 2];
-      words.push_back(code.pack(four[index / 2 * 2], four[index / 2 * 2 + 1]));
-    }
-    Value piece = pieceOfQuad(words);
-    pieces.push_back(change ? change(piece, from / 2) : piece);
+/// Bytes of this lane's piece number `index` of 16 tokens' sums.
+Value ScalarEmitter::pieceOfSums(const Sums &sums, int64_t own, int64_t index) {
+  Values words;
+  for (int64_t word = 0; word < 4; ++word) {
+    const auto &four = sums[own * tilesInRow() + 2 * index + word % 2];
+    words.push_back(code.pack(four[word / 2 * 2], four[word / 2 * 2 + 1]));
   }
+  return pieceOfQuad(words);
+}
+
+/// 16 tokens' pieces, 16 bytes each; `first` is the first one's number.
+void ScalarEmitter::storePieces(const Values &pieces, int64_t own,
+                                int64_t first, const TokenPlace &at, Value data,
+                                Value stride) {
   Value token = code.add(at.token, own * groupTokens);
   Value writes = code.both(code.less(token, tokens), code.notNull(data));
   code.when(writes, [&] {
     Value row = code.add(firstRow, code.extend(code.add(firstToken, token)));
     Value place = code.at(data, code.add(code.mul(row, stride), at.column));
     for (auto [index, piece] : llvm::enumerate(pieces))
-      code.store(piece, code.at(place, static_cast<int64_t>(index) * 32));
+      code.store(piece,
+                 code.at(place, (first + static_cast<int64_t>(index)) * 32));
   });
 }
 
-void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output,
-                             GroupRange range) {
+void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output) {
   if (std::optional<int64_t> operand = outputOperand(output)) {
     Value data = dataOf(*operand), stride = strideOf(*operand);
     TokenPlace at = tokenPlace();
-    for (int64_t own = range.first; own < range.end; ++own)
-      storeTokens(sums, own, range, at, data, stride, nullptr);
+    auto tokenGroups = static_cast<int64_t>(sums.size()) / tilesInRow();
+    for (int64_t own = 0; own < tokenGroups; ++own) {
+      Values pieces;
+      for (int64_t index = 0; index < tilesInRow() / 2; ++index)
+        pieces.push_back(pieceOfSums(sums, own, index));
+      storePieces(pieces, own, 0, at, data, stride);
+    }
   }
   tiles[output] = assigned(output);
 }
@@ -375,11 +336,10 @@ void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
       storeWeights(two, weightPlace(row, at), places.weights);
     });
   });
-  Sums output = multiplyBand(places.queries,
-                             [&](int64_t step) { return bandOf(state, step); });
+  Sums output = multiplyBand(places.queries, state);
   scaleRows(output, places.before);
   synchronise();
-  addWeighted(output, places.weights, places.values, false);
+  addWeighted(output, places.values);
   storeAll(output, op.getO());
   fetchNumbers(nextToken);
   Tile next = assigned(op.getNext());

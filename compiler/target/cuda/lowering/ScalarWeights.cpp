@@ -118,43 +118,72 @@ void ScalarEmitter::gatherDiagonal(const Sums &products, Value row) {
   }
 }
 
-/// Tiles of W and A, and what they say of λ's gradient.
-void ScalarEmitter::emitWeights(Value row, Value column, int64_t output,
-                                bool needsLambda) {
-  Sums scores =
-      multiplyStrip(row, column, places.queries, places.keys, shape.K);
-  Sums gradients = multiplyStrip(row, column, output, places.values, shape.V);
-  forTiles(row, column, [&](Value at, int64_t each) {
-    Sums left(gradients.begin() + 2 * each, gradients.begin() + 2 * each + 2);
-    Sums right(scores.begin() + 2 * each, scores.begin() + 2 * each + 2);
-    Sums weights(
-        2, {code.number(1), code.number(1), code.number(1), code.number(1)});
-    weigh(weights, row, at);
-    Sums products = left;
-    for (int64_t place = 0; place < 2; ++place)
-      for (int64_t each = 0; each < 4; ++each) {
-        Value weight = weights[place][each];
-        products[place][each] =
-            code.fmul(products[place][each], right[place][each]);
-        left[place][each] = code.fmul(left[place][each], weight);
-        right[place][each] = code.fmul(right[place][each], weight);
-      }
-    Value tile = weightPlace(row, at);
-    storeWeights(left, tile, places.weightGradients);
-    storeWeights(right, tile, places.weights);
-    if (!needsLambda)
-      return;
+/// One tile of dA ∘ D and A, and what it says of λ's gradient. Returns A's
+/// words.
+Values ScalarEmitter::emitWeights(Sums scores, Sums gradients, Value column,
+                                  bool needsLambda) {
+  Value row = ownGroup();
+  Sums weights(
+      2, {code.number(1), code.number(1), code.number(1), code.number(1)});
+  weigh(weights, row, column);
+  Sums products = gradients;
+  for (int64_t place = 0; place < 2; ++place)
+    for (int64_t each = 0; each < 4; ++each) {
+      Value weight = weights[place][each];
+      Value &score = scores[place][each], &gradient = gradients[place][each];
+      products[place][each] = code.fmul(gradient, score);
+      gradient = code.fmul(gradient, weight);
+      score = code.fmul(score, weight);
+    }
+  storeWeightTile(packed(code, gradients[0], gradients[1]), row, column);
+  if (needsLambda)
     code.choose(
-        code.equal(row, at),
+        code.equal(row, column),
         [&]() -> Values {
           gatherDiagonal(products, row);
           return {};
         },
         [&]() -> Values {
-          gatherApart(products, row, at);
+          gatherApart(products, row, column);
           return {};
         });
-  });
+  Fragment words = packed(code, scores[0], scores[1]);
+  return {words[0], words[1], words[2], words[3]};
+}
+
+/// q kᵀ and do vᵀ, weighed: dA ∘ D goes to memory, of A this warp's tiles are
+/// returned. Above the diagonal both are zeros.
+Values ScalarEmitter::multiplyWeights(int64_t output, bool needsLambda) {
+  int64_t width = chunkTokens / (shape.K / groupColumns());
+  Value first = code.mul(columnWarp, width);
+  auto multiply = [&](int64_t left, int64_t right) {
+    return code.multiplyGroup(width, alongRows(left, Value(), chunkTokens),
+                              alongRows(right, first, chunkTokens),
+                              shape.K / 16);
+  };
+  code.beginProducts();
+  Values scores = multiply(places.queries, places.keys);
+  Values gradients = multiply(output, places.values);
+  code.commitProducts();
+  scores.append(gradients);
+  Sums sums = unflatten(code.waitProducts(scores, 0));
+  int64_t tiles = width / groupTokens;
+  Values words;
+  for (int64_t each = 0; each < tiles; ++each) {
+    Value column = code.add(code.mul(columnWarp, tiles), each);
+    Sums own(sums.begin() + 2 * each, sums.begin() + 2 * each + 2);
+    auto ofOutput = sums.begin() + 2 * (tiles + each);
+    Sums other(ofOutput, ofOutput + 2);
+    words.append(code.choose(
+        code.atLeast(code.sub(ownGroup(), column), 0),
+        [&] { return emitWeights(own, other, column, needsLambda); },
+        [&] {
+          Value zero = code.integer(0);
+          storeWeightTile({zero, zero, zero, zero}, ownGroup(), column);
+          return Values(4, zero);
+        }));
+  }
+  return words;
 }
 
 } // namespace decay::cuda

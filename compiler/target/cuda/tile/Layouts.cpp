@@ -27,11 +27,14 @@ namespace {
 
 mlir::Attribute accumulatorsIn(BlockAttr block, bool turned) {
   BlockShape shape = block.getShape();
-  bool hasBands = block.getScheme() == Scheme::bands;
-  return AccumulatorsAttr::get(
-      block.getContext(),
-      hasBands ? shape.bandTileRows() : shape.stateTileRows(),
-      hasBands ? shape.bandStateTiles() : shape.stateTiles(), turned);
+  int64_t tileRows = shape.stateTileRows(), tiles = shape.stateTiles();
+  if (block.getScheme() == Scheme::bands) {
+    // Four warps have all channels, and a part of v.
+    tileRows = turned ? shape.bandTileRows() : shape.K / chunkTokens;
+    tiles = turned ? shape.bandStateTiles()
+                   : shape.V / 8 / (shape.bands() / groupCount);
+  }
+  return AccumulatorsAttr::get(block.getContext(), tileRows, tiles, turned);
 }
 
 } // namespace
