@@ -1,4 +1,4 @@
-//===- AsyncCopy.cpp - cp.async and its groups ----------------------------===//
+//===- AsyncCopy.cpp - cp.async, cp.async.bulk and their groups -----------===//
 #include "compiler/target/cuda/emulator/Elementwise.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -96,13 +96,71 @@ llvm::Error decodeWait(Decoder &decoder, NVVM::CpAsyncWaitGroupOp op) {
   return llvm::Error::success();
 }
 
+//===----------------------------------------------------------------------===//
+// cp.async.bulk out of shared memory
+//===----------------------------------------------------------------------===//
+
+void copyOut(Machine &machine, const Instruction &instruction) {
+  const uint64_t *to = machine.lanes<uint64_t>(instruction, target);
+  const uint32_t *from = machine.lanes<uint32_t>(instruction, source);
+  const uint32_t *count = machine.lanes<uint32_t>(instruction, sourceBytes);
+  forThreads(machine, [&](unsigned t) {
+    if (!machine.isAligned(instruction, t, from[t], 16) ||
+        !machine.isAligned(instruction, t, to[t], 16) ||
+        !machine.isAligned(instruction, t, count[t], 16))
+      return;
+    Complaint complaint = machine.shared().readByProducts(t, from[t], count[t]);
+    if (complaint)
+      machine.complain(instruction, t, from[t], complaint);
+    if (complaint.hazard == Hazard::outOfBounds)
+      return;
+    if (char *there = machine.accessGlobal(instruction, t, to[t], count[t],
+                                           Machine::Direction::write))
+      machine.shared().beginCopyOut(t, from[t], there, count[t]);
+  });
+}
+
+void commitOut(Machine &machine, const Instruction &) {
+  forThreads(machine, [&](unsigned t) { machine.shared().commitCopiesOut(t); });
+}
+
+void waitOut(Machine &machine, const Instruction &instruction) {
+  forThreads(machine, [&](unsigned t) {
+    machine.shared().waitCopiesOut(t, instruction.immediate);
+  });
+}
+
+llvm::Error decodeCopyOut(Decoder &decoder,
+                          NVVM::CpAsyncBulkSharedCTAToGlobalOp op) {
+  if (op.getByteMask())
+    return unsupported(op, "with a mask of bytes");
+  decoder.emit(op, copyOut,
+               {decoder.slotOf(op.getDstMem()), decoder.slotOf(op.getSrcMem()),
+                decoder.slotOf(op.getSize())});
+  return llvm::Error::success();
+}
+
+llvm::Error decodeCommitOut(Decoder &decoder,
+                            NVVM::CpAsyncBulkCommitGroupOp op) {
+  decoder.emit(op, commitOut, {});
+  return llvm::Error::success();
+}
+
+llvm::Error decodeWaitOut(Decoder &decoder, NVVM::CpAsyncBulkWaitGroupOp op) {
+  decoder.emit(op, waitOut, {}).immediate = op.getGroup();
+  return llvm::Error::success();
+}
+
 } // namespace
 
 llvm::ArrayRef<Construct> asyncCopyConstructs() {
   static const Construct table[] = {
       construct<NVVM::CpAsyncOp, decodeCopy>(),
       construct<NVVM::CpAsyncCommitGroupOp, decodeCommit>(),
-      construct<NVVM::CpAsyncWaitGroupOp, decodeWait>()};
+      construct<NVVM::CpAsyncWaitGroupOp, decodeWait>(),
+      construct<NVVM::CpAsyncBulkSharedCTAToGlobalOp, decodeCopyOut>(),
+      construct<NVVM::CpAsyncBulkCommitGroupOp, decodeCommitOut>(),
+      construct<NVVM::CpAsyncBulkWaitGroupOp, decodeWaitOut>()};
   return table;
 }
 

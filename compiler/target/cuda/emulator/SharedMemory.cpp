@@ -2,6 +2,7 @@
 #include "compiler/target/cuda/emulator/SharedMemory.h"
 
 #include <cassert>
+#include <cstring>
 
 namespace decay::cuda::emulator {
 
@@ -150,6 +151,26 @@ void SharedMemory::waitGroups(unsigned thread, int64_t left) {
   for (int64_t i = 0; i < count - left; ++i)
     land(thread, groups[static_cast<size_t>(i)]);
   groups.erase(groups.begin(), groups.begin() + (count - left));
+}
+
+void SharedMemory::beginCopyOut(unsigned thread, uint32_t offset, char *to,
+                                unsigned count) {
+  queues[thread].openOut.push_back({offset, count, to});
+}
+
+void SharedMemory::commitCopiesOut(unsigned thread) {
+  Queue &queue = queues[thread];
+  queue.committedOut.push_back(std::move(queue.openOut));
+  queue.openOut.clear();
+}
+
+void SharedMemory::waitCopiesOut(unsigned thread, int64_t left) {
+  auto &groups = queues[thread].committedOut;
+  while (static_cast<int64_t>(groups.size()) > left) {
+    for (const CopyOut &copy : groups.front())
+      std::memcpy(copy.to, data() + copy.offset, copy.count);
+    groups.erase(groups.begin());
+  }
 }
 
 } // namespace decay::cuda::emulator

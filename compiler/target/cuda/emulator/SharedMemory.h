@@ -74,6 +74,13 @@ public:
   /// All but the last `left` groups of the thread are there.
   void waitGroups(unsigned thread, int64_t left);
 
+  /// A copy out of [offset, offset + count) begins, in the thread's open group.
+  /// Its bytes are what they are when somebody waits for it, which is as late
+  /// as any machine could read them.
+  void beginCopyOut(unsigned thread, uint32_t offset, char *to, unsigned count);
+  void commitCopiesOut(unsigned thread);
+  void waitCopiesOut(unsigned thread, int64_t left);
+
 private:
   static constexpr uint64_t margin = 1 << 16;
   static constexpr uint16_t nobody = 0x7fff, several = 0x7fff,
@@ -91,9 +98,15 @@ private:
     uint32_t offset, count;
   };
   using Group = std::vector<Copy>;
+  struct CopyOut {
+    uint32_t offset, count;
+    char *to;
+  };
   struct Queue {
     Group open;
     std::vector<Group> committed;
+    std::vector<CopyOut> openOut;
+    std::vector<std::vector<CopyOut>> committedOut;
   };
 
   bool outside(uint32_t offset, unsigned count) const {

@@ -185,12 +185,21 @@ llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
     for (auto [argument, input] : llvm::zip(body.getArguments(), own))
       mapping.map(argument, input);
   for (mlir::Operation &inner : body.without_terminator()) {
-    size_t index = 0;
-    if (inner.hasAttr(boundedName))
-      for (; index + 2 <= inputs.size(); index += 2)
-        divideTwice(code, mlir::cast<mlir::arith::DivFOp>(inner),
-                    numbers[index], numbers[index + 1]);
-    for (; index < inputs.size(); ++index)
+    size_t index = 0, inPairs = inputs.size() / 2 * 2;
+    if (auto quotient = mlir::dyn_cast<mlir::arith::DivFOp>(inner);
+        quotient && inner.hasAttr(boundedName))
+      for (; index < inPairs; index += 2)
+        divideTwice(code, quotient, numbers[index], numbers[index + 1]);
+    if (auto bound = mlir::dyn_cast<mlir::arith::MinimumFOp>(inner);
+        bound && inner.hasAttr(boundedName))
+      for (size_t alone = inPairs; alone < inputs.size(); ++alone)
+        numbers[alone].map(bound.getResult(),
+                           numbers[alone].lookup(bound.getLhs()));
+    size_t end =
+        inner.hasAttr(boundedName) && mlir::isa<mlir::arith::MinimumFOp>(inner)
+            ? inPairs
+            : inputs.size();
+    for (; index < end; ++index)
       code.builder.clone(inner, numbers[index]);
   }
   llvm::SmallVector<Values> made(inputs.size());

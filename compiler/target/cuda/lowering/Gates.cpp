@@ -89,9 +89,12 @@ Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place, Value x,
   Value scaled = arith::MulFOp::create(builder, place, x,
                                        constant(builder, place, -1.44269504f));
   Value e = math::Exp2Op::create(builder, place, scaled);
-  if (isBounded)
-    e = arith::MinimumFOp::create(builder, place, e,
-                                  constant(builder, place, 0x1p60f));
+  if (isBounded) {
+    auto bounded = arith::MinimumFOp::create(builder, place, e,
+                                             constant(builder, place, 0x1p60f));
+    bounded->setAttr(boundedName, builder.getUnitAttr());
+    e = bounded;
+  }
   Value one = constant(builder, place, 1);
   Value sum = arith::AddFOp::create(builder, place, e, one);
   auto inverse = arith::DivFOp::create(builder, place, one, sum);

@@ -7,7 +7,8 @@
 namespace decay::cuda {
 
 /// On quotients 1 / (1 + e) of q's and k's activations, which no e makes larger
-/// than 2^60: two of them can share a reciprocal.
+/// than 2^60: two of them can share a reciprocal. And on what bounds e, which
+/// one alone has no need of.
 inline constexpr llvm::StringLiteral boundedName = "decay.bounded";
 
 /// Lets a kernel's pointwise regions use approximate instructions (a few units

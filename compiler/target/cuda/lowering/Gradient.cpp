@@ -180,19 +180,25 @@ void KernelEmitter::storeCores(const Fragments &fragments, int64_t region) {
                      region + static_cast<int64_t>(half) * 256, true);
 }
 
-/// Σ_v S ∘ dS of each row, this warp's part of v; S as packedState makes it.
-void KernelEmitter::shareStateProducts(const Values &words,
-                                       const Values &gradient) {
-  for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
-    for (int64_t half = 0; half < 2; ++half) {
-      Value sum = code.number(0);
-      for (int64_t place = 0; place < shape.stateTiles(); ++place) {
-        int64_t index = (tileRow * shape.stateTiles() + place) * 4 + half * 2;
-        Value pair = words[index / 8 * 4 + half * 2 + place % 2];
-        sum = code.fma(code.unpackLow(pair), gradient[index], sum);
-        sum = code.fma(code.unpackHigh(pair), gradient[index + 1], sum);
+/// Σ_v S ∘ dS of each row, this warp's part of v; S lies in rows.
+void KernelEmitter::shareStateProducts(const Values &gradient) {
+  for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow) {
+    Value sums[2] = {code.number(0), code.number(0)};
+    for (int64_t tile = 0; tile < shape.stateTiles(); tile += 2) {
+      Fragment words = code.loadMatrix(stateRowsOffset(tileRow, tile, nullptr),
+                                       regions.state, false);
+      for (int64_t word = 0; word < 4; ++word) {
+        int64_t half = word / 2;
+        const Value *pair =
+            &gradient[(tileRow * shape.stateTiles() + tile + word % 2) * 4 +
+                      half * 2];
+        Value &sum = sums[half];
+        sum = code.fma(code.unpackLow(words[word]), pair[0], sum);
+        sum = code.fma(code.unpackHigh(words[word]), pair[1], sum);
       }
-      sum = code.fadd(sum, code.exchange(sum, 1));
+    }
+    for (int64_t half = 0; half < 2; ++half) {
+      Value sum = code.fadd(sums[half], code.exchange(sums[half], 1));
       sum = code.fadd(sum, code.exchange(sum, 2));
       Value place = code.add(code.mul(columnWarp, shape.columns()),
                              statePlace(tileRow, half));
@@ -200,6 +206,7 @@ void KernelEmitter::shareStateProducts(const Values &words,
         code.storeShared(sum, code.shiftLeft(place, 2), regions.stateProducts);
       });
     }
+  }
 }
 
 void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
@@ -210,10 +217,9 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   code.barrier();
   forgetLanes();
   // The raw columns are read: their place is free for weights and state.
-  Values state = loadSavedState(op.getState());
+  copySavedRows(op.getState());
   finishTrees(trees);
-  storeStateRows(state, regions.state);
-  shareStateProducts(state, gradient);
+  code.waitCopies(0);
   barrierBeforeProducts();
   code.beginProducts();
   Values weightGradient = multiplyWeightGradient(output, v);
@@ -222,12 +228,13 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   code.commitProducts();
   clearUpperWeights();
   multiplyLevels();
+  shareStateProducts(gradient);
   storeWeightGradient(unflatten(code.waitProducts(weightGradient, 1)));
   multiplyHalves(2 * groupCount);
   Fragments fromOutput =
       packed(code, unflatten(code.waitProducts(outputSums, 0)));
   barrierBeforeProducts();
-  storeStateRows(packedState(gradient), regions.state);
+  storeStateRows(packedState(gradient));
   Tile next = assigned(op.getDNext());
   next.numbers = decayedState(gradient);
   code.beginProducts();

@@ -322,10 +322,7 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       })
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
       .Case([&](chunk::FillOp made) { emitFill(made); })
-      .Case([&](chunk::SaveOp made) {
-        if (!isSavedLater(made))
-          emitSave(made);
-      })
+      .Case([&](chunk::SaveOp made) { emitSave(made); })
       .Case([&](chunk::RestoreOp made) { emitRestore(made); })
       .Case([&](chunk::AccumulateOp made) { emitAccumulate(made); })
       .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
@@ -418,6 +415,7 @@ void KernelEmitter::planSweep(chunk::SweepOp op) {
   planRegions(op);
   planNumbers(op);
   planRotation(op);
+  copiesRowsOut = savesRows(op);
   if (keepsColumns)
     keptColumns = columnsPlace();
 }
@@ -467,6 +465,7 @@ void KernelEmitter::emitSweepAlways(chunk::SweepOp op) {
                           [&](Value index, mlir::ValueRange carried) {
                             return emitChunk(op, index, chunks, carried);
                           });
+  awaitRows();
   for (auto [result, initial, yielded] :
        llvm::zip(op.getResults(), op.getInitial(),
                  body.getTerminator()->getOperands())) {
@@ -480,6 +479,16 @@ void KernelEmitter::emitSweepAlways(chunk::SweepOp op) {
   streams.clear();
 }
 
+/// Until the last chunk's saved rows are read; those that this launch reads
+/// again are there then.
+void KernelEmitter::awaitRows() {
+  bool readsAgain = llvm::any_of(workspace, [](const WorkspacePart &part) {
+    return llvm::StringRef(part.name).starts_with("saved");
+  });
+  if (copiesRowsOut)
+    code.waitCopiesOut(readsAgain);
+}
+
 Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
                                 mlir::ValueRange carried) {
   mlir::Block &body = op.getBody().front();
@@ -491,6 +500,7 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
       code.add(firstToken, op.getDescending() ? -chunkTokens : chunkTokens);
   tokens = code.sub(length, firstToken);
   code.waitCopies(0);
+  awaitRows();
   auto outer =
       std::tie(thread, lane, warp, group, columnWarp, column, channel, stage);
   std::tuple<Value, Value, Value, Value, Value, Value, Value, Value> kept =

@@ -142,6 +142,7 @@ protected:
   int64_t reserve(int64_t bytes);
   void planRegions(chunk::SweepOp op);
   void planOverColumns(chunk::SweepOp op);
+  void awaitRows();
   Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
                    mlir::ValueRange carried);
   Tile &tile(Value value);
@@ -204,15 +205,13 @@ protected:
   };
   bool isOwn(uint64_t slot) const;
   Value savedPlace(const Saved &saved, Value chunk);
-  bool splitsPieces() const;
-  int64_t savedPieceOffset(int64_t tileRow, int64_t step) const;
-  Value savedLane(int64_t half);
-  void storeSavedState(const Values &state, Value place);
+  Value keptRow(Value row);
+  static bool savesRows(chunk::SweepOp op);
+  void saveRows(Value state);
   Value carriedPlace(Value place, bool perChannel);
-  static bool isSavedLater(chunk::SaveOp op);
   void emitSave(chunk::SaveOp op);
   void emitRestore(chunk::RestoreOp op);
-  Values loadSavedState(Value restored);
+  void copySavedRows(Value restored);
 
   // Columns.cpp
   void emitPointwise(chunk::PointwiseOp op);
@@ -363,7 +362,10 @@ protected:
   std::pair<Sums, Sums> multiplyTwoLevels(Value offset);
   void multiplyHalves(int64_t firstJob);
   Values packedState(const Values &state);
-  void storeStateRows(const Values &words, int64_t region);
+  void storeStateRows(const Values &words,
+                      llvm::function_ref<Value(Value row)> place = nullptr);
+  Value stateRowsOffset(int64_t tileRow, int64_t tile,
+                        llvm::function_ref<Value(Value row)> place);
   Value rowInTile();
   void storeOutput(const Fragments &output, int64_t operand, int64_t region);
   void storeOutputRows(const Fragments &output, int64_t region);
@@ -409,7 +411,7 @@ protected:
   void multiplyLevelGradients();
   void multiplyHalfGradients();
   void storeCores(const Fragments &fragments, int64_t region);
-  void shareStateProducts(const Values &state, const Values &gradient);
+  void shareStateProducts(const Values &gradient);
 
   // TreeGradient.cpp
   /// What the quarters of a group (four tokens each) leave for its totals.
@@ -484,6 +486,7 @@ protected:
   Value stage;
   Value chunkIndex;
   bool hasGradient = false, keepsColumns = false;
+  bool copiesRowsOut = false; ///< of states that it saves
   /// The tokens of the group that are being worked on, and the only column.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::optional<int64_t> onlyColumn;

@@ -198,6 +198,17 @@ void Lanes::waitCopies(int64_t groupsLeft) {
   NVVM::CpAsyncWaitGroupOp::create(builder, place, groupsLeft);
 }
 
+void Lanes::copyOut(Value to, Value offset, int64_t constant, int64_t bytes) {
+  NVVM::CpAsyncBulkSharedCTAToGlobalOp::create(
+      builder, place, to, shared(offset, constant), integer(bytes), Value(),
+      Value());
+  NVVM::CpAsyncBulkCommitGroupOp::create(builder, place);
+}
+void Lanes::waitCopiesOut(bool isWhole) {
+  NVVM::CpAsyncBulkWaitGroupOp::create(
+      builder, place, 0, isWhole ? mlir::UnitAttr() : builder.getUnitAttr());
+}
+
 void Lanes::barrier() { NVVM::Barrier0Op::create(builder, place); }
 void Lanes::warpBarrier() {
   NVVM::SyncWarpOp::create(builder, place, integer(-1));

@@ -110,6 +110,10 @@ public:
   void copyAsync(Value to, Value from, Value bytes);
   void commitCopies();
   void waitCopies(int64_t groupsLeft);
+  /// A copy out of shared memory, by one thread and at once; `bytes` by 16.
+  void copyOut(Value to, Value offset, int64_t constant, int64_t bytes);
+  /// Until its bytes are read; or, whole, until they are there.
+  void waitCopiesOut(bool isWhole);
 
   // Threads.
   void barrier();

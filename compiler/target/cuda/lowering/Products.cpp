@@ -202,22 +202,29 @@ Values KernelEmitter::packedState(const Values &state) {
   return words;
 }
 
-/// The state as bf16 rows, one for each column of k.
-void KernelEmitter::storeStateRows(const Values &words, int64_t region) {
+/// Where this lane's ldmatrix address of a tile of the state's rows is, in the
+/// order of packedState.
+Value KernelEmitter::stateRowsOffset(
+    int64_t tileRow, int64_t tile, llvm::function_ref<Value(Value row)> place) {
   Value second = code.bitAnd(code.shiftRight(lane, 3), 1);
   Value third = code.shiftRight(lane, 4);
+  Value row =
+      code.add(code.add(code.mul(group, groupTokens), code.mul(third, 8)),
+               code.add(code.bitAnd(lane, 7), tileRow * chunkTokens));
   Value first = code.mul(columnWarp, shape.stateColumns() / 8);
+  Value piece = code.add(code.add(first, second), tile);
+  return panelOffset(place ? place(row) : row, piece, shape.columns());
+}
+
+/// The state as bf16 rows, one for each column of k.
+void KernelEmitter::storeStateRows(const Values &words,
+                                   llvm::function_ref<Value(Value row)> place) {
   size_t next = 0;
   for (int64_t tileRow = 0; tileRow < shape.stateTileRows(); ++tileRow)
-    for (int64_t place = 0; place < shape.stateTiles(); place += 2, next += 4) {
-      Value row =
-          code.add(code.add(code.mul(group, groupTokens), code.mul(third, 8)),
-                   code.add(code.bitAnd(lane, 7), tileRow * chunkTokens));
-      Value piece = code.add(code.add(first, second), place);
+    for (int64_t tile = 0; tile < shape.stateTiles(); tile += 2, next += 4)
       code.storeMatrix(
           {words[next], words[next + 1], words[next + 2], words[next + 3]},
-          panelOffset(row, piece, shape.columns()), region, false);
-    }
+          stateRowsOffset(tileRow, tile, place), regions.state, false);
 }
 
 /// Of the 16 rows that a lane's ldmatrix address is one of.

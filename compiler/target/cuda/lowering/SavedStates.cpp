@@ -1,11 +1,9 @@
 //===- SavedStates.cpp - What a sweep saves for a later one ---------------===//
 //
 // It lies in the workspace, or in an operand of the caller, where forward puts
-// it and backward finds it: then its order is the same, whoever wrote it. A
-// state is kept as bf16 in pieces of 64 x 16, of which a thread of four warps
-// has 16 bytes; rows are in the order of their places, where there are 128 as
-// threads with two columns have them. Numbers carried along the tokens are kept
-// as they are.
+// it and backward finds it. A state is kept as the bf16 rows that products read
+// (GroupProducts.cpp), in the order of their places: it leaves and comes as it
+// lies. Numbers carried along the tokens are kept as they are.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
@@ -16,9 +14,6 @@ namespace decay::cuda {
 using ir::Axis;
 
 namespace {
-
-/// Of 64 rows and 16 columns.
-constexpr int64_t savedPieceBytes = groupCount * warpLanes * 16;
 
 bool isState(chunk::TileType type) {
   return type.has(Axis::Channel) && type.has(Axis::Value);
@@ -100,35 +95,15 @@ Value KernelEmitter::savedPlace(const Saved &saved, Value chunk) {
       data, code.mul(code.extend(item), code.wide(savedBytes(saved.type))));
 }
 
-/// Whether this kernel has one column a thread where others have two, whose
-/// order of rows is the one that is kept.
-bool KernelEmitter::splitsPieces() const {
-  return shape.columnsPerThread == 1 && shape.columns() == mostColumns;
-}
-
-/// Where this thread's two numbers lie, of each of two tiles, for a half of its
-/// rows: of 16 bytes of all threads with the same 64 rows and 16 columns.
-Value KernelEmitter::savedLane(int64_t half) {
-  Value owner = group, row = lane;
-  Value late = code.integer(half * 8);
-  if (splitsPieces()) {
-    // Row 16 group + 8 half + lane / 4 of 64, as one of two columns' 32.
-    Value ofLane = code.shiftRight(lane, 2);
-    owner = code.add(code.shiftLeft(code.bitAnd(ofLane, 1), 1),
-                     code.shiftRight(group, 1));
-    row = code.add(code.shiftLeft(code.shiftRight(ofLane, 1), 2),
-                   code.add(code.bitAnd(lane, 3), half * 16));
-    late = code.shiftLeft(code.bitAnd(group, 1), 3);
-  }
-  Value thread = code.add(code.mul(owner, warpLanes), row);
-  Value first = code.mul(columnWarp, stateTiles() / 2 * savedPieceBytes);
-  return code.extend(
-      code.add(first, code.add(code.shiftLeft(thread, 4), late)));
-}
-
-/// Of a piece of 64 rows and 16 columns, from this warp's first one on.
-int64_t KernelEmitter::savedPieceOffset(int64_t tileRow, int64_t step) const {
-  return (tileRow * (shape.V / 16) + step) * savedPieceBytes;
+/// Where a row of a state, by its place, is kept: of 128 rows those of two
+/// columns a thread are in the order of their places.
+Value KernelEmitter::keptRow(Value row) {
+  if (shape.columnsPerThread > 1 || shape.columns() < mostColumns)
+    return row;
+  Value within = code.bitAnd(row, chunkTokens - 1);
+  Value place = code.add(code.mul(code.bitAnd(within, 1), warpLanes),
+                         code.shiftRight(within, 1));
+  return code.add(code.bitXor(row, within), place);
 }
 
 /// Where a number carried along the tokens lies, of the column at hand.
@@ -137,25 +112,38 @@ Value KernelEmitter::carriedPlace(Value place, bool perChannel) {
                     : place;
 }
 
-/// Whether the recurrence saves the state when it makes rows of it, where
-/// registers are not as scarce as before.
-bool KernelEmitter::isSavedLater(chunk::SaveOp op) {
-  return llvm::any_of(op.getTile().getUsers(), [&](mlir::Operation *user) {
-    return mlir::isa<chunk::RecurrenceOp>(user) &&
-           user->getBlock() == op->getBlock();
-  });
+/// Whether a sweep saves states: as rows, when these are made.
+bool KernelEmitter::savesRows(chunk::SweepOp op) {
+  return llvm::any_of(
+      op.getBody().front().getOps<chunk::SaveOp>(), [](chunk::SaveOp save) {
+        return isState(mlir::cast<chunk::TileType>(save.getTile().getType()));
+      });
+}
+
+/// A state's rows lie in shared memory, and everyone knows.
+void KernelEmitter::saveRows(Value state) {
+  for (mlir::Operation *user : state.getUsers()) {
+    auto save = mlir::dyn_cast<chunk::SaveOp>(user);
+    if (!save)
+      continue;
+    auto type = mlir::cast<chunk::TileType>(save.getTile().getType());
+    whenSaving(save, [&] {
+      Value place =
+          savedPlace({save.getSlot(), save.getKept(), type}, chunkIndex);
+      code.when(code.equal(thread, 0), [&] {
+        code.copyOut(place, Value(), regions.state, savedBytes(type));
+      });
+    });
+  }
 }
 
 void KernelEmitter::emitSave(chunk::SaveOp op) {
   const Tile &kept = tile(op.getTile());
   auto type = mlir::cast<chunk::TileType>(op.getTile().getType());
-  Values words;
   if (isState(type))
-    words = packedState(kept.numbers);
+    return;
   whenSaving(op, [&] {
     Value place = savedPlace({op.getSlot(), op.getKept(), type}, chunkIndex);
-    if (isState(type))
-      return storeSavedState(words, place);
     bool perChannel = type.has(Axis::Channel);
     auto store = [&] {
       code.store(ownOf(kept.numbers), carriedPlace(place, perChannel));
@@ -167,26 +155,7 @@ void KernelEmitter::emitSave(chunk::SaveOp op) {
   });
 }
 
-/// What packedState makes, 16 bytes at a time where a thread's rows are kept
-/// together.
-void KernelEmitter::storeSavedState(const Values &words, Value place) {
-  int64_t atOnce = splitsPieces() ? 2 : 4;
-  Value own[] = {code.at(place, savedLane(0)), code.at(place, savedLane(1))};
-  size_t next = 0;
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t step = 0; step < stateTiles() / 2; ++step)
-      for (int64_t from = 0; from < 4; from += atOnce) {
-        Value piece = mlir::LLVM::PoisonOp::create(
-            builder, code.place, code.vector(atOnce, code.i32()));
-        for (int64_t each = 0; each < atOnce; ++each)
-          piece = mlir::LLVM::InsertElementOp::create(
-              builder, code.place, piece, words[next++], code.integer(each));
-        code.store(piece,
-                   code.at(own[from / 2], savedPieceOffset(tileRow, step)));
-      }
-}
-
-/// A state is loaded where it is used: registers are scarce before.
+/// A state is copied where its rows have a place.
 void KernelEmitter::emitRestore(chunk::RestoreOp op) {
   chunk::TileType type = op.getResult().getType();
   Tile made = assigned(op.getResult());
@@ -201,26 +170,23 @@ void KernelEmitter::emitRestore(chunk::RestoreOp op) {
   tiles[op.getResult()] = made;
 }
 
-/// As packedState makes it.
-Values KernelEmitter::loadSavedState(Value restored) {
+/// Asks for the rows of a saved state.
+void KernelEmitter::copySavedRows(Value restored) {
   auto op = restored.getDefiningOp<chunk::RestoreOp>();
   assert(op && "backward's states were saved");
-  Value place = savedPlace(
-      {op.getSlot(), op.getKept(), op.getResult().getType()}, chunkIndex);
-  Value own[] = {code.at(place, savedLane(0)), code.at(place, savedLane(1))};
-  int64_t atOnce = splitsPieces() ? 2 : 4;
-  Values words;
-  for (int64_t tileRow = 0; tileRow < stateTileRows(); ++tileRow)
-    for (int64_t step = 0; step < stateTiles() / 2; ++step)
-      for (int64_t from = 0; from < 4; from += atOnce) {
-        Value piece =
-            code.load(code.vector(atOnce, code.i32()),
-                      code.at(own[from / 2], savedPieceOffset(tileRow, step)));
-        for (int64_t each = 0; each < atOnce; ++each)
-          words.push_back(mlir::LLVM::ExtractElementOp::create(
-              builder, code.place, piece, code.integer(each)));
-      }
-  return words;
+  chunk::TileType type = op.getResult().getType();
+  Value data = savedPlace({op.getSlot(), op.getKept(), type}, chunkIndex);
+  // Panels, 16 bytes a thread: rows come again after 64, or after all.
+  Value row = code.bitAnd(code.shiftRight(thread, 3), shape.columns() - 1);
+  Value piece = code.bitAnd(code.bitXor(thread, row), 7);
+  Value from = code.at(
+      data, code.extend(panelOffset(keptRow(row), piece, shape.columns())));
+  Value to = panelOffset(row, piece, shape.columns());
+  int64_t bytes = savedBytes(type);
+  for (int64_t done = 0; done < bytes; done += blockThreads() * 16)
+    code.copyAsync(code.shared(to, regions.state + done), code.at(from, done),
+                   code.integer(16));
+  code.commitCopies();
 }
 
 } // namespace decay::cuda

@@ -137,8 +137,12 @@ void ScalarEmitter::synchronise() {
   code.barrier();
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
   thread = code.bitXor(thread, zero);
+  if (hasGradient) {
+    sameZero = code.fromFirstLane(zero);
+    setWarp(code.bitXor(warp, sameZero));
+    column = warp;
+  }
   lane = group = code.bitAnd(thread, warpLanes - 1);
-  sameZero = code.fromFirstLane(zero);
   if (!hasGradient)
     return;
   firstRow = code.loadShared(code.i64(), Value(), places.firstRow);

@@ -309,10 +309,7 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
     barrierBeforeProducts();
   const Values state = tile(op.getState()).numbers;
   const Tile v = tile(op.getV());
-  for (mlir::Operation *user : op.getState().getUsers())
-    if (auto save = mlir::dyn_cast<chunk::SaveOp>(user))
-      emitSave(save);
-  storeStateRows(packedState(state), regions.state);
+  storeStateRows(packedState(state));
   Tile next = assigned(op.getNext());
   next.numbers = decayedState(state);
   code.beginProducts();
@@ -320,6 +317,7 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   code.commitProducts();
   multiplyHalves(0);
   barrierBeforeProducts();
+  saveRows(op.getState());
   code.beginProducts();
   Values sums = multiplyOutput(regions.queries, regions.state, v,
                                /*transposed=*/false);
@@ -365,8 +363,13 @@ Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
     storeCore(tree.key, region);
     storeChunkTotal(tree);
   });
+  if (copiesRowsOut)
+    storeStateRows(packedState(tile(state).numbers),
+                   [&](Value row) { return keptRow(row); });
   code.waitCopies(1);
   barrierBeforeProducts();
+  if (copiesRowsOut)
+    saveRows(state);
   if (makeRowsInPlace(right))
     barrierBeforeProducts();
   Values next = decayedState(tile(state).numbers);
