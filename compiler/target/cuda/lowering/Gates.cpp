@@ -14,6 +14,8 @@ using mlir::Value;
 
 namespace {
 
+constexpr float log2e = 1.44269504f;
+
 /// sigmoid(x), or sigmoid(-x) if `isNegated`.
 struct Logistic {
   Value x;
@@ -83,11 +85,36 @@ struct Parts {
   Value inverse; ///< 1 / (1 + e)
 };
 
+/// Whether a number of the region is the same for all tokens, so that what is
+/// made of it alone is made once.
+bool isForAllTokens(chunk::PointwiseOp op, Value number) {
+  auto argument = mlir::dyn_cast<mlir::BlockArgument>(number);
+  return argument && argument.getOwner() == &op.getBody().front() &&
+         !mlir::cast<chunk::TileType>(
+              op.getInputs()[argument.getArgNumber()].getType())
+              .has(ir::Axis::Token);
+}
+
+/// c x; where x is a sum with a number for all tokens, in one instruction.
+Value emitScaled(mlir::OpBuilder &builder, chunk::PointwiseOp op, Value x,
+                 float c) {
+  mlir::Location place = x.getLoc();
+  Value factor = constant(builder, place, c);
+  auto sum = x.getDefiningOp<arith::AddFOp>();
+  for (int64_t side = 0; sum && side < 2; ++side) {
+    Value fixed = sum->getOperand(side), other = sum->getOperand(1 - side);
+    if (isForAllTokens(op, fixed) && !isForAllTokens(op, other))
+      return math::FmaOp::create(
+          builder, place, other, factor,
+          arith::MulFOp::create(builder, place, fixed, factor));
+  }
+  return arith::MulFOp::create(builder, place, x, factor);
+}
+
 /// With a bound, σ(x) is right for x above -41 and at most 1e-18 below.
-Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place, Value x,
-                   bool isBounded) {
-  Value scaled = arith::MulFOp::create(builder, place, x,
-                                       constant(builder, place, -1.44269504f));
+Parts emitLogistic(mlir::OpBuilder &builder, mlir::Location place,
+                   chunk::PointwiseOp op, Value x, bool isBounded) {
+  Value scaled = emitScaled(builder, op, x, -log2e);
   Value e = math::Exp2Op::create(builder, place, scaled);
   if (isBounded) {
     auto bounded = arith::MinimumFOp::create(builder, place, e,
@@ -133,6 +160,56 @@ Value emitComplement(mlir::OpBuilder &builder, mlir::Location place,
   return arith::MulFOp::create(builder, place, e, parts.inverse);
 }
 
+/// log(1 + u) for u in [0, 1], 7 u of 2^-24: 2 atanh(u / (2 + u)).
+Value emitUnitLog1p(mlir::OpBuilder &builder, mlir::Location place, Value u) {
+  constexpr float c[] = {0.34222454f, 0.3959006f, 0.66675978f, 1.99999967f};
+  auto number = [&](float value) { return constant(builder, place, value); };
+  Value below = arith::AddFOp::create(builder, place, u, number(2));
+  Value inverse = arith::DivFOp::create(builder, place, number(1), below);
+  Value z = arith::MulFOp::create(builder, place, u, inverse);
+  Value square = arith::MulFOp::create(builder, place, z, z);
+  Value sum = number(c[0]);
+  for (float next : llvm::ArrayRef(c).drop_front())
+    sum = math::FmaOp::create(builder, place, sum, square, number(next));
+  return arith::MulFOp::create(builder, place, sum, z);
+}
+
+/// Softplus' logarithm, and exponentials of a product with a number for all
+/// tokens, which takes the base's part.
+void shortenFunctions(chunk::PointwiseOp op) {
+  mlir::Block &body = op.getBody().front();
+  for (auto log : llvm::make_early_inc_range(body.getOps<math::Log1pOp>()))
+    if (argumentOf(log.getOperand())) {
+      mlir::OpBuilder builder(log);
+      log.replaceAllUsesWith(
+          emitUnitLog1p(builder, log.getLoc(), log.getOperand()));
+      log.erase();
+    }
+  for (auto exp : llvm::make_early_inc_range(body.getOps<math::ExpOp>())) {
+    Value power = exp.getOperand();
+    auto negated = power.getDefiningOp<arith::NegFOp>();
+    auto product =
+        (negated ? negated.getOperand() : power).getDefiningOp<arith::MulFOp>();
+    for (int64_t side = 0; product && side < 2; ++side) {
+      Value fixed = product->getOperand(side);
+      if (!isForAllTokens(op, fixed))
+        continue;
+      mlir::OpBuilder builder(exp);
+      Value scaled = arith::MulFOp::create(
+          builder, exp.getLoc(), fixed,
+          constant(builder, exp.getLoc(), negated ? -log2e : log2e));
+      exp.replaceAllUsesWith(
+          math::Exp2Op::create(
+              builder, exp.getLoc(),
+              arith::MulFOp::create(builder, exp.getLoc(), scaled,
+                                    product->getOperand(1 - side)))
+              .getResult());
+      exp.erase();
+      break;
+    }
+  }
+}
+
 void simplifyRegion(chunk::PointwiseOp op) {
   llvm::DenseMap<Value, Parts> known;
   mlir::Block &body = op.getBody().front();
@@ -148,7 +225,7 @@ void simplifyRegion(chunk::PointwiseOp op) {
       builder.setInsertionPointToStart(&body);
     auto [place, isNew] = known.try_emplace(found->x);
     if (isNew)
-      place->second = emitLogistic(builder, quotient.getLoc(), found->x,
+      place->second = emitLogistic(builder, quotient.getLoc(), op, found->x,
                                    canShareReciprocal(op, found->x));
     builder.setInsertionPoint(quotient);
     Value made = place->second.inverse;
@@ -158,6 +235,7 @@ void simplifyRegion(chunk::PointwiseOp op) {
     quotient.replaceAllUsesWith(made);
     quotient.erase();
   }
+  shortenFunctions(op);
   auto approximate =
       arith::FastMathFlagsAttr::get(op.getContext(), arith::FastMathFlags::afn);
   for (mlir::Operation &inner : body)

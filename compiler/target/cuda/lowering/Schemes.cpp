@@ -117,8 +117,9 @@ int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
   bool isBackward = false, isLarge = false;
   kernel.walk([&](mlir::Operation *op) {
     isBackward |= mlir::isa<chunk::RecurrenceGradientOp>(op);
-    isLarge |= mlir::isa<chunk::ScanGradientOp, chunk::RotateOp,
-                         mlir::math::Log1pOp, mlir::math::ExpM1Op>(op);
+    isLarge |=
+        mlir::isa<chunk::ScanGradientOp, chunk::RotateOp, mlir::math::ExpM1Op>(
+            op);
   });
   bool fits = !isBackward || !isLarge;
   return shape.columns() == mostColumns && fits ? 2 : 1;
