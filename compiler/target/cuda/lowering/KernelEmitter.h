@@ -206,7 +206,7 @@ protected:
   bool isOwn(uint64_t slot) const;
   Value savedPlace(const Saved &saved, Value chunk);
   Value keptRow(Value row);
-  static bool savesRows(chunk::SweepOp op);
+  bool savesRows(chunk::SweepOp op);
   void saveRows(Value state);
   Value carriedPlace(Value place, bool perChannel);
   void emitSave(chunk::SaveOp op);

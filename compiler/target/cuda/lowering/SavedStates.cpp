@@ -115,8 +115,10 @@ Value KernelEmitter::carriedPlace(Value place, bool perChannel) {
 /// Whether a sweep saves states: as rows, when these are made.
 bool KernelEmitter::savesRows(chunk::SweepOp op) {
   return llvm::any_of(
-      op.getBody().front().getOps<chunk::SaveOp>(), [](chunk::SaveOp save) {
-        return isState(mlir::cast<chunk::TileType>(save.getTile().getType()));
+      op.getBody().front().getOps<chunk::SaveOp>(), [&](chunk::SaveOp save) {
+        bool isKept = isOwn(save.getSlot()) || (keepsStates && save.getKept());
+        return isKept &&
+               isState(mlir::cast<chunk::TileType>(save.getTile().getType()));
       });
 }
 

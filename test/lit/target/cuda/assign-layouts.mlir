@@ -14,14 +14,14 @@
 // CHECK: chunk.kernel @forward_128_64 chunk_length 64
 // CHECK-SAME: tile.block = #tile.block<K = 128, V = 64, pairs = 1, scheme = columns, columnsPerThread = 2, threads = 256>
 // CHECK-SAME: tile.entry = #tile.entry<entry = "forward", kept = without>
-// CHECK: chunk.read 2 {tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 8>]}
+// CHECK: chunk.read 2 {tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 4>]}
 // CHECK: chunk.sweep
-// CHECK-SAME: tile.arguments = [#tile.accumulators<tileRows = 1, tiles = 8>]
-// CHECK-SAME: tile.layouts = [#tile.accumulators<tileRows = 1, tiles = 8>]
+// CHECK-SAME: tile.arguments = [#tile.accumulators<tileRows = 2, tiles = 4>]
+// CHECK-SAME: tile.layouts = [#tile.accumulators<tileRows = 2, tiles = 4>]
 // CHECK: chunk.read 0 {tile.layouts = [#tile.columns<tokens = 16, columns = 2>]}
 // CHECK: chunk.read 1 {tile.layouts = [#tile.rows<width = 64, place = shared>]}
 // CHECK: chunk.recurrence
-// CHECK-SAME: tile.layouts = [#tile.rows<width = 64, place = written>, #tile.accumulators<tileRows = 1, tiles = 8>]
+// CHECK-SAME: tile.layouts = [#tile.rows<width = 64, place = written>, #tile.accumulators<tileRows = 2, tiles = 4>]
 // CHECK: chunk.kernel @forward_128_64_kept
 // CHECK-SAME: kept = with>
 // CHECK-NOT: chunk.kernel
