@@ -132,11 +132,13 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
                  code.extend(code.mul(element, shape.elementBytes())));
     Value place = code.at(data, start);
     auto storeRows = [&](bool all) -> Values {
+      // With two columns addresses that follow from each other take longer.
+      bool isChain = shape.columnsPerThread == 1;
+      Value at;
       for (int64_t token = firstOfRange; token < endOfRange; ++token) {
-        auto store = [&] {
-          storeRow(from, token, perChannel,
-                   code.at(place, code.mul(stride, code.wide(token))));
-        };
+        at = at && isChain ? code.at(at, stride)
+                           : code.at(place, code.mul(stride, code.wide(token)));
+        auto store = [&] { storeRow(from, token, perChannel, at); };
         all ? store() : code.when(isValid(token), store);
       }
       return {};

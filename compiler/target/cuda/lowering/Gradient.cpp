@@ -209,18 +209,9 @@ void KernelEmitter::shareStateProducts(const Values &gradient) {
   }
 }
 
-void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
-  makeRowsInPlace(op.getV());
-  const Tile v = tile(op.getV()), output = tile(op.getDO());
-  const Values gradient = tile(op.getDState()).numbers;
-  Trees trees = startTrees(op.getQ(), op.getK(), op.getLambda());
-  code.barrier();
-  forgetLanes();
-  // The raw columns are read: their place is free for weights and state.
-  copySavedRows(op.getState());
-  finishTrees(trees);
-  code.waitCopies(0);
-  barrierBeforeProducts();
+/// A, dA and do Sᵀ, of which the last is returned.
+Fragments KernelEmitter::multiplyPairs(const Tile &output, const Tile &v,
+                                       const Values &gradient) {
   code.beginProducts();
   Values weightGradient = multiplyWeightGradient(output, v);
   code.commitProducts();
@@ -231,30 +222,61 @@ void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
   shareStateProducts(gradient);
   storeWeightGradient(unflatten(code.waitProducts(weightGradient, 1)));
   multiplyHalves(2 * groupCount);
-  Fragments fromOutput =
-      packed(code, unflatten(code.waitProducts(outputSums, 0)));
-  barrierBeforeProducts();
+  return packed(code, unflatten(code.waitProducts(outputSums, 0)));
+}
+
+/// Z of each level and, meanwhile, dS in front of the chunk; then v dSᵀ and dV,
+/// which are returned.
+std::pair<Fragments, Fragments>
+KernelEmitter::multiplyGradients(chunk::RecurrenceGradientOp op) {
+  const Tile v = tile(op.getV()), output = tile(op.getDO());
+  const Values gradient = tile(op.getDState()).numbers;
   storeStateRows(packedState(gradient));
   Tile next = assigned(op.getDNext());
   next.numbers = decayedState(gradient);
   code.beginProducts();
   next.numbers = addToState(next.numbers, regions.queries, output);
   code.commitProducts();
+  // With two columns there are no registers for more sums meanwhile.
+  bool isEarly = shape.columnsPerThread == 1;
+  Values outputs;
+  if (isEarly) {
+    outputs = multiplyWeights(output, /*transposed=*/true);
+    code.commitProducts();
+  }
   multiplyLevelGradients();
   multiplyHalfGradients();
-  next.numbers = code.waitProducts(next.numbers, 0);
+  next.numbers = code.waitProducts(next.numbers, isEarly ? 1 : 0);
   tiles[op.getDNext()] = next;
+  if (isEarly)
+    outputs = code.waitProducts(outputs, 0);
   barrierBeforeProducts();
   code.beginProducts();
   Values valueSums = multiplyByState(v);
   code.commitProducts();
-  Values outputs = multiplyOutput(regions.keys, regions.state, output,
-                                  /*transposed=*/true);
+  if (!isEarly)
+    outputs = multiplyWeights(output, /*transposed=*/true);
+  outputs = addFromState(outputs, regions.keys);
   code.commitProducts();
   Fragments fromValue =
       packed(code, unflatten(code.waitProducts(valueSums, 1)));
-  Fragments valueGradient =
-      packed(code, unflatten(code.waitProducts(outputs, 0)));
+  return {fromValue, packed(code, unflatten(code.waitProducts(outputs, 0)))};
+}
+
+void KernelEmitter::emitRecurrenceGradient(chunk::RecurrenceGradientOp op) {
+  makeRowsInPlace(op.getV());
+  const Tile v = tile(op.getV()), output = tile(op.getDO());
+  Trees trees = startTrees(op.getQ(), op.getK(), op.getLambda());
+  code.barrier();
+  forgetLanes();
+  // The raw columns are read: their place is free for weights and state.
+  copySavedRows(op.getState());
+  finishTrees(trees);
+  code.waitCopies(0);
+  barrierBeforeProducts();
+  Fragments fromOutput = multiplyPairs(output, v, tile(op.getDState()).numbers);
+  barrierBeforeProducts();
+  auto [fromValue, valueGradient] = multiplyGradients(op);
   code.barrier();
   forgetLanes();
   if (keepsColumns)

@@ -129,21 +129,25 @@ Sums KernelEmitter::unflatten(mlir::ValueRange list) {
   return sums;
 }
 
-/// (q ∘ pre) S + A v, for one group's rows and some columns. Transposed:
-/// (k ∘ suf) S + Aᵀ v.
-Values KernelEmitter::multiplyOutput(int64_t queries, int64_t stateRows,
-                                     const Tile &v, bool transposed) {
+/// A v, or Aᵀ v: one group's rows, some columns.
+Values KernelEmitter::multiplyWeights(const Tile &v, bool transposed) {
   int64_t width = shape.outputColumns();
-  Value first = code.mul(columnWarp, width);
-  Values sums = code.multiplyGroup(
-      width, tokensOfCores(queries),
-      acrossRows(stateRows, first, shape.columns()), shape.columns() / 16);
   GroupFactor weights = transposed
                             ? acrossRows(regions.weights, Value(), chunkTokens)
                             : alongRows(regions.weights, Value(), chunkTokens);
-  return code.multiplyGroup(width, weights,
-                            acrossRows(v.shared, first, chunkTokens),
-                            groupCount, sums);
+  return code.multiplyGroup(
+      width, weights,
+      acrossRows(v.shared, code.mul(columnWarp, width), chunkTokens),
+      groupCount);
+}
+
+/// sums + (q ∘ pre) S, or (k ∘ suf) S.
+Values KernelEmitter::addFromState(const Values &sums, int64_t queries) {
+  int64_t width = shape.outputColumns();
+  Value first = code.mul(columnWarp, width);
+  return code.multiplyGroup(width, tokensOfCores(queries),
+                            acrossRows(regions.state, first, shape.columns()),
+                            shape.columns() / 16, sums);
 }
 
 /// Rows of tokens times the state's rows, transposed: [64, columns], this

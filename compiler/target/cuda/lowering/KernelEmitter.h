@@ -387,14 +387,18 @@ protected:
   void barrierBeforeProducts();
   void clearUpperWeights();
   static Sums unflatten(mlir::ValueRange list);
-  Values multiplyOutput(int64_t queries, int64_t stateRows, const Tile &v,
-                        bool transposed);
+  Values multiplyWeights(const Tile &v, bool transposed);
+  Values addFromState(const Values &sums, int64_t queries);
   Values multiplyByState(const Tile &rows);
   Values decayedState(const Values &state);
   Values addToState(const Values &state, int64_t keys, const Tile &v);
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
+  Fragments multiplyPairs(const Tile &output, const Tile &v,
+                          const Values &gradient);
+  std::pair<Fragments, Fragments>
+  multiplyGradients(chunk::RecurrenceGradientOp op);
   void emitColumnGradients(const Trees &forward,
                            chunk::RecurrenceGradientOp op);
   enum class Tail { beforeLambda, withLambda, behindScan, all };

@@ -1,9 +1,10 @@
-//===- Products.cpp - Matrix products of a chunk --------------------------===//
+//===- Products.cpp - Matrix products of single warps ---------------------===//
 //
-// mma.sync m16n8k16 throughout. In a fragment of a 16 x 16 matrix a lane has
-// row lane / 4 (and 8 further down), columns 2 (lane mod 4) and the next (and 8
-// further on). The same four registers of an X, rows being tokens, serve as
-// left operand and, in pairs (0, 2) and (1, 3), as the right one.
+// mma.sync m16n8k16, for A: its blocks are too small for four warps. In a
+// fragment of a 16 x 16 matrix a lane has row lane / 4 (and 8 further down),
+// columns 2 (lane mod 4) and the next (and 8 further on). The same four
+// registers of an X, rows being tokens, serve as left operand and, in pairs
+// (0, 2) and (1, 3), as the right one.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"

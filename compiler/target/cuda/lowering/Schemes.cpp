@@ -144,9 +144,8 @@ bool areApart(chunk::KernelOp kernel, const BlockShape &shape) {
   return rotates && fits;
 }
 
-/// Backward holds a band and its tokens' gradients at once: with 16 rows in a
-/// warp 128 registers have room for both, and twice as many warps wait for each
-/// other.
+/// Backward has products of four warps, at 128 channels two times four; bands
+/// of 16 rows give its ascending sweep as many.
 int64_t bandRows(chunk::KernelOp kernel, const BlockShape &shape) {
   bool isBackward = kernel.getSymName() == "backward";
   return isBackward || shape.K < mostColumns ? fewestBandRows

@@ -319,8 +319,8 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   barrierBeforeProducts();
   saveRows(op.getState());
   code.beginProducts();
-  Values sums = multiplyOutput(regions.queries, regions.state, v,
-                               /*transposed=*/false);
+  Values sums =
+      addFromState(multiplyWeights(v, /*transposed=*/false), regions.queries);
   code.commitProducts();
   next.numbers = code.waitProducts(next.numbers, 1);
   tiles[op.getNext()] = next;
