@@ -186,23 +186,22 @@ llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
   for (auto [mapping, own] : llvm::zip(numbers, inputs))
     for (auto [argument, input] : llvm::zip(body.getArguments(), own))
       mapping.map(argument, input);
+  size_t inPairs = inputs.size() / 2 * 2;
   for (mlir::Operation &inner : body.without_terminator()) {
-    size_t index = 0, inPairs = inputs.size() / 2 * 2;
-    if (auto quotient = mlir::dyn_cast<mlir::arith::DivFOp>(inner);
-        quotient && inner.hasAttr(boundedName))
-      for (; index < inPairs; index += 2)
-        divideTwice(code, quotient, numbers[index], numbers[index + 1]);
-    if (auto bound = mlir::dyn_cast<mlir::arith::MinimumFOp>(inner);
-        bound && inner.hasAttr(boundedName))
-      for (size_t alone = inPairs; alone < inputs.size(); ++alone)
-        numbers[alone].map(bound.getResult(),
-                           numbers[alone].lookup(bound.getLhs()));
-    size_t end =
-        inner.hasAttr(boundedName) && mlir::isa<mlir::arith::MinimumFOp>(inner)
-            ? inPairs
-            : inputs.size();
-    for (; index < end; ++index)
-      code.builder.clone(inner, numbers[index]);
+    bool isBounded = inner.hasAttr(boundedName);
+    auto quotient = mlir::dyn_cast<mlir::arith::DivFOp>(inner);
+    for (size_t index = 0; index < inputs.size(); ++index) {
+      mlir::IRMapping &own = numbers[index];
+      bool isInPair = index < inPairs;
+      if (isBounded && quotient && isInPair) {
+        if (index % 2 == 0)
+          divideTwice(code, quotient, own, numbers[index + 1]);
+      } else if (isBounded && !quotient && !isInPair) {
+        own.map(inner.getResult(0), own.lookup(inner.getOperand(0)));
+      } else {
+        code.builder.clone(inner, own);
+      }
+    }
   }
   llvm::SmallVector<Values> made(inputs.size());
   for (auto [results, mapping] : llvm::zip(made, numbers))

@@ -164,8 +164,9 @@ def Tile_AccumulatorsAttr : Tile_Attr<"Accumulators", "accumulators"> {
   let summary = "fp32 in registers: what matrix instructions add to";
   let description = [{
     For states. A warp has `tileRows` tiles of 16 rows, each of `tiles` times 8 columns, of which a lane has four numbers:
-    rows lane / 4 and 8 further on, columns 2 (lane mod 4) and the next. Rows are channels of k, columns those of v; if
-    `turned`, the other way round.
+    rows lane / 4 and 8 further on, columns 2 (lane mod 4) and the next. Rows are channels of k, columns those of v: four
+    warps have 64 rows together, 16 each, and a warp's tiles are 64 rows apart. If `turned`, rows are columns of v and a
+    warp's tiles follow each other.
   }];
   let parameters = (ins "int64_t":$tileRows, "int64_t":$tiles, DefaultValuedParameter<"bool", "false">:$turned);
   let assemblyFormat = "`<` struct(params) `>`";
