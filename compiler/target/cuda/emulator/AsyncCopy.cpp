@@ -109,7 +109,8 @@ void copyOut(Machine &machine, const Instruction &instruction) {
         !machine.isAligned(instruction, t, to[t], 16) ||
         !machine.isAligned(instruction, t, count[t], 16))
       return;
-    Complaint complaint = machine.shared().readByProducts(t, from[t], count[t]);
+    Complaint complaint =
+        machine.shared().readByAsyncProxy(t, from[t], count[t]);
     if (complaint)
       machine.complain(instruction, t, from[t], complaint);
     if (complaint.hazard == Hazard::outOfBounds)

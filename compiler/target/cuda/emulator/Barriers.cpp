@@ -89,12 +89,11 @@ llvm::Error decodeSyncWarp(Decoder &decoder, NVVM::SyncWarpOp op) {
   return llvm::Error::success();
 }
 
-/// Orders nothing that this emulator does out of order.
+} // namespace
+
 llvm::Error decodeNothing(Decoder &, Operation *) {
   return llvm::Error::success();
 }
-
-} // namespace
 
 llvm::ArrayRef<Construct> barrierConstructs() {
   static const Construct table[] = {

@@ -112,6 +112,9 @@ Construct construct() {
           }};
 }
 
+/// Of an operation that orders nothing which this emulator does out of order.
+llvm::Error decodeNothing(Decoder &decoder, mlir::Operation *operation);
+
 /// Stands for no instruction at all: the result is its only operand.
 void identity(Machine &machine, const Instruction &instruction);
 

@@ -92,7 +92,7 @@ private:
   const char *bytesAt(uint32_t offset) {
     for (unsigned warp = firstWarp; warp < firstWarp + groupWarps; ++warp)
       if (Complaint complaint =
-              machine.shared().readByProducts(warp * 32, offset, unitBytes)) {
+              machine.shared().readByAsyncProxy(warp * 32, offset, unitBytes)) {
         machine.complain(instruction, warp * 32, offset, complaint);
         if (complaint.hazard == Hazard::outOfBounds)
           return nullptr;
@@ -192,10 +192,6 @@ llvm::Error decodeFence(Decoder &decoder, NVVM::FenceProxyOp op) {
   if (op.getKind() != NVVM::ProxyKind::async_shared)
     return unsupported(op, "of another kind");
   decoder.emit(op, fence, {});
-  return llvm::Error::success();
-}
-
-llvm::Error decodeNothing(Decoder &, Operation *) {
   return llvm::Error::success();
 }
 

@@ -15,7 +15,7 @@ const char *describe(Hazard hazard) {
       "race: overwrites what {0} read, without a barrier between",
       "race: overwrites what {0} wrote, without a barrier between",
       "pending: touches what a cp.async of {0} has in flight",
-      "unfenced: a product reads what {0} wrote without a proxy fence"};
+      "unfenced: reads what {0} wrote, without a proxy fence between"};
   return texts[static_cast<unsigned>(hazard)];
 }
 
@@ -63,8 +63,8 @@ Complaint SharedMemory::readUnordered(Cell *cell, Cell *end, unsigned thread) {
   return first;
 }
 
-Complaint SharedMemory::readByProducts(unsigned thread, uint32_t offset,
-                                       unsigned count) {
+Complaint SharedMemory::readByAsyncProxy(unsigned thread, uint32_t offset,
+                                         unsigned count) {
   if (Complaint complaint = read(thread, offset, count))
     return complaint;
   for (unsigned i = 0, e = count >> shift; i < e; ++i) {

@@ -64,8 +64,8 @@ public:
   }
   Complaint write(unsigned thread, uint32_t offset, unsigned count);
   /// The same as a read, by what reads past the threads' own way to memory.
-  Complaint readByProducts(unsigned thread, uint32_t offset, unsigned count);
-  /// What the thread has written is there for readByProducts.
+  Complaint readByAsyncProxy(unsigned thread, uint32_t offset, unsigned count);
+  /// What the thread has written is there for readByAsyncProxy.
   void fence(unsigned thread) { fences[thread] = order.now(); }
 
   /// A copy into [offset, offset + count) begins, in the thread's open group.

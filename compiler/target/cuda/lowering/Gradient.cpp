@@ -233,10 +233,7 @@ KernelEmitter::multiplyGradients(chunk::RecurrenceGradientOp op) {
   const Values gradient = tile(op.getDState()).numbers;
   storeStateRows(packedState(gradient));
   Tile next = assigned(op.getDNext());
-  next.numbers = decayedState(gradient);
-  code.beginProducts();
-  next.numbers = addToState(next.numbers, regions.queries, output);
-  code.commitProducts();
+  next.numbers = beginNextState(gradient, regions.queries, output);
   // With two columns there are no registers for more sums meanwhile.
   bool isEarly = shape.columnsPerThread == 1;
   Values outputs;

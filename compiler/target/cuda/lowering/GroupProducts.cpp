@@ -8,8 +8,6 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 
-namespace NVVM = mlir::NVVM;
-
 namespace decay::cuda {
 
 namespace {
@@ -176,9 +174,11 @@ Values KernelEmitter::decayedState(const Values &state) {
   return made;
 }
 
-/// S + (k ∘ suf)ᵀ v, for this warp's rows and some columns.
-Values KernelEmitter::addToState(const Values &state, int64_t keys,
-                                 const Tile &v) {
+/// Begins tot S + (k ∘ suf)ᵀ v, for this warp's rows and some columns.
+Values KernelEmitter::beginNextState(const Values &before, int64_t keys,
+                                     const Tile &v) {
+  Values state = decayedState(before);
+  code.beginProducts();
   int64_t width = shape.stateColumns(), tileNumbers = shape.stateTiles() * 4;
   Value first = code.mul(columnWarp, width);
   Values made;
@@ -188,6 +188,7 @@ Values KernelEmitter::addToState(const Values &state, int64_t keys,
                            acrossRows(v.shared, first, chunkTokens), groupCount,
                            Values(llvm::ArrayRef(state).slice(
                                tileRow * tileNumbers, tileNumbers))));
+  code.commitProducts();
   return made;
 }
 

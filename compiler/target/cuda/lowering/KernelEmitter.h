@@ -142,7 +142,6 @@ protected:
   int64_t reserve(int64_t bytes);
   void planRegions(chunk::SweepOp op);
   void planOverColumns(chunk::SweepOp op);
-  void awaitRows();
   Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
                    mlir::ValueRange carried);
   Tile &tile(Value value);
@@ -206,7 +205,10 @@ protected:
   bool isOwn(uint64_t slot) const;
   Value savedPlace(const Saved &saved, Value chunk);
   Value keptRow(Value row);
-  bool savesRows(chunk::SweepOp op);
+  /// Whether saved states leave, and whether this launch reads them again.
+  enum class RowsOut { none, forCallers, forLaunch };
+  RowsOut rowsSaved(chunk::SweepOp op);
+  void awaitRows();
   void saveRows(Value state);
   Value carriedPlace(Value place, bool perChannel);
   void emitSave(chunk::SaveOp op);
@@ -391,7 +393,7 @@ protected:
   Values addFromState(const Values &sums, int64_t queries);
   Values multiplyByState(const Tile &rows);
   Values decayedState(const Values &state);
-  Values addToState(const Values &state, int64_t keys, const Tile &v);
+  Values beginNextState(const Values &before, int64_t keys, const Tile &v);
 
   // Gradient.cpp
   void emitRecurrenceGradient(chunk::RecurrenceGradientOp op);
@@ -490,7 +492,7 @@ protected:
   Value stage;
   Value chunkIndex;
   bool hasGradient = false, keepsColumns = false;
-  bool copiesRowsOut = false; ///< of states that it saves
+  RowsOut rowsOut = RowsOut::none; ///< of states that it saves
   /// The tokens of the group that are being worked on, and the only column.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::optional<int64_t> onlyColumn;

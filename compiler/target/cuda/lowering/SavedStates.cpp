@@ -112,14 +112,25 @@ Value KernelEmitter::carriedPlace(Value place, bool perChannel) {
                     : place;
 }
 
-/// Whether a sweep saves states: as rows, when these are made.
-bool KernelEmitter::savesRows(chunk::SweepOp op) {
-  return llvm::any_of(
-      op.getBody().front().getOps<chunk::SaveOp>(), [&](chunk::SaveOp save) {
-        bool isKept = isOwn(save.getSlot()) || (keepsStates && save.getKept());
-        return isKept &&
-               isState(mlir::cast<chunk::TileType>(save.getTile().getType()));
-      });
+/// Whether a sweep saves states, as rows when these are made, and for whom.
+KernelEmitter::RowsOut KernelEmitter::rowsSaved(chunk::SweepOp op) {
+  RowsOut found = RowsOut::none;
+  for (auto save : op.getBody().front().getOps<chunk::SaveOp>()) {
+    if (!isState(mlir::cast<chunk::TileType>(save.getTile().getType())))
+      continue;
+    if (isOwn(save.getSlot()))
+      return RowsOut::forLaunch;
+    if (keepsStates && save.getKept())
+      found = RowsOut::forCallers;
+  }
+  return found;
+}
+
+/// Until the last chunk's saved rows are read; those that this launch reads
+/// again are there then.
+void KernelEmitter::awaitRows() {
+  if (rowsOut != RowsOut::none)
+    code.waitCopiesOut(/*isWhole=*/rowsOut == RowsOut::forLaunch);
 }
 
 /// A state's rows lie in shared memory, and everyone knows.

@@ -136,7 +136,7 @@ private:
   void gatherDiagonal(const Sums &products, Value row);
   Values emitWeights(Sums scores, Sums gradients, Value column,
                      bool needsLambda);
-  Values multiplyWeights(int64_t output, bool needsLambda);
+  Values weighPairs(int64_t output, bool needsLambda);
 
   // ScalarGroups.cpp
   Value ownGroup();

@@ -246,7 +246,7 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
   synchroniseForProducts();
-  Values weights = multiplyWeights(of.output, of.needsLambda);
+  Values weights = weighPairs(of.output, of.needsLambda);
   emitQueryGradients(of);
   synchroniseForProducts();
   emitKeyGradients(of);

@@ -153,7 +153,7 @@ Values ScalarEmitter::emitWeights(Sums scores, Sums gradients, Value column,
 
 /// q kᵀ and do vᵀ, weighed: dA ∘ D goes to memory, of A this warp's tiles are
 /// returned. Above the diagonal both are zeros.
-Values ScalarEmitter::multiplyWeights(int64_t output, bool needsLambda) {
+Values ScalarEmitter::weighPairs(int64_t output, bool needsLambda) {
   int64_t width = chunkTokens / (shape.K / groupColumns());
   Value first = code.mul(columnWarp, width);
   auto multiply = [&](int64_t left, int64_t right) {

@@ -311,10 +311,7 @@ void KernelEmitter::emitRecurrence(chunk::RecurrenceOp op) {
   const Tile v = tile(op.getV());
   storeStateRows(packedState(state));
   Tile next = assigned(op.getNext());
-  next.numbers = decayedState(state);
-  code.beginProducts();
-  next.numbers = addToState(next.numbers, regions.keys, v);
-  code.commitProducts();
+  next.numbers = beginNextState(state, regions.keys, v);
   multiplyHalves(0);
   barrierBeforeProducts();
   saveRows(op.getState());
@@ -363,19 +360,16 @@ Values KernelEmitter::advanceState(Value rows, Value decay, Value state,
     storeCore(tree.key, region);
     storeChunkTotal(tree);
   });
-  if (copiesRowsOut)
+  if (rowsOut != RowsOut::none)
     storeStateRows(packedState(tile(state).numbers),
                    [&](Value row) { return keptRow(row); });
   code.waitCopies(1);
   barrierBeforeProducts();
-  if (copiesRowsOut)
+  if (rowsOut != RowsOut::none)
     saveRows(state);
   if (makeRowsInPlace(right))
     barrierBeforeProducts();
-  Values next = decayedState(tile(state).numbers);
-  code.beginProducts();
-  next = addToState(next, region, tile(right));
-  code.commitProducts();
+  Values next = beginNextState(tile(state).numbers, region, tile(right));
   return code.waitProducts(next, 0);
 }
 

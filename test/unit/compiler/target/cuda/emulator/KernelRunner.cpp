@@ -9,6 +9,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Parser/Parser.h"
 
+#include <random>
+
 using namespace mlir;
 
 namespace decay::cuda {
@@ -60,6 +62,14 @@ std::string prologue() {
     text +=
         std::string("%c") + number + " = arith.constant " + number + " : i32\n";
   return text + "%all = arith.constant -1 : i32\n";
+}
+
+std::vector<float> exactNumbers(size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<float> values(count);
+  for (float &value : values)
+    value = static_cast<float>(static_cast<int>(random() % 65) - 32) / 8;
+  return values;
 }
 
 } // namespace decay::cuda

@@ -31,6 +31,9 @@ Outcome runFunction(const std::string &parameters, const std::string &body,
 /// and %all, of all bits.
 std::string prologue();
 
+/// Small numbers that bfloat16 has, so that every sum is exact.
+std::vector<float> exactNumbers(size_t count, unsigned seed);
+
 } // namespace decay::cuda
 
 #endif // DECAY_TEST_KERNELRUNNER_H

@@ -4,22 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <random>
 
 namespace decay::cuda {
 namespace {
 
 uint32_t brain(float value) { return std::bit_cast<uint32_t>(value) >> 16; }
 float real(uint32_t bits) { return std::bit_cast<float>(bits); }
-
-/// Small numbers that bfloat16 has, so that every sum is exact.
-std::vector<float> matrix(size_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<float> values(count);
-  for (float &value : values)
-    value = static_cast<float>(static_cast<int>(random() % 65) - 32) / 8;
-  return values;
-}
 
 /// Two bfloat16 to a word, the first in the lower half.
 void append(std::vector<uint32_t> &words, const std::vector<float> &values) {
@@ -52,7 +42,7 @@ const char *const stage = R"(
   %pb = llvm.getelementptr %pa[512] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
 )";
 
-std::string ldmatrix(const std::string &name, const std::string &layout) {
+std::string ldexactNumbers(const std::string &name, const std::string &layout) {
   return "%" + name + " = nvvm.ldmatrix %p" + name +
          " {num = 4 : i32, layout = #nvvm.mma_layout<" + layout +
          ">, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = "
@@ -94,7 +84,7 @@ std::string store(const std::string &result, int column) {
 }
 
 void expectProduct(bool transposed) {
-  const std::vector<float> a = matrix(256, 1), b = matrix(256, 2);
+  const std::vector<float> a = exactNumbers(256, 1), b = exactNumbers(256, 2);
   std::vector<float> stored = b;
   if (!transposed) // the loads expect B by columns
     for (size_t k = 0; k < 16; ++k)
@@ -107,11 +97,12 @@ void expectProduct(bool transposed) {
   // By rows, the tiles come as (n, k), by columns as (k, n).
   const std::string parts = transposed ? "1" : "2",
                     other = transposed ? "2" : "1";
-  Outcome run = runKernel(std::string(place) + stage + ldmatrix("a", "row") +
-                              ldmatrix("b", transposed ? "col" : "row") +
-                              "%f = arith.constant 0.5 : f32\n" +
-                              multiply("d", "b0", "b" + parts) +
-                              multiply("e", "b" + other, "b3") + R"(
+  Outcome run =
+      runKernel(std::string(place) + stage + ldexactNumbers("a", "row") +
+                    ldexactNumbers("b", transposed ? "col" : "row") +
+                    "%f = arith.constant 0.5 : f32\n" +
+                    multiply("d", "b0", "b" + parts) +
+                    multiply("e", "b" + other, "b3") + R"(
   %g = arith.divui %lane, %c4 : i32
   %q = arith.remui %lane, %c4 : i32
   %g16 = arith.muli %g, %c16 : i32
@@ -119,7 +110,7 @@ void expectProduct(bool transposed) {
   %o = arith.addi %g16, %q2 : i32
   %sum = llvm.getelementptr %data[%o] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, f32
 )" + store("d", 0) + store("e", 8),
-                          data, {.sharedBytes = 1024});
+                data, {.sharedBytes = 1024});
   ASSERT_EQ(run.error, "");
   ASSERT_EQ(run.report.faultText(), "");
   for (size_t i = 0; i < 16; ++i)
@@ -139,11 +130,11 @@ TEST(EmulatorMatrix, ProductOfTilesByRows) { expectProduct(false); }
 /// What ldmatrix gave, stmatrix puts back: the layouts undo each other.
 void expectRoundTrip(const std::string &load, const std::string &save) {
   std::vector<uint32_t> data;
-  append(data, matrix(256, 3));
-  append(data, matrix(256, 4));
+  append(data, exactNumbers(256, 3));
+  append(data, exactNumbers(256, 4));
   const std::vector<uint32_t> before = data;
   Outcome run = runKernel(
-      std::string(place) + stage + ldmatrix("a", load) +
+      std::string(place) + stage + ldexactNumbers("a", load) +
           "nvvm.stmatrix %pb, %a0, %a1, %a2, %a3 {layout = #nvvm.mma_layout<" +
           save +
           ">, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = "
@@ -176,8 +167,8 @@ TEST(EmulatorMatrix, StoreUndoesLoad) {
 
 TEST(EmulatorMatrix, OneAndTwoTiles) {
   std::vector<uint32_t> data;
-  append(data, matrix(256, 5));
-  append(data, matrix(256, 6));
+  append(data, exactNumbers(256, 5));
+  append(data, exactNumbers(256, 6));
   const std::vector<uint32_t> before = data;
   const std::string common =
       ", shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = "
