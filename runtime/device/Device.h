@@ -22,7 +22,7 @@
 
 namespace decay::runtime {
 
-/// C[M, N] = alpha · op(A) op(B) + beta · C, all row-major with leading
+/// C[M, N] = alpha · op(A) op(B) + beta · source, all row-major with leading
 /// dimensions. A and B are of one type, C is of that type or fp32; sums are
 /// fp32.
 struct MatrixProduct {
@@ -35,6 +35,7 @@ struct MatrixProduct {
   int64_t ldb = 0;
   Numbers c;
   int64_t ldc = 0;
+  ConstNumbers source; ///< laid out as C; null: C itself
 };
 
 /// How much of a large product is made at once where what follows can be done

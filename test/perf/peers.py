@@ -3,10 +3,12 @@
 Both sides are called as a model calls them, under PyTorch's autograd, launch cost included. Decay gets raw projections,
 the peer what it asks for, ready-made: fp32 log decays for chunk_gla and chunk_simple_gla.
 """
+import concurrent.futures
 import contextlib
 import datetime
 import importlib
 import math
+import os
 import statistics
 import subprocess
 
@@ -145,6 +147,28 @@ def output_of(*command):
         return ""
 
 
+def compile_candidates_together():
+    """Triton's autotuner compiles its candidates one after another; now all of a kernel's are compiled on all cores before
+    it times them. What it picks does not change. An older Triton, which cannot, goes on alone."""
+    try:
+        from triton.runtime._async_compile import AsyncCompileMode
+        from triton.runtime.autotuner import Autotuner
+    except ImportError:
+        return
+    executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    candidates = Autotuner.prune_configs
+
+    def compiled_candidates(self, kwargs):
+        chosen = candidates(self, kwargs)
+        # One that does not compile says so again when its turn comes.
+        with AsyncCompileMode(executor, ignore_errors=True):
+            for config in chosen:
+                self.fn.run(*self.nargs.values(), **{**kwargs, "warmup": True}, **config.all_kwargs())
+        return chosen
+
+    Autotuner.prune_configs = compiled_candidates
+
+
 def peer_function(module, name):
     """The peer's function, or one that raises what its import raised."""
     try:
@@ -179,6 +203,7 @@ def common_to_rows(commit):
 def speed_rows(given, peer, shape, directions):
     """Rows of our design and of its peer at one shape, in one process; ours first, as the peer may take its time."""
     name, settings, module, extra = PAIRS[peer]
+    compile_candidates_together()
     design, B, T, H, D = design_of(given, name, settings), *shape
     bandwidth = copy_bandwidth()
     floors = floor_bytes(design, shape)

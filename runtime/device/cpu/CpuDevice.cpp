@@ -184,6 +184,10 @@ private:
     int64_t column = index % blocks.across * blocks.columns;
     int64_t rows = std::min(blocks.rows, p.M - row);
     int64_t columns = std::min(blocks.columns, p.N - column);
+    if (p.source && p.source.data() != p.c.data())
+      for (int64_t r = row; r < row + rows; ++r)
+        std::copy_n(p.source.floats() + r * p.ldc + column, columns,
+                    p.c.floats() + r * p.ldc + column);
     const float *a = p.a.floats() + (p.transposeA ? row : row * p.lda);
     const float *b = p.b.floats() + (p.transposeB ? column * p.ldb : column);
     blas.sgemm(rowMajor, p.transposeA ? transposed : plain,

@@ -24,35 +24,27 @@ struct Function {
   size_t place;
 };
 constexpr Function functions[] = {
-    {"cublasCreate_v2", offsetof(Cublas, create)},
-    {"cublasDestroy_v2", offsetof(Cublas, destroy)},
-    {"cublasSetStream_v2", offsetof(Cublas, setStream)},
-    {"cublasSetWorkspace_v2", offsetof(Cublas, setWorkspace)},
-    {"cublasSetMathMode", offsetof(Cublas, setMathMode)},
-    {"cublasGemmEx", offsetof(Cublas, multiply)},
-    {"cublasGetStatusString", offsetof(Cublas, errorText)},
+    {"cublasLtCreate", offsetof(Cublas, create)},
+    {"cublasLtDestroy", offsetof(Cublas, destroy)},
+    {"cublasLtMatmulDescCreate", offsetof(Cublas, createProduct)},
+    {"cublasLtMatmulDescDestroy", offsetof(Cublas, destroyProduct)},
+    {"cublasLtMatmulDescSetAttribute", offsetof(Cublas, setProduct)},
+    {"cublasLtMatrixLayoutCreate", offsetof(Cublas, createLayout)},
+    {"cublasLtMatrixLayoutDestroy", offsetof(Cublas, destroyLayout)},
+    {"cublasLtMatmulPreferenceCreate", offsetof(Cublas, createPreference)},
+    {"cublasLtMatmulPreferenceDestroy", offsetof(Cublas, destroyPreference)},
+    {"cublasLtMatmulPreferenceSetAttribute", offsetof(Cublas, setPreference)},
+    {"cublasLtMatmulAlgoGetHeuristic", offsetof(Cublas, heuristic)},
+    {"cublasLtMatmul", offsetof(Cublas, multiply)},
+    {"cublasLtGetStatusString", offsetof(Cublas, errorText)},
 };
-
-/// libcublas needs libcublasLt, which wheels keep beside it: once that is open
-/// under its name, the loader is content.
-void *openWithCompanion(const std::string &place) {
-  std::filesystem::path path(place);
-  std::string companion = path.filename().string();
-  companion.insert(std::strlen("libcublas"), "Lt");
-  void *light =
-      dlopen((path.parent_path() / companion).c_str(), RTLD_NOW | RTLD_GLOBAL);
-  void *library = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library && light)
-    dlclose(light);
-  return library;
-}
 
 Result<Cublas> open() {
   const char *folders = std::getenv(variable);
   std::vector<std::string> places = cublasPlaces(folders ? folders : "");
   std::string broken;
   for (const std::string &place : places) {
-    void *library = openWithCompanion(place);
+    void *library = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
       // Why a file that is there cannot be opened is worth more than the list.
       if (std::error_code none; std::filesystem::exists(place, none))
@@ -74,7 +66,8 @@ Result<Cublas> open() {
   }
   return Status::world(fmt::format(
       "this device needs NVIDIA's cuBLAS 12 or 13 for its matrix products, and "
-      "finds neither libcublas.so.13 nor libcublas.so.12{}: install it, or set "
+      "finds neither libcublasLt.so.13 nor libcublasLt.so.12{}: install it, or "
+      "set "
       "{} to its folder, or to a folder of Python packages that has it "
       "(site-packages, with nvidia/cublas/lib or nvidia/cu13/lib in it)",
       broken, variable));
@@ -89,13 +82,13 @@ std::vector<std::string> cublasPlaces(const char *folders) {
       for (const char *part : below)
         for (const char *version : versions)
           places.push_back(
-              (std::filesystem::path(folder) / part / "libcublas.so.")
+              (std::filesystem::path(folder) / part / "libcublasLt.so.")
                   .string() +
               version);
   for (const char *version : versions)
-    places.push_back(fmt::format("libcublas.so.{}", version));
+    places.push_back(fmt::format("libcublasLt.so.{}", version));
   for (const char *version : versions)
-    places.push_back(fmt::format("{}/libcublas.so.{}", toolkit, version));
+    places.push_back(fmt::format("{}/libcublasLt.so.{}", toolkit, version));
   return places;
 }
 

@@ -18,12 +18,6 @@ constexpr int multiprocessors = 16, cacheSize = 38, computeMajor = 75,
               computeMinor = 76;
 constexpr unsigned nonBlocking = 1;
 constexpr size_t productBytes = size_t{64} << 20;
-/// CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION, CUBLAS_COMPUTE_32F and
-/// CUBLAS_GEMM_DEFAULT.
-constexpr int sumsInFp32 = 16, computeFp32 = 68, anyAlgorithm = -1;
-
-/// cudaDataType's.
-int typeCode(NumberType type) { return type == NumberType::F32 ? 0 : 14; }
 
 uint64_t addressOf(const void *memory) {
   return reinterpret_cast<uint64_t>(memory);
@@ -128,8 +122,7 @@ Status CudaDevice::start() {
 }
 
 CudaDevice::~CudaDevice() {
-  if (products)
-    cublas->destroy(products);
+  products.reset();
   release(productMemory);
   for (void *code : codes)
     driver.unloadLibrary(code);
@@ -298,21 +291,14 @@ void CudaDevice::parallelFor(
 }
 
 Status CudaDevice::prepareProducts() {
-  DECAY_ASSIGN_OR_RETURN(cublas, openCublas());
-  DECAY_RETURN_IF_ERROR(
-      cublas->check(cublas->create(&products), "cannot start cuBLAS"));
+  DECAY_ASSIGN_OR_RETURN(const Cublas *cublas, openCublas());
   productMemory = allocate(productBytes);
   if (!productMemory)
     return Status::world(fmt::format("no {} of GPU memory for cuBLAS",
                                      formatBytes(productBytes)));
-  // cuBLAS forgets the workspace when the stream is set.
-  DECAY_RETURN_IF_ERROR(
-      cublas->check(cublas->setStream(products, queue), "cannot start cuBLAS"));
-  DECAY_RETURN_IF_ERROR(
-      cublas->check(cublas->setWorkspace(products, productMemory, productBytes),
-                    "cannot give cuBLAS its memory"));
-  return cublas->check(cublas->setMathMode(products, sumsInFp32),
-                       "cannot start cuBLAS");
+  DECAY_ASSIGN_OR_RETURN(
+      products, Products::create(*cublas, queue, productMemory, productBytes));
+  return {};
 }
 
 void CudaDevice::multiply(const MatrixProduct &p) {
@@ -320,17 +306,8 @@ void CudaDevice::multiply(const MatrixProduct &p) {
   if (p.M == 0 || p.N == 0)
     return;
   announce(WorkKind::Products);
-  // Row-major C is column-major Cᵀ = op(B)ᵀ op(A)ᵀ.
-  auto size = [](int64_t value) { return static_cast<int>(value); };
-  int result = cublas->multiply(
-      products, p.transposeB, p.transposeA, size(p.N), size(p.M), size(p.K),
-      &p.alpha, p.b.data(), typeCode(p.b.type()), size(p.ldb), p.a.data(),
-      typeCode(p.a.type()), size(p.lda), &p.beta, p.c.data(),
-      typeCode(p.c.type()), size(p.ldc), computeFp32, anyAlgorithm);
-  if (result != 0)
-    remember(
-        cublas->check(result, fmt::format("a matrix product of {} x {} x {}",
-                                          p.M, p.N, p.K)));
+  if (Status begun = products->multiply(p); !begun.ok())
+    remember(std::move(begun));
 }
 
 Result<void *> CudaDevice::loadCode(const char *image) {

@@ -3,8 +3,8 @@
 #define DECAY_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
 
 #include "runtime/device/StreamDevice.h"
-#include "runtime/device/cuda/Cublas.h"
 #include "runtime/device/cuda/CudaDriver.h"
+#include "runtime/device/cuda/Products.h"
 
 #include <memory>
 
@@ -90,8 +90,8 @@ private:
   NumberType activations = NumberType::BF16;
   void *context = nullptr;
   void *queue = nullptr;
-  const Cublas *cublas = nullptr;
-  void *products = nullptr, *productMemory = nullptr;
+  std::unique_ptr<Products> products;
+  void *productMemory = nullptr;
   std::vector<void *> codes;
   std::unique_ptr<Timeline> timeline; ///< while parts are timed
   Status failure;                     ///< the first; nothing after it counts

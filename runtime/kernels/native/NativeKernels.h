@@ -85,15 +85,15 @@ public:
   /// out[r] = table[tokens[r]]; every token is in [0, table rows).
   virtual void gatherRows(RowShape shape, const int32_t *tokens,
                           ConstNumbers table, Numbers out) = 0;
-  /// Adds dOut[r] to dTable[tokens[r]], in the order of r.
+  /// Adds dOut[r] to dTable[tokens[r]], in a fixed order. `scratch` holds
+  /// scatterFloats(shape) values.
   virtual void scatterAddRows(RowShape shape, const int32_t *tokens,
-                              ConstNumbers dOut, float *dTable) = 0;
+                              ConstNumbers dOut, float *dTable,
+                              float *scratch) = 0;
 
-  /// y = rmsnorm(x) · weight. `scale` [rows] is kept for backward. `copy`, if
-  /// not null, receives x itself.
+  /// y = rmsnorm(x) · weight. `scale` [rows] is kept for backward.
   virtual void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-                       const float *weight, Numbers y, float *scale,
-                       Numbers copy) = 0;
+                       const float *weight, Numbers y, float *scale) = 0;
   /// Adds to dx and dWeight. `partials` holds partialFloats(shape) values.
   virtual void rmsNormBackward(RowShape shape, ConstNumbers x,
                                const float *weight, const float *scale,
@@ -142,6 +142,12 @@ public:
     return (shape.rows + rowsPerBlock - 1) / rowsPerBlock * shape.width;
   }
   static constexpr int64_t rowsPerBlock = 64;
+  /// Scratch of scatterAddRows: the rows' order, and sums of segments of it.
+  static int64_t scatterFloats(RowShape shape) {
+    const int64_t segments = (shape.rows + rowsPerSegment - 1) / rowsPerSegment;
+    return segments * (rowsPerSegment + shape.width);
+  }
+  static constexpr int64_t rowsPerSegment = 16;
 };
 
 /// The kernels of the device called `name`, which was created under that name

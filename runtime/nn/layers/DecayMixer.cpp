@@ -40,8 +40,8 @@ Slice DecayMixer::operandRows(size_t projection, Numbers stacked,
 
 Status DecayMixer::forward(const MixerCall &call, ConstNumbers x,
                            const Weights &weights, const Saved &saved,
-                           const MixerState &state, Numbers out,
-                           float *lambda) const {
+                           const MixerState &state, ConstNumbers stream,
+                           Numbers out, float *lambda) const {
   int64_t rows = call.rows();
   Slice stacked{saved.stacked, stackedWidth()};
   Linear{shape.width, stackedWidth()}.forward(
@@ -72,7 +72,7 @@ Status DecayMixer::forward(const MixerCall &call, ConstNumbers x,
       {saved.gate, innerWidth()});
   outputGate().forward(backend, rows,
                        {saved.o, saved.gate, saved.normed, saved.scale},
-                       weights.output, out);
+                       weights.output, stream, out);
   return {};
 }
 

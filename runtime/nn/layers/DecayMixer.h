@@ -77,11 +77,12 @@ public:
   int64_t gateOffset() const { return gateColumn; }
   DecayDims dims(const MixerCall &call) const;
 
-  /// Adds the mixer's output to `out` [rows, D], the residual stream. `lambda`,
-  /// if not null, receives λ of every token ([rows, H·K] or [rows, H]).
+  /// `out` [rows, D] becomes `stream`, which it may be, with the mixer's output
+  /// added. `lambda`, if not null, receives λ of every token ([rows, H·K] or
+  /// [rows, H]).
   Status forward(const MixerCall &call, ConstNumbers x, const Weights &weights,
-                 const Saved &saved, const MixerState &state, Numbers out,
-                 float *lambda) const;
+                 const Saved &saved, const MixerState &state,
+                 ConstNumbers stream, Numbers out, float *lambda) const;
 
   /// Writes dx [rows, D], adds to the weights' gradients. States started at
   /// zero.

@@ -14,10 +14,11 @@ struct Embedding {
                ConstNumbers table, Numbers out) const {
     backend.kernels.gatherRows({rows, width}, tokens, table, out);
   }
-  /// Adds to dTable.
+  /// Adds to dTable; `scratch` holds NativeKernels::scatterFloats values.
   void backward(Backend backend, int64_t rows, const int32_t *tokens,
-                ConstNumbers dOut, float *dTable) const {
-    backend.kernels.scatterAddRows({rows, width}, tokens, dOut, dTable);
+                ConstNumbers dOut, float *dTable, float *scratch) const {
+    backend.kernels.scatterAddRows({rows, width}, tokens, dOut, dTable,
+                                   scratch);
   }
 };
 

@@ -10,12 +10,12 @@ void Glu::expand(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
 }
 
 void Glu::forward(Backend backend, int64_t rows, ConstNumbers x,
-                  Weights weights, Numbers ab, Numbers h, Numbers out) const {
+                  Weights weights, Numbers ab, Numbers h, ConstNumbers stream,
+                  Numbers out) const {
   expand(backend, rows, x, weights, ab);
   backend.kernels.glu({rows, hidden}, ab, h);
   Linear{hidden, width}.forward(backend, rows, {h, hidden}, weights.shrink,
-                                {out, width},
-                                /*addTo=*/true);
+                                {out, width}, stream);
 }
 
 void Glu::backward(Backend backend, int64_t rows, ConstNumbers x,

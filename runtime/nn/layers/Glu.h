@@ -16,9 +16,9 @@ struct Glu {
   };
 
   /// ab [rows, 2 hidden] is kept for backward, h [rows, hidden] is scratch.
-  /// Adds the result to `out`, the residual stream.
+  /// `out` becomes `stream`, which it may be, with the result added.
   void forward(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
-               Numbers ab, Numbers h, Numbers out) const;
+               Numbers ab, Numbers h, ConstNumbers stream, Numbers out) const;
   /// Its first product alone: ab, from which backward makes the rest.
   void expand(Backend backend, int64_t rows, ConstNumbers x, Weights weights,
               Numbers ab) const;

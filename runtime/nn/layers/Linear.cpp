@@ -4,25 +4,25 @@
 namespace decay::runtime {
 
 void Linear::forward(Backend backend, int64_t rows, Slice x,
-                     ConstNumbers weight, Slice y, bool addTo) const {
+                     ConstNumbers weight, Slice y, ConstNumbers source) const {
   MatrixProduct product;
   product.transposeB = true;
   product.M = rows, product.N = outputs, product.K = inputs;
   product.a = x.data, product.lda = x.stride;
   product.b = weight, product.ldb = inputs;
   product.c = y.data, product.ldc = y.stride;
-  product.beta = addTo ? 1.0f : 0.0f;
+  product.beta = source ? 1.0f : 0.0f;
+  product.source = source;
   backend.device.multiply(product);
 }
 
 void Linear::backwardInput(Backend backend, int64_t rows, Slice dy,
-                           ConstNumbers weight, Slice dx, bool addTo) const {
+                           ConstNumbers weight, Slice dx) const {
   MatrixProduct product;
   product.M = rows, product.N = inputs, product.K = outputs;
   product.a = dy.data, product.lda = dy.stride;
   product.b = weight, product.ldb = inputs;
   product.c = dx.data, product.ldc = dx.stride;
-  product.beta = addTo ? 1.0f : 0.0f;
   backend.device.multiply(product);
 }
 

@@ -11,12 +11,13 @@ struct Linear {
   int64_t inputs = 0;
   int64_t outputs = 0;
 
-  /// y = x Wᵀ, or y += x Wᵀ. x [rows, inputs], y [rows, outputs].
+  /// y = x Wᵀ, or y = source + x Wᵀ, with rows of source as far apart as those
+  /// of y, which it may be. x [rows, inputs], y [rows, outputs].
   void forward(Backend backend, int64_t rows, Slice x, ConstNumbers weight,
-               Slice y, bool addTo = false) const;
-  /// dx = dy W (or adds to it).
+               Slice y, ConstNumbers source = {}) const;
+  /// dx = dy W.
   void backwardInput(Backend backend, int64_t rows, Slice dy,
-                     ConstNumbers weight, Slice dx, bool addTo = false) const;
+                     ConstNumbers weight, Slice dx) const;
   /// Adds dyᵀ x to dWeight.
   void backwardWeight(Backend backend, int64_t rows, Slice dy, Slice x,
                       float *dWeight) const;

@@ -4,11 +4,12 @@
 namespace decay::runtime {
 
 void OutputGate::forward(Backend backend, int64_t rows, Saved saved,
-                         Weights weights, Numbers out) const {
+                         Weights weights, ConstNumbers stream,
+                         Numbers out) const {
   backend.kernels.gatedNorm({rows, inner}, options, saved.o, saved.gate,
                             weights.norm, saved.normed, saved.scale);
   Linear{inner, width}.forward(backend, rows, {saved.normed, inner},
-                               weights.output, {out, width}, /*addTo=*/true);
+                               weights.output, {out, width}, stream);
 }
 
 void OutputGate::backward(Backend backend, int64_t rows, Saved saved,

@@ -28,9 +28,10 @@ struct OutputGate {
     float *scale = nullptr; ///< [rows]
   };
 
-  /// Adds the result to `out` [rows, width], the residual stream.
+  /// `out` [rows, width] becomes `stream`, which it may be, with the result
+  /// added.
   void forward(Backend backend, int64_t rows, Saved saved, Weights weights,
-               Numbers out) const;
+               ConstNumbers stream, Numbers out) const;
   /// Writes dO and dGate [rows, inner], adds to the weights' gradients.
   void backward(Backend backend, int64_t rows, Saved saved, Weights weights,
                 ConstNumbers dOut, Numbers dO, Numbers dGate, Weights gradients,

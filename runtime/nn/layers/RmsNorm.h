@@ -12,12 +12,10 @@ struct RmsNorm {
   int64_t width = 0;
   NormOptions options;
 
-  /// `scale` [rows] is what backward needs beside x. `copy` receives x, where
-  /// it is not null.
+  /// `scale` [rows] is what backward needs beside x.
   void forward(Backend backend, int64_t rows, ConstNumbers x,
-               const float *weight, Numbers y, float *scale,
-               Numbers copy = {}) const {
-    backend.kernels.rmsNorm({rows, width}, options, x, weight, y, scale, copy);
+               const float *weight, Numbers y, float *scale) const {
+    backend.kernels.rmsNorm({rows, width}, options, x, weight, y, scale);
   }
   /// Adds to dx and dWeight; `partials` holds NativeKernels::partialFloats
   /// values.

@@ -160,11 +160,6 @@ Status LanguageModel::forwardTpe() {
                       tpeSaved(), state, numbers(saved(0).input));
 }
 
-/// Where the residual stream goes besides, or nowhere when it stays in place.
-static Numbers passedOn(Numbers from, Numbers to) {
-  return from.data() == to.data() ? Numbers{} : to;
-}
-
 Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
                                    const ForwardCall &call) {
   const int64_t rows = B * T;
@@ -172,12 +167,12 @@ Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
   Parameters::Layer weight = table.layer(weightView(), layer);
   DECAY_RETURN_IF_ERROR(forwardMixer(layer, in, call));
   Numbers middle = numbers(keep.middle), gluInput = numbers(keep.gluInput);
-  RmsNorm{settings.width, settings.norm}.forward(
-      backend, rows, middle, weight.gluNorm, gluInput,
-      arena.floats(keep.gluScale), passedOn(middle, out));
+  RmsNorm{settings.width, settings.norm}.forward(backend, rows, middle,
+                                                 weight.gluNorm, gluInput,
+                                                 arena.floats(keep.gluScale));
   Glu{settings.width, settings.gluWidth}.forward(backend, rows, gluInput,
                                                  weight.glu, numbers(keep.ab),
-                                                 numbers(hidden), out);
+                                                 numbers(hidden), middle, out);
   return {};
 }
 
@@ -191,11 +186,11 @@ Status LanguageModel::forwardMixer(int64_t layer, Numbers in,
   float *observed = call.observe ? arena.floats(lambda) : nullptr;
 
   Numbers mixerInput = numbers(keep.mixerInput), middle = numbers(keep.middle);
-  RmsNorm{settings.width, settings.norm}.forward(
-      backend, rows, in, weight.mixerNorm, mixerInput,
-      arena.floats(keep.mixerScale), passedOn(in, middle));
+  RmsNorm{settings.width, settings.norm}.forward(backend, rows, in,
+                                                 weight.mixerNorm, mixerInput,
+                                                 arena.floats(keep.mixerScale));
   DECAY_RETURN_IF_ERROR(mixer.forward(mixerCall(layer), mixerInput,
-                                      weight.mixer, mixerSaved(keep), state,
+                                      weight.mixer, mixerSaved(keep), state, in,
                                       middle, observed));
   if (observed)
     DECAY_RETURN_IF_ERROR(showLambda(layer, observed, call));
@@ -287,9 +282,9 @@ Status LanguageModel::backwardAll(const GradientObserver &finished) {
   }
   if (tpe)
     DECAY_RETURN_IF_ERROR(backwardTpe().within("positional module, backward"));
-  Embedding{settings.width}.backward(backend, rows, tokens,
-                                     numbers(tpe ? dInput : dStream),
-                                     table.embedding(gradients()).floats());
+  Embedding{settings.width}.backward(
+      backend, rows, tokens, numbers(tpe ? dInput : dStream),
+      table.embedding(gradients()).floats(), arena.floats(partials));
   return tell(0);
 }
 

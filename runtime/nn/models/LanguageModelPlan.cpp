@@ -173,8 +173,9 @@ void LanguageModel::planBackward() {
   dInput = plan("input", rows * D);
   dInner = plan("inner", rows * widest);
   dStacked = plan("projections", rows * std::max(D, mixer.stackedWidth()));
-  partials =
-      planFloats("partial sums", NativeKernels::partialFloats({rows, widest}));
+  partials = planFloats("partial sums",
+                        std::max(NativeKernels::partialFloats({rows, widest}),
+                                 NativeKernels::scatterFloats({rows, D})));
   for (const DecayMixer::Projection &projection : mixer.projections())
     dSecond.push_back(projection.rank
                           ? plan("second factor", rows * projection.outputs)

@@ -74,7 +74,7 @@ struct Problem {
     b = draw((transposeB ? N : K) * ldb, 2);
     c = draw(M * ldc, 3);
     product = {transposeA, transposeB, M,  N,   K,  alpha, beta,
-               {},         lda,        {}, ldb, {}, ldc};
+               {},         lda,        {}, ldb, {}, ldc,   {}};
   }
 
   std::vector<float> run(Device &device) const {
@@ -199,6 +199,22 @@ TEST_P(DeviceTest, ProductsAreRight) {
         }
   Problem scaled(40, 50, 60, false, true, -0.5f, 2);
   EXPECT_LE(scaled.worst(scaled.run(*devices[1])), 16);
+}
+
+TEST_P(DeviceTest, ProductsAreAddedToAnotherArray) {
+  for (auto [M, N, K] : {std::array<int64_t, 3>{1, 33, 64}, {300, 520, 96}}) {
+    Problem problem(M, N, K, false, true, 1, 1);
+    DeviceArray source(*devices[1], problem.c);
+    problem.product.source = source.data();
+    std::vector<float> expected = problem.c;
+    for (int64_t at = 0; at < M * problem.product.ldc; ++at)
+      if (at % problem.product.ldc < N)
+        problem.c[static_cast<size_t>(at)] = NAN;
+    std::vector<float> result = problem.run(*devices[1]);
+    problem.c = std::move(expected);
+    EXPECT_LE(problem.worst(result), 16) << M << " x " << N << " x " << K;
+    EXPECT_EQ(source.read(), problem.c);
+  }
 }
 
 TEST_P(DeviceTest, ZeroBetaNeverReadsTheResult) {

@@ -59,6 +59,8 @@ int blockCount();
 void barrier();
 float exchange(float value, int mask);
 
+inline void forgetOrigin(unsigned &) {}
+
 inline float exp2Of(float x) { return std::exp2(x); }
 inline float inverseOf(float x) { return 1 / x; }
 inline float log2Of(float x) { return std::log2(x); }

@@ -37,10 +37,9 @@ public:
   void gatherRows(RowShape shape, const int32_t *tokens, ConstNumbers table,
                   Numbers out) override;
   void scatterAddRows(RowShape shape, const int32_t *tokens, ConstNumbers dOut,
-                      float *dTable) override;
+                      float *dTable, float *scratch) override;
   void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-               const float *weight, Numbers y, float *scale,
-               Numbers copy) override;
+               const float *weight, Numbers y, float *scale) override;
   void rmsNormBackward(RowShape shape, ConstNumbers x, const float *weight,
                        const float *scale, ConstNumbers dy, Numbers dx,
                        float *dWeight, float *partials) override;
@@ -147,7 +146,7 @@ void CpuKernels::gatherRows(RowShape shape, const int32_t *tokens,
 }
 
 void CpuKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
-                                ConstNumbers dOut, float *dTable) {
+                                ConstNumbers dOut, float *dTable, float *) {
   // Split by columns: two rows may hold the same token.
   slices(shape.width, columnsPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t r = 0; r < shape.rows; ++r)
@@ -157,13 +156,9 @@ void CpuKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
 }
 
 void CpuKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-                         const float *weight, Numbers y, float *scale,
-                         Numbers copy) {
+                         const float *weight, Numbers y, float *scale) {
   eachRow(shape.rows, [&](int64_t r) {
     const float *row = x.floats() + r * shape.width;
-    if (copy)
-      std::memcpy(copy.floats() + r * shape.width, row,
-                  static_cast<size_t>(shape.width) * sizeof(float));
     scale[r] =
         normScale(rows::sumOfSquares(row, shape.width), shape.width, options);
     rows::scaleBy(row, scale[r], weight, y.floats() + r * shape.width,

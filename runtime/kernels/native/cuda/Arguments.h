@@ -12,7 +12,11 @@ namespace decay::runtime::gpu {
 using Index = long long;
 
 /// Threads of a block that goes through an array, and of one that takes a row.
-constexpr int blockThreads = 256, rowThreads = 128, classThreads = 512;
+constexpr int blockThreads = 256, rowThreads = 128;
+/// Of a block that takes a row of logits, and how many such blocks a
+/// multiprocessor has at once: so few that the second reading of their rows
+/// finds them in the cache.
+constexpr int classThreads = 1024, classBlocks = 2;
 /// A sum over rows runs in blocks of so many, one thread a column or a few;
 /// sums of few rows take sumLanes threads a column, sumColumns columns a block.
 constexpr int rowsPerSum = 64, columnThreads = 128;
@@ -24,8 +28,9 @@ constexpr int warpPieces = 4, rowWarps = 4, warpBlocks = 4;
 template <class E>
 constexpr int warpRowNumbers =
     warpPieces * 32 * 16 / static_cast<int>(sizeof(E));
-/// Rows of tokens whose gradients one block adds.
-constexpr int tokensPerBlock = 32;
+/// Rows whose places in the order of tokens one block finds; rows of that order
+/// whose gradients one block adds.
+constexpr int orderedRows = 64, rowsPerSegment = 16;
 /// Numbers whose squares one block sums.
 constexpr Index numbersPerSum = 1 << 16;
 
@@ -56,6 +61,20 @@ struct RowsArguments {
   void *to;
 };
 
+struct OrderArguments {
+  Index rows;
+  const int *tokens;
+  int *order;
+};
+
+struct SegmentArguments {
+  Index rows, width;
+  const int *tokens, *order;
+  const void *from;
+  float *to;
+  float *partials; ///< [ceil(rows / rowsPerSegment), width]
+};
+
 struct NormArguments {
   Index rows, width;
   float epsilon, root;  ///< added to the sum of squares; √width
@@ -63,7 +82,6 @@ struct NormArguments {
   const float *weight;
   void *y;
   float *scale;
-  void *copy; ///< of x, or null; not of gated norms
 };
 
 struct NormBackwardArguments {

@@ -25,7 +25,9 @@ struct KernelNames {
 /// By CudaKernels::Kernel.
 constexpr KernelNames kernelNames[] = {
     {"gather_rows", typed},
-    {"scatter_add_rows", typed},
+    {"order_rows", alone},
+    {"add_segments", typed},
+    {"add_across_segments", alone},
     {"rms_norm", typed},
     {"rms_norm_backward", typed},
     {"rms_norm_sums", typed},
@@ -209,19 +211,26 @@ void CudaKernels::gatherRows(RowShape shape, const int32_t *tokens,
 }
 
 void CudaKernels::scatterAddRows(RowShape shape, const int32_t *tokens,
-                                 ConstNumbers dOut, float *dTable) {
-  launch(
-      Kernel::ScatterAddRows,
-      variantFor(dOut.type(), shape.width, {dOut.data(), dTable}),
-      {piecesOf(shape.rows, gpu::tokensPerBlock)},
-      gpu::RowsArguments{shape.rows, shape.width, tokens, dOut.data(), dTable});
+                                 ConstNumbers dOut, float *dTable,
+                                 float *scratch) {
+  static_assert(gpu::rowsPerSegment == rowsPerSegment);
+  // The sums come first: they keep to the bounds of wide accesses.
+  const int64_t segments = piecesOf(shape.rows, rowsPerSegment);
+  auto *order = reinterpret_cast<int *>(scratch + segments * shape.width);
+  launch(Kernel::OrderRows, 0, {piecesOf(shape.rows, gpu::orderedRows)},
+         gpu::OrderArguments{shape.rows, tokens, order});
+  gpu::SegmentArguments record{shape.rows,  shape.width, tokens, order,
+                               dOut.data(), dTable,      scratch};
+  launch(Kernel::AddSegments,
+         variantFor(dOut.type(), shape.width, {dOut.data(), dTable, scratch}),
+         {segments, gpu::rowThreads}, record);
+  launch(Kernel::AddAcrossSegments, 0, {segments, gpu::rowThreads}, record);
 }
 
 void CudaKernels::normForward(bool gated, NumberType type,
                               const gpu::NormArguments &record) {
-  size_t variant =
-      variantFor(type, record.width,
-                 {record.x, record.gate, record.weight, record.y, record.copy});
+  size_t variant = variantFor(type, record.width,
+                              {record.x, record.gate, record.weight, record.y});
   if (isHeldByWarp(type, record.width, variant))
     return launch(gated ? Kernel::GatedNormWarps : Kernel::RmsNormWarps,
                   warpVariant(type),
@@ -231,11 +240,10 @@ void CudaKernels::normForward(bool gated, NumberType type,
 }
 
 void CudaKernels::rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-                          const float *weight, Numbers y, float *scale,
-                          Numbers copy) {
+                          const float *weight, Numbers y, float *scale) {
   gpu::NormArguments record = normRecord(shape, options);
   record.x = x.data(), record.weight = weight;
-  record.y = y.data(), record.scale = scale, record.copy = copy.data();
+  record.y = y.data(), record.scale = scale;
   normForward(/*gated=*/false, x.type(), record);
 }
 

@@ -30,10 +30,9 @@ public:
   void gatherRows(RowShape shape, const int32_t *tokens, ConstNumbers table,
                   Numbers out) override;
   void scatterAddRows(RowShape shape, const int32_t *tokens, ConstNumbers dOut,
-                      float *dTable) override;
+                      float *dTable, float *scratch) override;
   void rmsNorm(RowShape shape, NormOptions options, ConstNumbers x,
-               const float *weight, Numbers y, float *scale,
-               Numbers copy) override;
+               const float *weight, Numbers y, float *scale) override;
   void rmsNormBackward(RowShape shape, ConstNumbers x, const float *weight,
                        const float *scale, ConstNumbers dy, Numbers dx,
                        float *dWeight, float *partials) override;
@@ -59,7 +58,9 @@ public:
   /// Of Kernels.cu: those of each type and width of accesses, then the others.
   enum class Kernel : uint8_t {
     GatherRows,
-    ScatterAddRows,
+    OrderRows,
+    AddSegments,
+    AddAcrossSegments,
     RmsNorm,
     RmsNormBackward,
     RmsNormSums,

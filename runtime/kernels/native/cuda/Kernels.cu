@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/kernels/native/cuda/Math.h"
+#include "runtime/kernels/native/cuda/TokenRows.h"
 #include "runtime/kernels/native/cuda/WarpNorms.h"
 
 namespace decay::runtime::gpu {
@@ -46,78 +47,6 @@ template <class E, int N> DECAY_DEVICE void gatherRows(const RowsArguments &a) {
   }
 }
 
-/// The tokens of a block, and a bit for each remainder of 1024, which says of
-/// most others that they are none of them.
-struct BlockTokens {
-  int tokens[tokensPerBlock], count;
-  unsigned bits[32];
-
-  DECAY_DEVICE void setBits() {
-    for (unsigned &word : bits)
-      word = 0;
-    for (int i = 0; i < count; ++i)
-      bits[tokens[i] / 32 % 32] |= 1u << tokens[i] % 32;
-  }
-  /// The place of the first that is equal, or -1.
-  DECAY_DEVICE int find(int token) const {
-    if (!(bits[token / 32 % 32] >> token % 32 & 1))
-      return -1;
-    for (int i = 0; i < count; ++i)
-      if (tokens[i] == token)
-        return i;
-    return -1;
-  }
-};
-
-/// A block has the tokens of some neighbouring rows. It goes through all rows
-/// in order: a token that came before its first row is another block's; to
-/// the others' sums it adds each row as it comes.
-template <class E, int N>
-DECAY_DEVICE void scatterAddRows(const RowsArguments &a) {
-  DECAY_SHARED BlockTokens own;
-  DECAY_SHARED int found[blockThreads];
-  DECAY_SHARED bool isOthers[tokensPerBlock];
-  const Index start = static_cast<Index>(blockIndex()) * tokensPerBlock;
-  const int count = static_cast<int>(
-      a.rows - start < tokensPerBlock ? a.rows - start : tokensPerBlock);
-  if (threadIndex() < count) {
-    own.tokens[threadIndex()] = a.tokens[start + threadIndex()];
-    isOthers[threadIndex()] = false;
-  }
-  barrier();
-  if (threadIndex() == 0) {
-    own.count = count;
-    own.setBits();
-  }
-  barrier();
-  for (Index first = 0; first < a.rows; first += threadCount()) {
-    const Index mine = first + threadIndex();
-    const int place = mine < a.rows ? own.find(a.tokens[mine]) : -1;
-    found[threadIndex()] = place;
-    if (blockLargest(place >= 0 ? 1.0f : 0.0f) == 0)
-      continue;
-    for (int i = 0; i < threadCount(); ++i) {
-      if (found[i] < 0 || isOthers[found[i]])
-        continue;
-      if (first + i < start) {
-        // All threads write the same.
-        isOthers[found[i]] = true;
-        continue;
-      }
-      float *sums = static_cast<float *>(a.to) + own.tokens[found[i]] * a.width;
-      for (Index c = threadIndex() * N; c < a.width; c += threadCount() * N) {
-        float numbers[N], sum[N];
-        load<E>(numbers, a.from, (first + i) * a.width + c);
-        load<float>(sum, sums, c);
-        for (int k = 0; k < N; ++k)
-          sum[k] += numbers[k];
-        store<float>(sums, c, sum);
-      }
-    }
-    barrier();
-  }
-}
-
 /// x, or x · sigmoid(gate).
 template <class E, int N, bool gated>
 DECAY_DEVICE void loadNormed(float (&z)[N], const void *x, const void *gate,
@@ -145,8 +74,6 @@ DECAY_DEVICE void normRow(const NormArguments &a) {
     a.scale[row] = scale;
   for (Index c = threadIndex() * N; c < a.width; c += threadCount() * N) {
     loadNormed<E, N, gated>(z, a.x, a.gate, begin + c);
-    if (!gated && a.copy)
-      store<E>(a.copy, begin + c, z);
     load<float>(w, a.weight, c);
     for (int k = 0; k < N; ++k)
       z[k] *= scale * w[k];
@@ -395,14 +322,25 @@ DECAY_DEVICE double sumInOrder(double value) {
   return sums[0];
 }
 
-DECAY_DEVICE void sumSquares(const SquaresArguments &a) {
-  SquareBlock block = a.blocks[blockIndex()];
+template <int N> DECAY_DEVICE double squaresOf(const SquareBlock &block) {
   double sum = 0;
-  for (Index i = threadIndex(); i < block.count; i += threadCount()) {
-    double x = block.data[i];
-    sum += x * x;
+#pragma unroll 4
+  for (Index i = threadIndex() * N; i < block.count; i += threadCount() * N) {
+    float x[N];
+    load<float>(x, block.data, i);
+    for (int k = 0; k < N; ++k)
+      sum += static_cast<double>(x[k]) * x[k];
   }
-  sum = sumInOrder(sum);
+  return sum;
+}
+
+DECAY_DEVICE void sumSquares(const SquaresArguments &a) {
+  constexpr int N = wide<float>;
+  const SquareBlock block = a.blocks[blockIndex()];
+  const bool fits = block.count % N == 0 &&
+                    reinterpret_cast<unsigned long long>(block.data) % 16 == 0;
+  const double sum =
+      sumInOrder(fits ? squaresOf<N>(block) : squaresOf<1>(block));
   if (threadIndex() == 0)
     a.sums[blockIndex()] = sum;
 }
@@ -426,7 +364,10 @@ DECAY_DEVICE void sumOfSums(const SquaresArguments &a) {
                (function<Bf16, wide<Bf16>>(arguments)))
 
 DECAY_KERNELS(gather_rows, gatherRows, RowsArguments)
-DECAY_KERNELS(scatter_add_rows, scatterAddRows, RowsArguments)
+DECAY_KERNEL(order_rows, OrderArguments, orderRows(arguments))
+DECAY_KERNELS(add_segments, addSegments, SegmentArguments)
+DECAY_KERNEL(add_across_segments, SegmentArguments,
+             addAcrossSegments(arguments))
 DECAY_KERNELS(rms_norm, rmsNorm, NormArguments)
 DECAY_KERNELS(rms_norm_backward, rmsNormBackward, NormBackwardArguments)
 DECAY_KERNELS(rms_norm_sums, rmsNormSums, NormBackwardArguments)
@@ -439,9 +380,9 @@ DECAY_KERNELS(gated_norm_sums, gatedNormSums, NormBackwardArguments)
 // Three blocks to a multiprocessor would leave a step's last quarter of them
 // alone, which takes as long as those before it.
 #define DECAY_DENSE_WARP_KERNELS(name, function, gated, Arguments)             \
-  DECAY_DENSE_KERNEL(name##_f32, rowWarps * warp, warpBlocks, Arguments,       \
+  DECAY_DENSE_KERNEL(name##_f32, rowWarps *warp, warpBlocks, Arguments,        \
                      (function<float, gated>(arguments)))                      \
-  DECAY_DENSE_KERNEL(name##_bf16, rowWarps * warp, warpBlocks, Arguments,      \
+  DECAY_DENSE_KERNEL(name##_bf16, rowWarps *warp, warpBlocks, Arguments,       \
                      (function<Bf16, gated>(arguments)))
 
 DECAY_WARP_KERNELS(rms_norm_warps, normWarpRow, false, NormArguments)
@@ -454,7 +395,13 @@ DECAY_KERNELS(glu, glu, GluArguments)
 DECAY_KERNELS(glu_backward, gluBackward, GluArguments)
 DECAY_KERNELS(add_bias, addBias, StridedArguments)
 DECAY_KERNELS(sum_rows, sumRows, StridedArguments)
-DECAY_KERNELS(cross_entropy, crossEntropy, CrossEntropyArguments)
+#define DECAY_CLASS_KERNEL(name, E, N)                                         \
+  DECAY_DENSE_KERNEL(name, classThreads, classBlocks, CrossEntropyArguments,   \
+                     (crossEntropy<E, N>(arguments)))
+DECAY_CLASS_KERNEL(cross_entropy_f32_narrow, float, 1)
+DECAY_CLASS_KERNEL(cross_entropy_f32_wide, float, wide<float>)
+DECAY_CLASS_KERNEL(cross_entropy_bf16_narrow, Bf16, 1)
+DECAY_CLASS_KERNEL(cross_entropy_bf16_wide, Bf16, wide<Bf16>)
 DECAY_KERNEL(f32_to_bf16_narrow, ConvertArguments,
              (convert<Bf16, float, 1>(arguments)))
 DECAY_KERNEL(f32_to_bf16_wide, ConvertArguments,

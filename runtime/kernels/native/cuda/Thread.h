@@ -45,6 +45,11 @@ DECAY_DEVICE float exchange(float value, int mask) {
   return __nvvm_shfl_sync_bfly_f32(0xffffffffu, value, mask, 31);
 }
 
+/// The same value, of which the compiler no longer knows what was made of it.
+DECAY_DEVICE void forgetOrigin(unsigned &word) {
+  asm volatile("" : "+r"(word));
+}
+
 /// Zero where the result is subnormal.
 DECAY_DEVICE float exp2Of(float x) { return __nvvm_ex2_approx_ftz_f(x); }
 /// To 1 ulp; zero for x beyond 2^126.

@@ -24,34 +24,50 @@ template <int N> DECAY_DEVICE Index pieceStart(int piece) {
   return (piece * warp + threadIndex() % warp) * N;
 }
 
-/// What a lane has of a row. Of pieces behind the row's end it has the first
-/// numbers, so that all of a row's loads are under way before any is used.
+/// Where a lane's first piece of a row is, and which of its pieces there are.
 template <class E> struct WarpRow {
   static constexpr int N = wide<E>;
-  Index at[warpPieces];
+  Index begin;
   bool exists[warpPieces];
 
-  DECAY_DEVICE WarpRow(Index row, Index rows, Index width) {
-#pragma unroll
-    for (int p = 0; p < warpPieces; ++p) {
-      const Index c = pieceStart<N>(p);
-      exists[p] = row < rows && c < width;
-      at[p] = exists[p] ? row * width + c : 0;
-    }
-  }
-};
-
-template <class E> struct WarpPieces {
-  Pack<E, wide<E>> pieces[warpPieces];
-
-  DECAY_DEVICE void load(const void *array, const WarpRow<E> &row) {
+  DECAY_DEVICE WarpRow(Index row, Index rows, Index width)
+      : begin(row * width + pieceStart<N>(0)) {
 #pragma unroll
     for (int p = 0; p < warpPieces; ++p)
-      pieces[p] = *reinterpret_cast<const Pack<E, wide<E>> *>(
-          static_cast<const E *>(array) + row.at[p]);
+      exists[p] = row < rows && pieceStart<N>(p) < width;
+  }
+  DECAY_DEVICE Index at(int piece) const { return begin + piece * warp * N; }
+};
+
+/// Pieces of 16 bytes, zero behind the row's end, as words: a number of 16 bits
+/// alone would take a register. All of a row's loads are under way before any
+/// is used.
+template <class E> struct WarpPieces {
+  static constexpr int wordsAtOnce = 4;
+  Pack<unsigned, wordsAtOnce> pieces[warpPieces];
+
+  DECAY_DEVICE void load(const void *array, const WarpRow<E> &row) {
+    using Piece = Pack<unsigned, wordsAtOnce>;
+#pragma unroll
+    for (int p = 0; p < warpPieces; ++p)
+      pieces[p] = row.exists[p] ? *reinterpret_cast<const Piece *>(
+                                      static_cast<const E *>(array) + row.at(p))
+                                : Piece{};
   }
   DECAY_DEVICE float of(int piece, int k) const {
-    return static_cast<float>(pieces[piece].numbers[k]);
+    const unsigned *words = pieces[piece].numbers;
+    if constexpr (sizeof(E) == sizeof(float))
+      return __builtin_bit_cast(float, words[k]);
+    const unsigned word = words[k / 2];
+    return __builtin_bit_cast(float, k % 2 ? word & 0xffff0000u : word << 16);
+  }
+  /// What was made of the numbers is made again afterwards, instead of held.
+  DECAY_DEVICE void forgetUses() {
+#pragma unroll
+    for (int p = 0; p < warpPieces; ++p)
+#pragma unroll
+      for (int i = 0; i < wordsAtOnce; ++i)
+        forgetOrigin(pieces[p].numbers[i]);
   }
 };
 
@@ -80,35 +96,81 @@ DECAY_DEVICE void normWarpRow(const NormArguments &a) {
   for (int p = 0; p < warpPieces; ++p) {
     if (!row.exists[p])
       continue;
-    if (!gated && a.copy)
-      store<E>(a.copy, row.at[p], z[p]);
     load<float>(w, a.weight, pieceStart<N>(p));
 #pragma unroll
     for (int k = 0; k < N; ++k)
       z[p][k] *= scale * w[k];
-    store<E>(a.y, row.at[p], z[p]);
+    store<E>(a.y, row.at(p), z[p]);
   }
 }
 
-/// What a lane has of a row on its way back.
+/// A warp's sums over its rows for the weight's gradient: in shared memory,
+/// four numbers at once and side by side over the lanes, as registers hold the
+/// next row.
+template <class E> class WarpSums {
+public:
+  static constexpr int N = wide<E>, atOnce = 4, parts = N / atOnce;
+
+  /// A lane's slots are its own: nobody waits.
+  DECAY_DEVICE explicit WarpSums(float *memory) : memory(memory) {
+    const float zeros[atOnce] = {};
+    for (int piece = 0; piece < warpPieces; ++piece)
+      for (int part = 0; part < parts; ++part)
+        store<float>(memory, slot(piece, part, threadIndex() % warp), zeros);
+  }
+  DECAY_DEVICE void add(int piece, const float (&terms)[N]) {
+#pragma unroll
+    for (int part = 0; part < parts; ++part) {
+      const int at = slot(piece, part, threadIndex() % warp);
+      float sum[atOnce];
+      load<float>(sum, memory, at);
+#pragma unroll
+      for (int k = 0; k < atOnce; ++k)
+        sum[k] += terms[part * atOnce + k];
+      store<float>(memory, at, sum);
+    }
+  }
+  static DECAY_DEVICE int slotOf(int column) {
+    const int lane = column / N % warp, piece = column / N / warp;
+    return slot(piece, column % N / atOnce, lane) + column % atOnce;
+  }
+
+private:
+  static DECAY_DEVICE int slot(int piece, int part, int lane) {
+    return ((piece * parts + part) * warp + lane) * atOnce;
+  }
+
+  float *memory;
+};
+
+/// What a lane has of a row on its way back, as it came: x, dy, and the gate or
+/// the stream's gradient.
 template <class E, bool gated> struct WarpRowBackward {
   static constexpr int N = wide<E>;
   WarpRow<E> row;
-  WarpPieces<E> x, gate, dy, dx;
+  WarpPieces<E> x, dy, gateOrStream;
   float scale;
 
-  DECAY_DEVICE WarpRowBackward(const NormBackwardArguments &a, Index index)
-      : row(index, a.rows, a.width) {
+  DECAY_DEVICE WarpRowBackward(const NormBackwardArguments &a, Index index,
+                               Index end)
+      : row(index, end, a.width) {
     x.load(a.x, row);
     dy.load(a.dy, row);
-    gated ? gate.load(a.gate, row) : dx.load(a.dx, row);
-    scale = a.scale[index < a.rows ? index : 0];
+    scale = a.scale[index < end ? index : 0];
+  }
+
+  /// The rest of what it holds, which is not needed as long before.
+  DECAY_DEVICE void complete(const NormBackwardArguments &a) {
+    gateOrStream.load(gated ? a.gate : a.dx, row);
+  }
+
+  DECAY_DEVICE float openness(int p, int k) const {
+    return gated ? sigmoid(gateOrStream.of(p, k)) : 1.0f;
   }
 
   /// Returns this lane's part of Σ w dy z, and adds dy z scale to `sums`.
-  DECAY_DEVICE float addTo(float (&sums)[warpPieces][N],
-                           const float *weight) const {
-    float w[N], sum = 0;
+  DECAY_DEVICE float addTo(WarpSums<E> &sums, const float *weight) const {
+    float w[N], terms[N], sum = 0;
 #pragma unroll
     for (int p = 0; p < warpPieces; ++p) {
       if (!row.exists[p])
@@ -116,15 +178,19 @@ template <class E, bool gated> struct WarpRowBackward {
       load<float>(w, weight, pieceStart<N>(p));
 #pragma unroll
       for (int k = 0; k < N; ++k) {
-        float z = gated ? x.of(p, k) * sigmoid(gate.of(p, k)) : x.of(p, k);
-        sum += w[k] * dy.of(p, k) * z;
-        sums[p][k] += dy.of(p, k) * z * scale;
+        const float product = dy.of(p, k) * x.of(p, k) * openness(p, k);
+        sum += w[k] * product;
+        terms[k] = product * scale;
       }
+      sums.add(p, terms);
     }
     return sum;
   }
 
-  DECAY_DEVICE void write(const NormBackwardArguments &a, float pull) const {
+  DECAY_DEVICE void write(const NormBackwardArguments &a, float pull) {
+    x.forgetUses();
+    dy.forgetUses();
+    gateOrStream.forgetUses();
     float w[N], dIn[N], dGate[N];
 #pragma unroll
     for (int p = 0; p < warpPieces; ++p) {
@@ -133,42 +199,41 @@ template <class E, bool gated> struct WarpRowBackward {
       load<float>(w, a.weight, pieceStart<N>(p));
 #pragma unroll
       for (int k = 0; k < N; ++k) {
-        const float s = gated ? sigmoid(gate.of(p, k)) : 1.0f;
-        const float z = x.of(p, k) * s;
+        const float open = openness(p, k), z = x.of(p, k) * open;
         const float dz = scale * w[k] * dy.of(p, k) - pull * z;
-        dIn[k] = gated ? dz * s : dx.of(p, k) + dz;
-        dGate[k] = dz * z * (1 - s);
+        dIn[k] = gated ? dz * open : gateOrStream.of(p, k) + dz;
+        dGate[k] = dz * z * (1 - open);
       }
       if constexpr (gated)
-        store<E>(a.dGate, row.at[p], dGate);
-      store<E>(a.dx, row.at[p], dIn);
+        store<E>(a.dGate, row.at(p), dGate);
+      store<E>(a.dx, row.at(p), dIn);
     }
   }
 };
 
+/// While a warp works on a row, its next one is on its way.
 template <class E, bool gated>
 DECAY_DEVICE void normWarpRowsBackward(const NormBackwardArguments &a) {
-  constexpr int N = wide<E>;
-  DECAY_SHARED float shared[rowWarps][warpRowNumbers<E>];
+  alignas(16) DECAY_SHARED float shared[rowWarps][warpRowNumbers<E>];
   const int own = threadIndex() / warp;
   const Index first = static_cast<Index>(blockIndex()) * rowsPerSum;
-  float sums[warpPieces][N] = {};
+  const Index end = first + rowsPerSum < a.rows ? first + rowsPerSum : a.rows;
+  WarpSums<E> sums(shared[own]);
+  WarpRowBackward<E, gated> row(a, first + own, end);
+  // All warps go as often, also past the last row: they meet in sums.
   for (Index index = first + own; index < first + rowsPerSum;
        index += rowWarps) {
-    const WarpRowBackward<E, gated> row(a, index);
+    row.complete(a);
+    const WarpRowBackward<E, gated> next(a, index + rowWarps, end);
     const float sum = warpSum(row.addTo(sums, a.weight)), scale = row.scale;
     row.write(a, sum * scale * scale * scale / static_cast<float>(a.width));
+    row = next;
   }
-#pragma unroll
-  for (int p = 0; p < warpPieces; ++p)
-#pragma unroll
-    for (int k = 0; k < N; ++k)
-      shared[own][pieceStart<N>(p) + k] = sums[p][k];
   barrier();
-  for (Index c = threadIndex(); c < a.width; c += threadCount()) {
+  for (int c = threadIndex(); c < a.width; c += threadCount()) {
     float total = 0;
     for (int i = 0; i < rowWarps; ++i)
-      total += shared[i][c];
+      total += shared[i][WarpSums<E>::slotOf(c)];
     a.partials[blockIndex() * a.width + c] = total;
   }
 }

@@ -44,10 +44,11 @@ public:
     int64_t rowsA = p.transposeA ? p.K : p.M, rowsB = p.transposeB ? p.N : p.K;
     std::vector<float> a = read(p.a, rowsA, p.transposeA ? p.M : p.K, p.lda);
     std::vector<float> b = read(p.b, rowsB, p.transposeB ? p.K : p.N, p.ldb);
-    std::vector<float> c = read(p.c, p.M, p.N, p.ldc);
+    std::vector<float> c =
+        read(p.source ? p.source : ConstNumbers(p.c), p.M, p.N, p.ldc);
     product.a = a.data(), product.lda = p.transposeA ? p.M : p.K;
     product.b = b.data(), product.ldb = p.transposeB ? p.K : p.N;
-    product.c = c.data(), product.ldc = p.N;
+    product.c = c.data(), product.ldc = p.N, product.source = {};
     host->multiply(product);
     for (int64_t i = 0; i < p.M * p.N; ++i) {
       int64_t at = i / p.N * p.ldc + i % p.N;

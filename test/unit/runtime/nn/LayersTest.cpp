@@ -96,7 +96,7 @@ TEST_F(Layers, outputGateGradients) {
   OutputGate::Saved saved{o.data(), gate.data(), normed.data(), scale.data()};
   auto value = [&] {
     Values out(rows * 24);
-    layer.forward(backend, rows, saved, weights, out.data());
+    layer.forward(backend, rows, saved, weights, out.data(), out.data());
     return dot(out, probe);
   };
   value();
@@ -111,11 +111,12 @@ TEST_F(Layers, outputGateGradients) {
 TEST_F(Layers, outputGateMultipliesBeforeTheNorm) {
   OutputGate layer{2, 1, {0.0f, EpsilonPlace::Sum}};
   Values o{3, 4}, gate{0, 100}, norm{1, 1}, wo{1, 0}, normed(2), scale(1),
-      out{10};
+      stream{10}, out{5};
   layer.forward(backend, 1,
                 {o.data(), gate.data(), normed.data(), scale.data()},
-                {norm.data(), wo.data()}, out.data());
-  // o · sigmoid(G) = (1.5, 4); the result is added to the residual stream.
+                {norm.data(), wo.data()}, stream.data(), out.data());
+  // o · sigmoid(G) = (1.5, 4); the residual stream stays as it was.
+  EXPECT_EQ(stream[0], 10);
   EXPECT_NEAR(out[0], 10 + std::sqrt(2.0) * 1.5 / std::sqrt(1.5 * 1.5 + 16),
               1e-5);
 }
@@ -131,7 +132,7 @@ TEST_F(Layers, gluGradients) {
   auto value = [&] {
     Values out(x.size());
     layer.forward(backend, rows, x.data(), weights, ab.data(), h.data(),
-                  out.data());
+                  out.data(), out.data());
     return dot(out, probe);
   };
   value();
@@ -154,7 +155,7 @@ TEST_F(Layers, embeddingGradientsSumOverRepeatedTokens) {
          dTable(5 * width);
   int32_t tokens[] = {4, 1, 4};
   layer.forward(backend, 3, tokens, table.data(), out.data());
-  layer.backward(backend, 3, tokens, dOut.data(), dTable.data());
+  layer.backward(backend, 3, tokens, dOut.data(), dTable.data(), nullptr);
   for (int64_t c = 0; c < width; ++c) {
     EXPECT_EQ(out[c], table[4 * width + c]);
     EXPECT_EQ(dTable[4 * width + c], dOut[c] + dOut[2 * width + c]);

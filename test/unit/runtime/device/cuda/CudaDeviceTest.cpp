@@ -153,14 +153,14 @@ TEST(CudaDevice, WorksWithoutAGraphWhereThereIsNone) {
 
 TEST(Cublas, IsLookedForFromTheUsersFoldersOutwards) {
   std::vector<std::string> places = cublasPlaces("/a::/b/");
-  EXPECT_EQ(places[0], "/a/libcublas.so.13");
-  EXPECT_EQ(places[1], "/a/libcublas.so.12");
+  EXPECT_EQ(places[0], "/a/libcublasLt.so.13");
+  EXPECT_EQ(places[1], "/a/libcublasLt.so.12");
   auto has = [&](const char *place) {
     return std::ranges::count(places, place) == 1;
   };
-  EXPECT_TRUE(has("/a/nvidia/cublas/lib/libcublas.so.12"));
-  EXPECT_TRUE(has("/b/nvidia/cu13/lib/libcublas.so.13"));
-  auto last = std::ranges::find(places, "libcublas.so.13");
+  EXPECT_TRUE(has("/a/nvidia/cublas/lib/libcublasLt.so.12"));
+  EXPECT_TRUE(has("/b/nvidia/cu13/lib/libcublasLt.so.13"));
+  auto last = std::ranges::find(places, "libcublasLt.so.13");
   ASSERT_NE(last, places.end());
   EXPECT_TRUE(std::all_of(places.begin(), last, [](const std::string &place) {
     return place.starts_with("/a/") || place.starts_with("/b/");
@@ -173,7 +173,7 @@ TEST(Cublas, SaysWhatIsMissingAndHowToGiveIt) {
     GTEST_SKIP() << (*opened)->path;
   EXPECT_EQ(opened.status().code(), StatusCode::World);
   for (const char *word :
-       {"libcublas.so.13", "libcublas.so.12", "DECAY_CUBLAS"})
+       {"libcublasLt.so.13", "libcublas.so.12", "DECAY_CUBLAS"})
     EXPECT_NE(opened.status().message().find(word), std::string::npos) << word;
 }
 
