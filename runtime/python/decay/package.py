@@ -51,20 +51,25 @@ def _row_stride(info, tensor):
 
 
 class Call:
-    """An entry with checked operands: all that is left to give are addresses."""
+    """An entry with checked operands: all that is left to give are addresses. It holds nothing of a launch, so that
+    threads may share it."""
 
     def __init__(self, entry, names, places, strides, dims, workspace_bytes):
-        self.entry, self.names, self.places, self.strides, self.dims = entry, names, places, strides, dims
+        self.entry, self.names, self.places, self.dims = entry, names, places, dims
         self.workspace_bytes = workspace_bytes
+        self.operands = (abi.Operand * entry.count)()
+        self.copy_of = type(self.operands).from_buffer_copy
+        for place, stride in zip(places, strides):
+            self.operands[place].row_stride = stride
 
-    def launch(self, addresses, workspace, stream):
-        """Runs the entry on addresses in the order of `names`, or queues it on a device's stream."""
-        operands = (abi.Operand * self.entry.count)()
-        for place, stride, address in zip(self.places, self.strides, addresses):
+    def launch(self, addresses, workspace, stream, dims=None):
+        """Runs the entry on addresses in the order of `names`, or queues it on a device's stream. `dims`: other checked
+        ones of the same sizes."""
+        operands = self.copy_of(self.operands)
+        for place, address in zip(self.places, addresses):
             operands[place].data = address
-            operands[place].row_stride = stride
         fault = abi.Fault()
-        status = self.entry.launch(operands, self.dims, workspace, self.workspace_bytes, stream, fault)
+        status = self.entry.launch(operands, dims or self.dims, workspace, self.workspace_bytes, stream, fault)
         if status:
             self.entry.raise_fault(status, fault)
 
@@ -176,19 +181,17 @@ class Package:
         return stride
 
     def call(self, role, tensors, dims, workers=1):
-        """Checks a call: `tensors` are descriptions by name. Raises before anything runs; operands that are optional
-        may be left out."""
+        """Checks a call: `tensors` are descriptions by name, in the order in which launches give addresses. Raises before
+        anything runs; operands that are optional may be left out."""
         entry = self.entry(role)
         unknown = [name for name in tensors if name not in entry.by_name]
         if unknown:
             raise ValueError(f"{entry.title}: there is no operand '{unknown[0]}', expected: {', '.join(entry.by_name)}")
         self.check_dims(role, dims)
-        names, places, strides = [], [], []
+        found = {}
         for place, info in enumerate(entry.operands):
             if info.name in tensors:
-                names.append(info.name)
-                places.append(place)
-                strides.append(self.check_operand(entry, info, tensors[info.name], dims))
+                found[info.name] = place, self.check_operand(entry, info, tensors[info.name], dims)
             elif not info.optional:
                 raise ValueError(f"{entry.title}: '{info.name}' [{' '.join(info.axes)}] = "
                                  f"{list(self.shape(info, dims))} is missing")
@@ -196,7 +199,8 @@ class Package:
         if size < 0:
             raise ValueError(f"{entry.title}: the package has no workspace for these sizes: B = {dims.B}, T = {dims.T}, "
                              f"H = {dims.H}, K = {dims.K}, V = {dims.V}")
-        return Call(entry, names, places, strides, dims, size)
+        places, strides = ([found[name][part] for name in tensors] for part in range(2))
+        return Call(entry, list(tensors), places, strides, dims, size)
 
     def read_fault(self, role, workspace, stream):
         """Waits for the stream and raises what went wrong in launches with this workspace since the last call."""

@@ -4,11 +4,13 @@
     torch_test.py --root ROOT --decayc DECAYC        exit code 77 where there is no PyTorch
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 arguments = argparse.Namespace(root=None, decayc=None)
 try:
@@ -163,6 +165,120 @@ class Calls(WithInputs):
         compiled = torch.compile(lambda *tensors: 2 * self.design(*tensors, self.params), backend="eager")
         self.assertTrue(torch.equal(compiled(*self.inputs), 2 * self.design(*self.inputs, self.params)))
 
+    def test_decay_out_of_range(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "loose.decay"
+            path.write_text("design loose\n  project f\n  learn w = 1\n  λ = f * w\n", encoding="utf-8")
+            with self.assertWarnsRegex(UserWarning, "cannot prove that λ lies in"):
+                design = decay.torch.load(path, device="cpu")
+            bad = torch.full_like(self.inputs[3], 0.5)
+            bad[1, 3, 1, 2] = 1.5
+            with self.assertRaisesRegex(ValueError, "λ is 1.5 at sequence 1, token 3, head 1, channel 2"):
+                design(*self.inputs[:3], bad, design.init_parameters(H, K))
+
+
+class RepeatedCalls(WithInputs):
+    """What was checked once is not checked again; all else is as in a first call, which a design of its own makes."""
+
+    def gradients(self, design, tensors, d_o=None, hooks=contextlib.nullcontext(), **options):
+        """o, the final state and gradients of the inputs and of delta."""
+        leaves = [tensor.detach().requires_grad_() for tensor in (*tensors, self.params["delta"])]
+        with hooks:
+            o, state = design(*leaves[:4], {"delta": leaves[4]}, output_final_state=True, **options)
+        loss = o.sum() + state.sum() if d_o is None else (o * d_o).sum()
+        return [o, state, *torch.autograd.grad(loss, leaves)]
+
+    def same(self, *results):
+        for found, expected in zip(*results):
+            self.assertTrue(torch.equal(found, expected))
+
+    def others(self):
+        """Tensors of the same layouts with other values."""
+        return [part.detach() for part in self.case.cut(torch.randn_like(self.case.projected))]
+
+    def test_other_values(self):
+        self.gradients(self.design, self.inputs)
+        tensors, first = self.others(), decay.torch.load("simple_decay", device="cpu")
+        self.same(self.gradients(self.design, tensors), self.gradients(first, tensors))
+        with torch.no_grad():
+            self.same([self.design(*tensors, self.params)], [first(*tensors, self.params)])
+
+    def test_other_layouts_between(self):
+        expected = self.gradients(self.design, self.inputs)
+        for _ in range(2):
+            dense = [tensor.contiguous() for tensor in self.inputs]
+            self.same(self.gradients(self.design, dense), expected)
+            shorter, first = [tensor[:1, :20] for tensor in self.inputs], decay.torch.load("simple_decay", device="cpu")
+            self.same(self.gradients(self.design, shorter), self.gradients(first, shorter))
+            self.same(self.gradients(self.design, self.inputs), expected)
+
+    def test_other_gradients_of_outputs(self):
+        d_o = torch.randn(2, 37, H, V)
+        turned = d_o.transpose(1, 2).contiguous().transpose(1, 2)
+        self.gradients(self.design, self.inputs)  # of expanded ones
+        results = [self.gradients(self.design, self.inputs, each) for each in (d_o, turned, d_o)]
+        self.same(results[1], results[0])
+        self.same(results[2], results[0])
+
+    def test_other_gradients_wanted(self):
+        expected = self.gradients(self.design, self.inputs)[2:]
+        for place in (0, 3, 0):
+            leaves = [tensor.clone().requires_grad_(place == other) for other, tensor in enumerate(self.inputs)]
+            o, state = self.design(*leaves, self.params, output_final_state=True)
+            self.same(torch.autograd.grad(o.sum() + state.sum(), leaves[place]), [expected[place]])
+
+    def test_saved_tensors_that_come_back_dense(self):
+        hooks = torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor.contiguous())
+        expected = self.gradients(self.design, self.inputs)
+        self.same(self.gradients(self.design, self.inputs, hooks=hooks), expected)
+
+    def test_saved_tensors_that_come_back_wrong(self):
+        self.gradients(self.design, self.inputs)
+        hooks = torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor.double())
+        with self.assertRaisesRegex(TypeError, "backward of 'simple_decay': 'q' holds torch.float64, expected fp32"):
+            self.gradients(self.design, self.inputs, hooks=hooks)
+
+    def test_other_sequences(self):
+        tensors = [tensor[:1] for tensor in self.inputs]
+        for offsets in ([0, 5, 37], [0, 30, 37], [0, 5, 37], [0, 1, 2, 37]):
+            offsets, first = torch.tensor(offsets), decay.torch.load("simple_decay", device="cpu")
+            self.same(self.gradients(self.design, tensors, cu_seqlens=offsets),
+                      self.gradients(first, tensors, cu_seqlens=offsets))
+
+    def test_steps_at_their_positions(self):
+        design, state, rows = decay.torch.load("simple_decay", device="cpu", position="rope"), None, []
+        whole = design(*self.inputs, self.params, position=3)
+        for t in range(whole.shape[1]):
+            token = [tensor[:, t:t + 1] for tensor in self.inputs]
+            o, state = design.step(*token, self.params, state=state, position=3 + t)
+            rows.append(o)
+        self.assertLess(reference.relative_rms(torch.cat(rows, 1), whole.double()), LIMIT)
+        with self.assertRaisesRegex(ValueError, "step of 'simple_decay': position is -1, expected 0 or more"):
+            design.step(*token, self.params, state=state, position=-1)
+
+    def test_queued_as_on_a_gpu(self):
+        """The way of launches on GPUs, with the processor's package: workspaces are kept and grow, and packed calls with
+        other offsets are not checked again. The first have the longest sequence, as here workspaces depend on it."""
+        one, package = [tensor[:1] for tensor in self.inputs], self.design.package("cpu")
+        packed = [torch.tensor(offsets) for offsets in ([0, 1, 37], [0, 20, 37], [0, 1, 37])]
+        expected = [self.gradients(self.design, self.inputs),
+                    *[self.gradients(self.design, one, cu_seqlens=offsets) for offsets in packed]]
+        with mock.patch.object(package, "on_device", True), \
+                mock.patch("decay.torch.launches._current_stream", lambda _: 0), \
+                mock.patch.object(torch.cuda, "current_device", lambda: None):
+            design = decay.torch.load("simple_decay", device="cpu")
+            self.gradients(design, [tensor[:1, :5] for tensor in self.inputs])
+            for _ in range(2):
+                self.same(self.gradients(design, self.inputs), expected[0])
+                for offsets, result in zip(packed, expected[1:]):
+                    self.same(self.gradients(design, one, cu_seqlens=offsets), result)
+            self.assertEqual(len(package.workspaces()), 2)
+
+    def test_tangents_are_refused(self):
+        with torch.autograd.forward_ad.dual_level(), torch.no_grad(), self.assertRaisesRegex(RuntimeError, "forward"):
+            q = torch.autograd.forward_ad.make_dual(self.inputs[0], torch.ones_like(self.inputs[0]))
+            self.design(q, *self.inputs[1:], self.params)
+
 
 class Errors(WithInputs):
     """One wrong thing each: refused before anything runs, with the operand and what was expected."""
@@ -227,6 +343,19 @@ class Errors(WithInputs):
     def test_offsets_of_wrong_dtype(self):
         self.refused(TypeError, "cu_seqlens must be a dense int64", cu_seqlens=torch.tensor([0, 37], dtype=torch.int32))
 
+    def test_offsets_that_are_no_tensor(self):
+        self.refused(TypeError, "cu_seqlens must be a dense int64", cu_seqlens=[0, 37])
+
+    def test_position_before_the_first(self):
+        self.refused(ValueError, "forward of 'simple_decay': position is -1, expected 0 or more", position=-1)
+
+    def test_parameter_that_is_no_tensor(self):
+        self.refused(TypeError, "forward of 'simple_decay': 'delta' is a list, expected a tensor", params={"delta": [1.0]})
+
+    def test_state_of_wrong_dtype(self):
+        self.refused(TypeError, "'initial_state' holds bf16, expected fp32",
+                     initial_state=torch.zeros(2, H, K, V, dtype=torch.bfloat16))
+
     def test_no_tokens(self):
         empty = {name: tensor[:, :0] for name, tensor in zip("qkvf", self.inputs)}
         self.refused(ValueError, "T is 0, expected 1", **empty)
@@ -243,16 +372,18 @@ class Errors(WithInputs):
             ready = decay.torch.load(self.design.package("cpu").path)
             ready(*[tensor.to("meta") for tensor in self.inputs], self.params)
 
-    def test_decay_out_of_range(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "loose.decay"
-            path.write_text("design loose\n  project f\n  learn w = 1\n  λ = f * w\n", encoding="utf-8")
-            with self.assertWarnsRegex(UserWarning, "cannot prove that λ lies in"):
-                design = decay.torch.load(path, device="cpu")
-            bad = torch.full_like(self.inputs[3], 0.5)
-            bad[1, 3, 1, 2] = 1.5
-            with self.assertRaisesRegex(ValueError, "λ is 1.5 at sequence 1, token 3, head 1, channel 2"):
-                design(*self.inputs[:3], bad, design.init_parameters(H, K))
+
+class ErrorsAfterCalls(Errors):
+    """The same, of a design that has taken what is right before."""
+
+    def setUp(self):
+        super().setUp()
+        one = [tensor[:1] for tensor in self.inputs]
+        for _ in range(2):
+            self.design(*self.inputs, self.params, initial_state=torch.zeros(2, H, K, V))
+            self.design(*self.inputs, self.params)
+            self.design(*one, self.params, cu_seqlens=torch.tensor([0, 20, 37]))
+            self.design.step(*[tensor[:, :1] for tensor in self.inputs], self.params)
 
 
 def main():

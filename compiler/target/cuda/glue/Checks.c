@@ -171,15 +171,21 @@ int32_t glueCheck(const GlueCall *call) {
 /* Addresses that were found to be memory of a device. Asking the driver takes
  * longer than the rest of a launch, and callers come with the same addresses
  * again and again. */
-enum { knownSlots = 1024, deviceShift = 56 };
-static uint64_t knownAddresses[knownSlots];
+enum { slotBits = 10, deviceShift = 56 };
+static uint64_t knownAddresses[1 << slotBits];
+
+/* Large tensors lie at multiples of 2 MiB: a product spreads them, where lower
+ * bits would send all to a few slots. */
+static uint64_t *slotOf(uint64_t number) {
+  return &knownAddresses[number * 0x9e3779b97f4a7c15u >> (64 - slotBits)];
+}
 
 static int32_t checkAddress(const GlueCall *call, int device,
                             const void *address, int64_t place,
                             const char *name) {
   uint64_t number = (uint64_t)address;
   uint64_t known = number | (uint64_t)(device & 63) << deviceShift;
-  uint64_t *slot = &knownAddresses[(number >> 4 ^ number >> 14) % knownSlots];
+  uint64_t *slot = slotOf(number);
   if (__atomic_load_n(slot, __ATOMIC_RELAXED) == known)
     return DECAY_OK;
   int type = 0, owner = -1;

@@ -4,10 +4,12 @@ import os
 import sys
 
 import torch
+from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from decay.compiler import compile_design
 from decay.torch.launches import TorchPackage, dims_of
+from decay.torch.plans import keep, layouts
 
 
 def _outside_of_graphs(function):
@@ -41,32 +43,25 @@ def _package(path):
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, package, sizes, checked, names, outputs, kept, cu_seqlens, *tensors):
-        dims = dims_of(**sizes, cu_seqlens=cu_seqlens)
-        made = package.empty("forward", dims, tensors[0].device, (*outputs, *kept))
-        package.run("forward", {**dict(zip(names, tensors)), **made}, dims, checked)
-        ctx.package, ctx.sizes, ctx.checked, ctx.names, ctx.outputs = package, sizes, checked, (*names, *kept), outputs
-        ctx.save_for_backward(cu_seqlens, *tensors, *(made[name] for name in kept))
+    def forward(ctx, plan, position, checked, cu_seqlens, *tensors):
+        made = plan.run(tensors, position, cu_seqlens, checked)
+        ctx.call = plan, position, checked
+        ctx.save_for_backward(cu_seqlens, *tensors, *made[plan.returned:])
         ctx.set_materialize_grads(False)
-        return tuple(made[name] for name in outputs)
+        return tuple(made[:plan.returned])
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *gradients):
+        forward, position, checked = ctx.call
         cu_seqlens, *tensors = ctx.saved_tensors
-        package, dims = ctx.package, dims_of(**ctx.sizes, cu_seqlens=cu_seqlens)
-        given = dict(zip(ctx.names, tensors))
-        for name, gradient in zip(ctx.outputs, gradients):
-            if gradient is not None:
-                given["d_" + name] = package.readable("backward", "d_" + name, gradient, dims)
-        if "d_o" not in given:  # a loss of the final state alone
-            given["d_o"] = torch.zeros_like(package.empty("forward", dims, tensors[0].device, ("o",))["o"])
-        inputs = ctx.names[:len(ctx.needs_input_grad) - 7]
-        needed = ctx.needs_input_grad[7:]
-        made = package.empty("backward", dims, tensors[0].device,
-                             ["d_" + name for name, wanted in zip(inputs, needed) if wanted])
-        package.run("backward", {**given, **made}, dims, ctx.checked)
-        return (None,) * 7 + tuple(made.get("d_" + name) for name in inputs)
+        needed = ctx.needs_input_grad[4:]
+        if gradients[0] is None:  # a loss of the final state alone
+            shape, _, dtype = forward.made[0]
+            gradients = (torch.zeros(shape, dtype=dtype, device=forward.device), *gradients[1:])
+        backward = forward.backward(tensors, gradients, needed, forward.dims_at(position, cu_seqlens))
+        made = iter(backward.run(tensors + backward.readable(gradients), position, cu_seqlens, checked))
+        return (None,) * 4 + tuple([next(made) if wanted else None for wanted in needed])
 
 
 class Design:
@@ -81,6 +76,9 @@ class Design:
         self.projections = [projection["name"] for projection in manifest["projections"]]
         self.parameters = [parameter["name"] for parameter in manifest["parameters"]]
         self.carries = [carry["name"] for carry in manifest["carries"]]
+        self._states = ["state", *self.carries]
+        self._names = [*self.projections, *self.parameters, *["initial_" + name for name in self._states]]
+        self._plans = {}
 
     def __repr__(self):
         return f"Design({self.name}: {', '.join(self.projections + self.parameters)})"
@@ -100,18 +98,23 @@ class Design:
         layer, layers: for designs that know their layer; layers follows from parameters that span them. position: that of
         each sequence's first token. Raises TypeError or ValueError, naming operand and expectation, before a launch.
         """
-        given, params = self._projections(tensors, params)
-        return self._run(given, params, initial_state, cu_seqlens, layer, layers, position, output_final_state)
+        operands = self._operands("forward", tensors, params, initial_state)
+        learns = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in operands])
+        plan = self._plan("forward", operands, cu_seqlens, layer, layers, position, output_final_state, learns)
+        # Tangents are autograd's to refuse; PyTorch has no public question for them.
+        if learns or forward_ad._current_level >= 0:
+            made = _Recurrence.apply(plan, position, self.checked, cu_seqlens, *operands)
+        else:
+            made = plan.run(operands, position, cu_seqlens, self.checked)
+        return (made[0], self._state_of(made)) if output_final_state else made[0]
 
     @_outside_of_graphs
     def step(self, *tensors, params=None, state=None, layer=0, layers=None, position=0):
         """(o, state) after one token: tensors are [B, 1, H, K or V]. Without gradients."""
-        given, params = self._projections(tensors, params)
-        operands, sizes, package = self._operands(given, params, state, None, layer, layers, position)
-        dims = dims_of(**sizes)
-        made = package.empty("step", dims, given["q"].device, self._outputs(True))
-        package.run("step", {**{name: tensor.detach() for name, tensor in operands.items()}, **made}, dims, self.checked)
-        return made["o"], self._state_of(made)
+        operands = self._operands("step", tensors, params, state)
+        plan = self._plan("step", operands, None, layer, layers, position, True, False)
+        made = plan.run(operands, position, None, self.checked)
+        return made[0], self._state_of(made)
 
     def init_parameters(self, H, K, V=None, layer=0, layers=1, seed=0, device="cpu"):
         """New fp32 parameters by name, as the design starts them; from the same seed the same numbers on a device."""
@@ -128,75 +131,81 @@ class Design:
         for package in self._packages.opened():
             package.read_faults()
 
-    def _projections(self, tensors, params):
+    def _operands(self, role, tensors, params, state):
+        """All tensors that are read, in the order of `self._names`."""
         if len(tensors) == len(self.projections) + 1 and params is None:
             tensors, params = tensors[:-1], tensors[-1]
         if len(tensors) != len(self.projections):
             raise TypeError(f"{self.name} takes {', '.join(self.projections)} and params, but {len(tensors)} tensors are "
                             "given")
-        for name, tensor in zip(self.projections, tensors):
-            if not isinstance(tensor, torch.Tensor):
-                raise TypeError(f"{self.name}: '{name}' is a {type(tensor).__name__}, expected a tensor")
-        params = dict(params or {})
-        if sorted(params) != sorted(self.parameters):
+        params = params or {}
+        if len(params) != len(self.parameters) or not all([name in params for name in self.parameters]):
             raise ValueError(f"{self.name} has the parameters {self.parameters}, but params holds {sorted(params)}")
-        return dict(zip(self.projections, tensors)), params
+        operands = [*tensors, *[params[name] for name in self.parameters], *self._initial(state)]
+        for place, tensor in enumerate(operands):
+            if not isinstance(tensor, torch.Tensor):
+                title = self.name if place < len(self.projections) else f"{role} of '{self.name}'"
+                raise TypeError(f"{title}: '{self._names[place]}' is a {type(tensor).__name__}, expected a tensor")
+        return operands
 
-    def _operands(self, given, params, state, cu_seqlens, layer, layers, position):
-        """All operands that are read, by name, the sizes of the call, and the package."""
+    def _initial(self, state):
+        if state is None:
+            return []
+        if not isinstance(state, dict):
+            if self.carries:
+                raise TypeError(f"{self.name}: the state is a dictionary of 'state' and {self.carries}")
+            return [state]
+        if sorted(state) != sorted(self._states):
+            raise ValueError(f"{self.name}: the state holds {sorted(state)}, expected {self._states}")
+        return [state[name] for name in self._states]
+
+    def _state_of(self, made):
+        """The final state among what an entry has written, after o."""
+        return dict(zip(self._states, made[1:])) if self.carries else made[1]
+
+    def _plan(self, role, operands, cu_seqlens, layer, layers, position, returns_state, learns):
+        """A checked call: one that was made before where all that the checks have looked at is equal."""
+        key = (role, layouts(operands), layer, layers, returns_state, learns, torch.get_num_threads(),
+               None if cu_seqlens is None else self._offsets(cu_seqlens))
+        plan = self._plans.get(key)
+        if plan is None:
+            given = dict(zip(self._names, operands))
+            package, dims = self._sizes(given, cu_seqlens, layer, layers, position)
+            written = ["o", *["final_" + name for name in self._states if returns_state]]
+            plan = package.plan(role, given, [*written, *(package.kept() if learns else ())], dims)
+            if plan.lasts:
+                keep(self._plans, key, plan)
+        return plan
+
+    def _offsets(self, cu_seqlens):
+        if (not isinstance(cu_seqlens, torch.Tensor) or cu_seqlens.dtype != torch.int64 or cu_seqlens.dim() != 1 or
+                not cu_seqlens.is_contiguous()):
+            raise TypeError(f"{self.name}: cu_seqlens must be a dense int64 tensor [N + 1], from 0 to T")
+        return cu_seqlens.shape, cu_seqlens.device
+
+    def _sizes(self, given, cu_seqlens, layer, layers, position):
+        """The package and the sizes of a call."""
         for name in ("q", "v"):
             if given[name].dim() != 4:
                 axes = "B T H K" if name == "q" else "B T H V"
                 raise ValueError(f"{self.name}: '{name}' has the shape {list(given[name].shape)}, expected [{axes}]")
         package = self.package(given["q"].device)
-        B, T, H, K = given["q"].shape
-        sizes = {"B": B, "T": T, "H": H, "K": K, "V": given["v"].shape[3], "layer": layer, "position": position,
-                 "layers": self._layers(params, layers)}
-        if cu_seqlens is not None and (not isinstance(cu_seqlens, torch.Tensor) or cu_seqlens.dtype != torch.int64 or
-                                       cu_seqlens.dim() != 1 or not cu_seqlens.is_contiguous()):
-            raise TypeError(f"{self.name}: cu_seqlens must be a dense int64 tensor [N + 1], from 0 to T")
         if cu_seqlens is not None and cu_seqlens.device != given["q"].device:
             raise ValueError(f"{self.name}: 'cu_seqlens' lies on {cu_seqlens.device}, expected {given['q'].device}, where "
                              "the other tensors are")
-        return {**given, **params, **self._initial(state)}, sizes, package
+        return package, dims_of(*given["q"].shape, given["v"].shape[3], cu_seqlens, layer, self._layers(given, layers),
+                                position)
 
-    def _layers(self, params, layers):
+    def _layers(self, given, layers):
         for parameter in self.manifest["parameters"]:
             axes = parameter["shape"].split()
-            tensor = params[parameter["name"]]
-            if "L" in axes and isinstance(tensor, torch.Tensor) and tensor.dim() == len(axes):
+            tensor = given[parameter["name"]]
+            if "L" in axes and tensor.dim() == len(axes):
                 spanned = tensor.shape[axes.index("L")]
                 if layers not in (None, spanned):
                     raise ValueError(f"{self.name}: layers is {layers}, but '{parameter['name']}' spans {spanned}")
                 return spanned
         return 1 if layers is None else layers
-
-    def _initial(self, state):
-        if state is None:
-            return {}
-        if not isinstance(state, dict):
-            if self.carries:
-                raise TypeError(f"{self.name}: the state is a dictionary of 'state' and {self.carries}")
-            state = {"state": state}
-        if sorted(state) != sorted(["state", *self.carries]):
-            raise ValueError(f"{self.name}: the state holds {sorted(state)}, expected {['state', *self.carries]}")
-        return {"initial_" + name: tensor for name, tensor in state.items()}
-
-    def _outputs(self, with_state):
-        return ["o"] + ["final_" + name for name in ["state", *self.carries] if with_state]
-
-    def _state_of(self, made):
-        if not self.carries:
-            return made["final_state"]
-        return {name: made["final_" + name] for name in ["state", *self.carries]}
-
-    def _run(self, given, params, initial_state, cu_seqlens, layer, layers, position, output_final_state):
-        operands, sizes, package = self._operands(given, params, initial_state, cu_seqlens, layer, layers, position)
-        outputs = self._outputs(output_final_state)
-        learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands.values())
-        made = _Recurrence.apply(package, sizes, self.checked, tuple(operands), outputs,
-                                 package.kept() if learns else (), cu_seqlens, *operands.values())
-        return (made[0], self._state_of(dict(zip(outputs, made)))) if output_final_state else made[0]
 
 
 class _Compiled:

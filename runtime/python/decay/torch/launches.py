@@ -3,10 +3,19 @@ import torch
 
 from decay import workers
 from decay.package import Dims, Package, Tensor
+from decay.torch.plans import Plan, keep, layouts
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
 WORKSPACE_ALIGNMENT = 64
+
+
+def _object_stream(index):
+    return torch.cuda.current_stream(index).cuda_stream
+
+
+# The address of a GPU's current stream, where PyTorch can without an object around it, which takes time.
+_current_stream = getattr(torch._C, "_cuda_getCurrentRawStream", _object_stream)
 
 
 def dims_of(B, T, H, K, V, cu_seqlens=None, layer=0, layers=1, position=0, seed=0):
@@ -26,7 +35,7 @@ class TorchPackage(Package):
 
     def __init__(self, path):
         super().__init__(path)
-        self._calls = {}
+        self._plans = {}
         self._workspaces = {}
 
     def empty(self, role, dims, device, names=None):
@@ -51,24 +60,42 @@ class TorchPackage(Package):
         except ValueError:
             return tensor.contiguous()
 
+    def plan(self, role, tensors, written, dims):
+        """A call with the tensors' layouts, checked, that makes what is named in `written`. Raises TypeError and
+        ValueError."""
+        device = self._device(role, tensors)
+        made = self.empty(role, dims, "meta", written)
+        made = {name: made[name] for name in written}
+        described = {name: describe(tensor) for name, tensor in {**tensors, **made}.items()}
+        call = self.call(role, described, dims, 1 if self.on_device else torch.get_num_threads())
+        return Plan(self, call, device, list(tensors), made)
+
     def run(self, role, tensors, dims, checked=False):
         """Runs a role, or queues it on the current stream of the tensors' GPU. `checked` waits for a GPU and raises what
         its kernels found; otherwise read_faults tells. Raises TypeError and ValueError before anything runs."""
         device = self._device(role, tensors)
-        call = self._checked_call(role, tensors, dims)
-        addresses = [tensors[name].data_ptr() for name in call.names]
+        key = (role, bytes(dims), torch.get_num_threads(), tuple(tensors), layouts(tensors.values()))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self.plan(role, tensors, (), dims)
+            if not dims.cu_seqlens:  # whose values count
+                keep(self._plans, key, plan)
+        self.launch(plan.call, [tensor.data_ptr() for tensor in tensors.values()], dims, device, checked)
+
+    def launch(self, call, addresses, dims, device, checked):
+        """Runs a checked call, or queues it as `run` does."""
         if not self.on_device:
             threads = workers.pool(torch.get_num_threads())
             memory = torch.empty(call.workspace_bytes + WORKSPACE_ALIGNMENT, dtype=torch.uint8)
             start = -memory.data_ptr() % WORKSPACE_ALIGNMENT + memory.data_ptr()
             with threads.one_call:
-                call.launch(addresses, start, threads.stream)
+                call.launch(addresses, start, threads.stream, dims)
             return
         if device.index == torch.cuda.current_device():
-            self._queue(call, addresses, device)
+            self._queue(call, addresses, dims, device)
         else:
             with torch.cuda.device(device):
-                self._queue(call, addresses, device)
+                self._queue(call, addresses, dims, device)
         if checked:
             self.read_faults()
 
@@ -93,25 +120,8 @@ class TorchPackage(Package):
             device = tensor.device
         return device
 
-    def _checked_call(self, role, tensors, dims):
-        """Equal calls are checked once; those with cu_seqlens each time, as its values count."""
-        workers_count = 1 if self.on_device else torch.get_num_threads()
-        if dims.cu_seqlens:
-            return self._described_call(role, tensors, dims, workers_count)
-        key = (role, workers_count, dims.B, dims.T, dims.H, dims.K, dims.V, dims.layer, dims.layers, dims.position,
-               dims.seed, tuple((name, t.dtype, t.shape, t.stride()) for name, t in tensors.items()))
-        call = self._calls.get(key)
-        if call is None:
-            if len(self._calls) > 256:  # positions of a long decode, say
-                self._calls.clear()
-            call = self._calls[key] = self._described_call(role, tensors, dims, workers_count)
-        return call
-
-    def _described_call(self, role, tensors, dims, workers_count):
-        return self.call(role, {name: describe(tensor) for name, tensor in tensors.items()}, dims, workers_count)
-
-    def _queue(self, call, addresses, device):
-        stream = torch.cuda.current_stream(device).cuda_stream
+    def _queue(self, call, addresses, dims, device):
+        stream = _current_stream(device.index)
         key = (call.entry.role, device.index, stream)
         workspace = self._workspaces.get(key)
         if workspace is None or workspace.numel() < call.workspace_bytes:
@@ -120,4 +130,4 @@ class TorchPackage(Package):
             if workspace is not None:
                 larger[:WORKSPACE_ALIGNMENT].copy_(workspace[:WORKSPACE_ALIGNMENT])
             workspace = self._workspaces[key] = larger
-        call.launch(addresses, workspace.data_ptr(), stream)
+        call.launch(addresses, workspace.data_ptr(), stream, dims)
