@@ -60,6 +60,8 @@ Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
 llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
                                        llvm::ArrayRef<Values> inputs);
 
+struct ScanRule;
+
 /// Emits `@decay_<entry>_<K>_<V>` from a chunk.kernel with a sweep; each
 /// construct has its file.
 class KernelEmitter {
@@ -254,18 +256,28 @@ protected:
   void keepNumbers(Value first);
   Values loadNumbers(int64_t operand);
   Value apply(llvm::StringRef name, mlir::ValueRange operands);
+  void emitSpread(chunk::SpreadOp op);
+  Values spreadNumber(Value plain, Value exact);
+
+  // Scans.cpp
+  /// log Σ exp as largest + log(sum).
+  struct LogSum {
+    Value largest, sum;
+  };
+  LogSum startOf(Value carry);
+  LogSum addExponential(const LogSum &so, Value term);
+  Value logOf(const LogSum &so);
   llvm::SmallVector<Values> shareGroups(const Values &numbers);
   Value hasTokens(int64_t ofGroup);
-  Value scanTotal(llvm::StringRef kind, const Values &terms);
-  std::pair<Value, Value> scanStart(llvm::StringRef kind, const Values &terms,
-                                    Value carry);
+  Value scanTotal(const ScanRule &rule, const Values &terms);
+  std::pair<Value, Value> scanStart(const ScanRule &rule, Value carry,
+                                    const Values &totals);
+  std::pair<Value, Value> logSumStart(Value carry, const Values &totals);
   void emitScan(chunk::ScanOp op);
-  std::pair<Value, Value> scanGradientStart(llvm::StringRef kind,
+  std::pair<Value, Value> scanGradientStart(const ScanRule &rule,
                                             std::array<const Values *, 2> given,
                                             const Values &own, Value carry);
   void emitScanGradient(chunk::ScanGradientOp op);
-  void emitSpread(chunk::SpreadOp op);
-  Values spreadNumber(Value plain, Value exact);
 
   // Segments.cpp
   /// A part of the workspace that has a row for each joint of an item.

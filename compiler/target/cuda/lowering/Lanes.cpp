@@ -1,6 +1,8 @@
 //===- Lanes.cpp - What one thread does, in few words ---------------------===//
 #include "compiler/target/cuda/lowering/Lanes.h"
 
+#include <numbers>
+
 namespace decay::cuda {
 
 namespace arith = mlir::arith;
@@ -115,6 +117,30 @@ Value Lanes::fmul(Value x, Value y) {
 }
 Value Lanes::fma(Value x, Value y, Value z) {
   return mlir::math::FmaOp::create(builder, place, x, y, z);
+}
+
+Value Lanes::fneg(Value x) { return arith::NegFOp::create(builder, place, x); }
+Value Lanes::absolute(Value x) {
+  return mlir::math::AbsFOp::create(builder, place, x);
+}
+Value Lanes::fgreater(Value x, Value y) {
+  return arith::CmpFOp::create(builder, place, arith::CmpFPredicate::OGT, x, y);
+}
+
+Value Lanes::shortExp(Value x) {
+  Value scaled = fmul(x, number(std::numbers::log2e_v<float>));
+  return mlir::math::Exp2Op::create(builder, place, scaled,
+                                    arith::FastMathFlags::afn);
+}
+Value Lanes::shortLog2(Value x) {
+  return mlir::math::Log2Op::create(builder, place, x,
+                                    arith::FastMathFlags::afn);
+}
+Value Lanes::shortSigmoid(Value x) {
+  Value one = number(1);
+  return arith::DivFOp::create(builder, place, one,
+                               fadd(one, shortExp(fneg(x))),
+                               arith::FastMathFlags::afn);
 }
 
 Value Lanes::pack(Value low, Value high) {

@@ -88,6 +88,14 @@ public:
   Value fsub(Value x, Value y);
   Value fmul(Value x, Value y);
   Value fma(Value x, Value y, Value z);
+  Value fneg(Value x);
+  Value absolute(Value x);
+  Value fgreater(Value x, Value y);
+
+  // In few instructions; PtxMath.cpp has the bounds.
+  Value shortExp(Value x);  ///< relative error of |x| + 4 units
+  Value shortLog2(Value x); ///< absolute error of 4 units near 1, else relative
+  Value shortSigmoid(Value x);
 
   // bf16 in i32 registers: the element of the lower address is the low half.
   Value pack(Value low, Value high);

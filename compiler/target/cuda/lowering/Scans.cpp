@@ -1,0 +1,257 @@
+//===- Scans.cpp - Running sums along the tokens --------------------------===//
+//
+// A chunk's scan takes two rounds: each group finds what its tokens come to,
+// all groups learn what the others found, then each walks through its own
+// tokens from what stands in front of them.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/target/cuda/lowering/KernelEmitter.h"
+
+#include <limits>
+#include <numbers>
+
+namespace decay::cuda {
+
+using ir::Axis;
+
+/// What a kind of scan does.
+struct ScanRule {
+  llvm::StringRef kind;
+  /// The operator that takes z_{t-1} and x_t to z_t; empty: z_t = x_t.
+  llvm::StringRef step;
+  float neutral; ///< the term that changes nothing
+  /// d z_t / d x_t is a sigmoid e, and d z_t / d z_{t-1} is 1 - e; else the
+  /// former is 1, the latter this.
+  bool sigmoids;
+  float carryWeight;
+};
+
+namespace {
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr ScanRule scanRules[] = {
+    {"cumsum", "add", 0, false, 1},
+    {"logcumsumexp", "logaddexp", -infinity, true, 0},
+    {"latest", "", 0, false, 0},
+};
+
+const ScanRule &ruleOf(llvm::StringRef kind) {
+  for (const ScanRule &rule : scanRules)
+    if (rule.kind == kind)
+      return rule;
+  llvm_unreachable("the verifier of decay.scan knows every kind");
+}
+
+} // namespace
+
+/// A carry of -infinity is as good as the lowest number: what is added is
+/// larger.
+KernelEmitter::LogSum KernelEmitter::startOf(Value carry) {
+  Value lowest = code.number(std::numeric_limits<float>::lowest());
+  return {apply("max", {carry, lowest}), code.number(1)};
+}
+
+/// z + x for a running log Σ exp: no logarithm waits for another, as the sum is
+/// kept itself, relative to its largest term. `sum` is 1 or more.
+KernelEmitter::LogSum KernelEmitter::addExponential(const LogSum &so,
+                                                    Value term) {
+  Value difference = code.fsub(term, so.largest);
+  Value e = code.shortExp(code.fneg(code.absolute(difference)));
+  Value isLarger = code.fgreater(difference, code.number(0));
+  Value one = code.number(1);
+  return {apply("max", {so.largest, term}),
+          code.fma(so.sum, code.choose(isLarger, e, one),
+                   code.choose(isLarger, one, e))};
+}
+
+Value KernelEmitter::logOf(const LogSum &so) {
+  return code.fma(code.shortLog2(so.sum),
+                  code.number(std::numbers::ln2_v<float>), so.largest);
+}
+
+/// For each number what the four groups have of it, in their order. Every call
+/// has its own place in shared memory, which was last read before the chunk
+/// began; the columns of a thread share it.
+llvm::SmallVector<Values> KernelEmitter::shareGroups(const Values &numbers) {
+  int64_t bytes = groupCount * shape.columns() * floatBytes;
+  if (columnIndex == 0)
+    groupNumbers = reserve(static_cast<int64_t>(numbers.size()) * bytes);
+  int64_t region = groupNumbers;
+  Value own =
+      code.shiftLeft(code.add(code.mul(group, shape.columns()), column), 2);
+  for (auto [index, number] : llvm::enumerate(numbers))
+    code.storeShared(number, own, region + index * bytes);
+  code.barrier();
+  llvm::SmallVector<Values> shared(numbers.size());
+  for (auto [index, of] : llvm::enumerate(shared))
+    for (int64_t other = 0; other < groupCount; ++other)
+      of.push_back(code.loadShared(code.f32(), code.shiftLeft(column, 2),
+                                   region + index * bytes +
+                                       other * shape.columns() * floatBytes));
+  return shared;
+}
+
+/// Whether a group has tokens of the sequence.
+Value KernelEmitter::hasTokens(int64_t ofGroup) {
+  return code.less(code.integer(ofGroup * groupTokens), tokens);
+}
+
+/// What this thread's tokens come to.
+Value KernelEmitter::scanTotal(const ScanRule &rule, const Values &terms) {
+  Values valid = masked(terms, rule.neutral);
+  if (rule.step.empty()) {
+    Value last = terms.front();
+    for (auto [token, term] : llvm::enumerate(terms))
+      last = code.choose(isValid(token), term, last);
+    return last;
+  }
+  if (!rule.sigmoids) {
+    Value sum = valid.front();
+    for (Value term : llvm::drop_begin(valid))
+      sum = code.fadd(sum, term);
+    return sum;
+  }
+  // Finite, so that a group without tokens has exp(-infinity) = 0.
+  Value largest = code.number(std::numeric_limits<float>::lowest());
+  for (Value term : valid)
+    largest = apply("max", {largest, term});
+  Value sum = code.number(0);
+  for (Value term : valid)
+    sum = code.fadd(sum, code.shortExp(code.fsub(term, largest)));
+  return logOf({largest, sum});
+}
+
+/// z in front of this thread's tokens, and behind the chunk, from what the
+/// groups come to.
+std::pair<Value, Value> KernelEmitter::scanStart(const ScanRule &rule,
+                                                 Value carry,
+                                                 const Values &totals) {
+  Value so = carry, before = carry;
+  for (int64_t other = 0; other < groupCount; ++other) {
+    if (other > 0)
+      before = code.choose(code.equal(group, other), so, before);
+    so = rule.step.empty() ? code.choose(hasTokens(other), totals[other], so)
+                           : apply(rule.step, {so, totals[other]});
+  }
+  return {before, so};
+}
+
+/// The same for log Σ exp.
+std::pair<Value, Value> KernelEmitter::logSumStart(Value carry,
+                                                   const Values &totals) {
+  LogSum so = startOf(carry), before = so;
+  for (int64_t other = 0; other < groupCount; ++other) {
+    if (other > 0) {
+      Value isOwn = code.equal(group, other);
+      before = {code.choose(isOwn, so.largest, before.largest),
+                code.choose(isOwn, so.sum, before.sum)};
+    }
+    so = addExponential(so, totals[other]);
+  }
+  return {logOf(before), logOf(so)};
+}
+
+void KernelEmitter::emitScan(chunk::ScanOp op) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  Tile inclusive = assigned(op.getInclusive());
+  Tile exclusive = assigned(op.getExclusive());
+  Tile next = assigned(op.getNext());
+  auto scan = [&] {
+    const Values terms = ownNumbers(tile(op.getTerm()));
+    Value z = ownOf(tile(op.getCarry()).numbers), behind;
+    if (terms.size() > 1) {
+      Values totals = shareGroups({scanTotal(rule, terms)}).front();
+      std::tie(z, behind) =
+          rule.sigmoids ? logSumStart(z, totals) : scanStart(rule, z, totals);
+    }
+    LogSum running = rule.sigmoids ? startOf(z) : LogSum();
+    for (Value term : terms) {
+      exclusive.numbers.push_back(z);
+      if (rule.sigmoids)
+        z = logOf(running = addExponential(running, term));
+      else
+        z = rule.step.empty() ? term : apply(rule.step, {z, term});
+      inclusive.numbers.push_back(z);
+    }
+    next.numbers.push_back(behind ? behind : z);
+  };
+  bool perChannel =
+      mlir::cast<chunk::TileType>(op.getTerm().getType()).has(Axis::Channel);
+  perChannel ? forColumns(scan) : scan();
+  tiles[op.getInclusive()] = inclusive;
+  tiles[op.getExclusive()] = exclusive;
+  tiles[op.getNext()] = next;
+}
+
+/// The gradient of z behind this thread's tokens, and in front of the chunk.
+/// `given` are d_inclusive and d_exclusive, `own` is d z_t / d x_t.
+std::pair<Value, Value>
+KernelEmitter::scanGradientStart(const ScanRule &rule,
+                                 std::array<const Values *, 2> given,
+                                 const Values &own, Value carry) {
+  Value one = code.number(1), zero = code.number(0);
+  // What a gradient g behind the tokens becomes in front: added + passed g.
+  Value added = zero, passed = one;
+  for (int64_t token = groupTokens - 1; token >= 0; --token) {
+    Value a = code.fadd((*given[0])[token], added);
+    Value made = (*given[1])[token];
+    if (rule.sigmoids) {
+      Value weight = code.fsub(one, own[token]);
+      made = code.fma(a, weight, made);
+      passed = code.choose(isValid(token), code.fmul(passed, weight), passed);
+    } else if (rule.carryWeight == 1) {
+      made = code.fadd(a, made);
+    }
+    added = code.choose(isValid(token), made, added);
+  }
+  bool passes = !rule.sigmoids && rule.carryWeight == 1;
+  auto shared =
+      shareGroups(rule.sigmoids ? Values{added, passed} : Values{added});
+  Value so = carry, behind = carry;
+  for (int64_t other = groupCount - 1; other >= 0; --other) {
+    if (other < groupCount - 1)
+      behind = code.choose(code.equal(group, other), so, behind);
+    Value factor = rule.sigmoids ? shared[1][other]
+                   : passes      ? one
+                                 : code.choose(hasTokens(other), zero, one);
+    so = code.fma(factor, so, shared[0][other]);
+  }
+  return {behind, so};
+}
+
+void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  Tile dTerm = assigned(op.getDTerm()), next = assigned(op.getNext());
+  auto scan = [&] {
+    const Values terms = ownNumbers(tile(op.getTerm()));
+    const Values exclusive = ownNumbers(tile(op.getExclusive()));
+    const Values dInclusive = ownNumbers(tile(op.getDInclusive()));
+    const Values dExclusive = ownNumbers(tile(op.getDExclusive()));
+    Values own;
+    if (rule.sigmoids)
+      for (auto [x, z] : llvm::zip(terms, exclusive))
+        own.push_back(code.shortSigmoid(code.fsub(x, z)));
+    Value carry = ownOf(tile(op.getCarry()).numbers);
+    auto [g, before] =
+        scanGradientStart(rule, {&dInclusive, &dExclusive}, own, carry);
+    Values made(groupTokens);
+    for (int64_t token = groupTokens - 1; token >= 0; --token) {
+      Value a = code.fadd(dInclusive[token], g);
+      made[token] = rule.sigmoids ? code.fmul(a, own[token]) : a;
+      Value passed = dExclusive[token];
+      if (rule.sigmoids)
+        passed = code.fma(a, code.fsub(code.number(1), own[token]), passed);
+      else if (rule.carryWeight == 1)
+        passed = code.fadd(passed, a);
+      g = code.choose(isValid(token), passed, g);
+    }
+    dTerm.numbers.append(made);
+    next.numbers.push_back(before);
+  };
+  bool perChannel =
+      mlir::cast<chunk::TileType>(op.getTerm().getType()).has(Axis::Channel);
+  perChannel ? forColumns(scan) : scan();
+  tiles[op.getDTerm()] = dTerm;
+  tiles[op.getNext()] = next;
+}
+
+} // namespace decay::cuda
