@@ -100,6 +100,8 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
     } else if (auto rotate = mlir::dyn_cast<chunk::RotateOp>(op)) {
       if (shape.isApart && !onlyColumn)
         emitRotate(rotate);
+    } else if (auto scan = mlir::dyn_cast<chunk::ScanOp>(op)) {
+      scanAgain(scan);
     }
   }
 }

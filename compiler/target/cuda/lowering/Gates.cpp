@@ -210,6 +210,17 @@ void shortenFunctions(chunk::PointwiseOp op) {
   }
 }
 
+/// -x, where that is known instead of x.
+Value findNegated(const llvm::DenseMap<Value, Parts> &known, Value x) {
+  auto difference = x.getDefiningOp<arith::SubFOp>();
+  for (const auto &[other, parts] : known)
+    if (auto turned = other.getDefiningOp<arith::SubFOp>();
+        difference && turned && turned.getLhs() == difference.getRhs() &&
+        turned.getRhs() == difference.getLhs())
+      return other;
+  return Value();
+}
+
 void simplifyRegion(chunk::PointwiseOp op) {
   llvm::DenseMap<Value, Parts> known;
   mlir::Block &body = op.getBody().front();
@@ -218,6 +229,8 @@ void simplifyRegion(chunk::PointwiseOp op) {
     std::optional<Logistic> found = matchLogistic(quotient);
     if (!found)
       continue;
+    if (Value negated = findNegated(known, found->x))
+      found = Logistic{negated, !found->isNegated};
     mlir::OpBuilder builder(quotient);
     if (mlir::Operation *definition = found->x.getDefiningOp())
       builder.setInsertionPointAfter(definition);

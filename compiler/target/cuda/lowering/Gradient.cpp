@@ -376,8 +376,11 @@ void KernelEmitter::emitColumnGradients(const Trees &forward,
     unstashTotals(quarter, totals[columnIndex]);
     finishLambda(trees[columnIndex], quarter, ownOf(own), totals[columnIndex],
                  op);
-    if (byQuarters)
-      emitTail(op, Tail::withLambda);
+    if (!byQuarters)
+      return;
+    for (auto scan : op->getBlock()->getOps<chunk::ScanGradientOp>())
+      noteScanWeights(scan);
+    emitTail(op, Tail::withLambda);
   });
   isBehindRecurrence = false;
   if (byQuarters)

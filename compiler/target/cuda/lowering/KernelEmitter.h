@@ -260,12 +260,13 @@ protected:
   Values spreadNumber(Value plain, Value exact);
 
   // Scans.cpp
-  /// log Σ exp as largest + log(sum).
+  /// log Σ exp as largest + log(1 + rest).
   struct LogSum {
-    Value largest, sum;
+    Value largest, rest;
   };
   LogSum startOf(Value carry);
   LogSum addExponential(const LogSum &so, Value term);
+  Value shortLogOf(const LogSum &so);
   Value logOf(const LogSum &so);
   llvm::SmallVector<Values> shareGroups(const Values &numbers);
   Value hasTokens(int64_t ofGroup);
@@ -273,7 +274,11 @@ protected:
   std::pair<Value, Value> scanStart(const ScanRule &rule, Value carry,
                                     const Values &totals);
   std::pair<Value, Value> logSumStart(Value carry, const Values &totals);
+  /// The scan over the range's tokens, from z in front of them.
+  void runScan(chunk::ScanOp op, Value z);
   void emitScan(chunk::ScanOp op);
+  void scanAgain(chunk::ScanOp op);
+  void noteScanWeights(chunk::ScanGradientOp op);
   std::pair<Value, Value> scanGradientStart(const ScanRule &rule,
                                             std::array<const Values *, 2> given,
                                             const Values &own, Value carry);
@@ -508,6 +513,7 @@ protected:
   /// The tokens of the group that are being worked on, and the only column.
   int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::optional<int64_t> onlyColumn;
+  llvm::DenseMap<mlir::Operation *, Values> scanWeights; ///< by quarters
   /// What is made when the recurrence is (Tree.cpp).
   llvm::SmallVector<chunk::PointwiseOp> waiting;
   std::vector<NumberStream> numberStreams;

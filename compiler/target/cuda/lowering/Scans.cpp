@@ -41,31 +41,40 @@ const ScanRule &ruleOf(llvm::StringRef kind) {
   llvm_unreachable("the verifier of decay.scan knows every kind");
 }
 
+bool isPerChannel(Value value) {
+  return mlir::cast<chunk::TileType>(value.getType()).has(Axis::Channel);
+}
+
 } // namespace
 
 /// A carry of -infinity is as good as the lowest number: what is added is
 /// larger.
 KernelEmitter::LogSum KernelEmitter::startOf(Value carry) {
   Value lowest = code.number(std::numeric_limits<float>::lowest());
-  return {apply("max", {carry, lowest}), code.number(1)};
+  return {apply("max", {carry, lowest}), code.number(0)};
 }
 
 /// z + x for a running log Σ exp: no logarithm waits for another, as the sum is
-/// kept itself, relative to its largest term. `sum` is 1 or more.
+/// kept itself, relative to its largest term, without that term's 1.
 KernelEmitter::LogSum KernelEmitter::addExponential(const LogSum &so,
                                                     Value term) {
   Value difference = code.fsub(term, so.largest);
   Value e = code.shortExp(code.fneg(code.absolute(difference)));
   Value isLarger = code.fgreater(difference, code.number(0));
-  Value one = code.number(1);
-  return {apply("max", {so.largest, term}),
-          code.fma(so.sum, code.choose(isLarger, e, one),
-                   code.choose(isLarger, one, e))};
+  Value factor = code.choose(isLarger, e, code.number(1));
+  return {apply("max", {so.largest, term}), code.fma(so.rest, factor, e)};
 }
 
+/// To 2^-22 beside the largest term: enough for λ of a token.
+Value KernelEmitter::shortLogOf(const LogSum &so) {
+  Value sum = code.fadd(so.rest, code.number(1));
+  return code.fma(code.shortLog2(sum), code.number(std::numbers::ln2_v<float>),
+                  so.largest);
+}
+
+/// For what is carried on.
 Value KernelEmitter::logOf(const LogSum &so) {
-  return code.fma(code.shortLog2(so.sum),
-                  code.number(std::numbers::ln2_v<float>), so.largest);
+  return code.fadd(so.largest, apply("log1p", {so.rest}));
 }
 
 /// For each number what the four groups have of it, in their order. Every call
@@ -117,7 +126,7 @@ Value KernelEmitter::scanTotal(const ScanRule &rule, const Values &terms) {
   Value sum = code.number(0);
   for (Value term : valid)
     sum = code.fadd(sum, code.shortExp(code.fsub(term, largest)));
-  return logOf({largest, sum});
+  return code.fadd(largest, apply("log", {sum}));
 }
 
 /// z in front of this thread's tokens, and behind the chunk, from what the
@@ -143,18 +152,40 @@ std::pair<Value, Value> KernelEmitter::logSumStart(Value carry,
     if (other > 0) {
       Value isOwn = code.equal(group, other);
       before = {code.choose(isOwn, so.largest, before.largest),
-                code.choose(isOwn, so.sum, before.sum)};
+                code.choose(isOwn, so.rest, before.rest)};
     }
     so = addExponential(so, totals[other]);
   }
-  return {logOf(before), logOf(so)};
+  return {shortLogOf(before), logOf(so)};
+}
+
+void KernelEmitter::runScan(chunk::ScanOp op, Value z) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  const Values terms = ownNumbers(tile(op.getTerm()));
+  auto count = static_cast<int64_t>(terms.size());
+  Values &exclusive = tiles[op.getExclusive()].numbers;
+  Values &inclusive = tiles[op.getInclusive()].numbers;
+  LogSum running = rule.sigmoids ? startOf(z) : LogSum();
+  int64_t end = std::min(count, endOfRange);
+  for (int64_t token = count > 1 ? firstOfRange : 0; token < end; ++token) {
+    int64_t place = columnIndex * count + token;
+    exclusive[place] = z;
+    if (rule.sigmoids) {
+      running = addExponential(running, terms[token]);
+      z = count > 1 ? shortLogOf(running) : logOf(running);
+    } else {
+      z = rule.step.empty() ? terms[token]
+                            : apply(rule.step, {z, terms[token]});
+    }
+    inclusive[place] = z;
+  }
 }
 
 void KernelEmitter::emitScan(chunk::ScanOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
-  Tile inclusive = assigned(op.getInclusive());
-  Tile exclusive = assigned(op.getExclusive());
   Tile next = assigned(op.getNext());
+  for (Value result : {op.getInclusive(), op.getExclusive()})
+    tiles[result] = assigned(result);
   auto scan = [&] {
     const Values terms = ownNumbers(tile(op.getTerm()));
     Value z = ownOf(tile(op.getCarry()).numbers), behind;
@@ -163,23 +194,39 @@ void KernelEmitter::emitScan(chunk::ScanOp op) {
       std::tie(z, behind) =
           rule.sigmoids ? logSumStart(z, totals) : scanStart(rule, z, totals);
     }
-    LogSum running = rule.sigmoids ? startOf(z) : LogSum();
-    for (Value term : terms) {
-      exclusive.numbers.push_back(z);
-      if (rule.sigmoids)
-        z = logOf(running = addExponential(running, term));
-      else
-        z = rule.step.empty() ? term : apply(rule.step, {z, term});
-      inclusive.numbers.push_back(z);
-    }
-    next.numbers.push_back(behind ? behind : z);
+    for (Value result : {op.getInclusive(), op.getExclusive()})
+      tiles[result].numbers.append(terms.size(), Value());
+    runScan(op, z);
+    next.numbers.push_back(behind ? behind
+                                  : tile(op.getInclusive()).numbers.back());
   };
-  bool perChannel =
-      mlir::cast<chunk::TileType>(op.getTerm().getType()).has(Axis::Channel);
-  perChannel ? forColumns(scan) : scan();
-  tiles[op.getInclusive()] = inclusive;
-  tiles[op.getExclusive()] = exclusive;
+  isPerChannel(op.getTerm()) ? forColumns(scan) : scan();
   tiles[op.getNext()] = next;
+}
+
+/// z in front of the range, which is kept, leads to the others.
+void KernelEmitter::scanAgain(chunk::ScanOp op) {
+  if (!isPerChannel(op.getTerm()))
+    return;
+  auto scan = [&] {
+    runScan(op, numberAt(tile(op.getExclusive()), firstOfRange));
+  };
+  onlyColumn ? scan() : forColumns(scan);
+}
+
+/// d z_t / d x_t for the range's tokens of the column at hand: what x_t is of
+/// the sum up to it.
+void KernelEmitter::noteScanWeights(chunk::ScanGradientOp op) {
+  if (!ruleOf(op.getKind()).sigmoids)
+    return;
+  auto scan = op.getExclusive().getDefiningOp<chunk::ScanOp>();
+  const Values terms = ownNumbers(tile(op.getTerm()));
+  const Values sums = ownNumbers(tile(scan.getInclusive()));
+  Values &weights = scanWeights[op];
+  weights.resize(groupTokens * shape.columnsPerThread);
+  for (int64_t token = firstOfRange; token < endOfRange; ++token)
+    weights[columnIndex * groupTokens + token] =
+        code.shortExp(code.fsub(terms[token], sums[token]));
 }
 
 /// The gradient of z behind this thread's tokens, and in front of the chunk.
@@ -220,16 +267,17 @@ KernelEmitter::scanGradientStart(const ScanRule &rule,
 
 void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
+  bool byQuarters = scanWeights.contains(op);
   Tile dTerm = assigned(op.getDTerm()), next = assigned(op.getNext());
   auto scan = [&] {
-    const Values terms = ownNumbers(tile(op.getTerm()));
-    const Values exclusive = ownNumbers(tile(op.getExclusive()));
     const Values dInclusive = ownNumbers(tile(op.getDInclusive()));
     const Values dExclusive = ownNumbers(tile(op.getDExclusive()));
-    Values own;
+    if (!byQuarters)
+      noteScanWeights(op);
+    Values own = scanWeights.lookup(op);
     if (rule.sigmoids)
-      for (auto [x, z] : llvm::zip(terms, exclusive))
-        own.push_back(code.shortSigmoid(code.fsub(x, z)));
+      own = Values(
+          llvm::ArrayRef(own).slice(columnIndex * groupTokens, groupTokens));
     Value carry = ownOf(tile(op.getCarry()).numbers);
     auto [g, before] =
         scanGradientStart(rule, {&dInclusive, &dExclusive}, own, carry);
@@ -247,9 +295,7 @@ void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
     dTerm.numbers.append(made);
     next.numbers.push_back(before);
   };
-  bool perChannel =
-      mlir::cast<chunk::TileType>(op.getTerm().getType()).has(Axis::Channel);
-  perChannel ? forColumns(scan) : scan();
+  isPerChannel(op.getTerm()) ? forColumns(scan) : scan();
   tiles[op.getDTerm()] = dTerm;
   tiles[op.getNext()] = next;
 }
