@@ -62,6 +62,18 @@ constexpr auto shiftRightSigned = [](auto a, auto b) {
   return a >> (b < sizeof(a) * 8 ? b : decltype(b)(sizeof(a) * 8 - 1));
 };
 
+/// The upper word of both, shifted by a number below their width.
+constexpr auto funnelLeft = [](auto a, auto b, auto bits) {
+  constexpr unsigned width = sizeof(a) * 8;
+  const unsigned by = bits % width;
+  return by == 0 ? a : static_cast<decltype(a)>(a << by | b >> (width - by));
+};
+Handler funnel(llvm::ArrayRef<ScalarKind> kinds) {
+  return overIntegers<Unsigned>(kinds[0], []<typename T>(T) -> Handler {
+    return apply<funnelLeft, T, T, T, T>;
+  });
+}
+
 //===----------------------------------------------------------------------===//
 // Comparisons
 //===----------------------------------------------------------------------===//
@@ -182,6 +194,7 @@ llvm::ArrayRef<Elementwise> integerOperations() {
       {"llvm.intr.smax", withSign<most>},
       {"arith.shli", shift<Unsigned, shiftLeft>},
       {"llvm.shl", shift<Unsigned, shiftLeft>},
+      {"llvm.intr.fshl", funnel},
       {"arith.shrui", shift<Unsigned, shiftRight>},
       {"llvm.lshr", shift<Unsigned, shiftRight>},
       {"arith.shrsi", shift<Signed, shiftRightSigned>},

@@ -69,12 +69,14 @@ Values KernelEmitter::columnPairs(const Stream &stream) {
   return pairs;
 }
 
-void KernelEmitter::unpackPair(Tile &made, int64_t pair, Value word) {
+void KernelEmitter::unpackPair(Tile &made, int64_t pair, Value word,
+                               Value zero) {
   bool ofTokens = shape.columnsPerThread == 1;
   int64_t first = ofTokens ? 2 * pair : pair;
   int64_t second = ofTokens ? first + 1 : first + groupTokens;
-  made.numbers[first] = code.unpackLow(word);
-  made.numbers[second] = code.unpackHigh(word);
+  made.numbers[first] =
+      zero ? code.unpackLow(word, zero) : code.unpackLow(word);
+  made.numbers[second] = code.unpackHigh(zero ? code.bitXor(word, zero) : word);
 }
 
 /// The operations before `until` once more, from the inputs as they were read,
@@ -91,7 +93,7 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
       int64_t rows = shape.columnsPerThread == 1 ? 2 : 1;
       for (int64_t pair = firstOfRange / rows;
            !made.pairs.empty() && pair < endOfRange / rows; ++pair)
-        unpackPair(made, pair, code.bitXor(made.pairs[pair], zero));
+        unpackPair(made, pair, made.pairs[pair], zero);
     } else if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op)) {
       if (mlir::cast<chunk::TileType>(pointwise.getResultTypes().front())
               .has(Axis::Token) &&

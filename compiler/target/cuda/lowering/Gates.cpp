@@ -224,11 +224,17 @@ Value findNegated(const llvm::DenseMap<Value, Parts> &known, Value x) {
 void simplifyRegion(chunk::PointwiseOp op) {
   llvm::DenseMap<Value, Parts> known;
   mlir::Block &body = op.getBody().front();
+  llvm::DenseSet<Value> softplusOf;
+  for (auto log : body.getOps<math::Log1pOp>())
+    if (Value x = argumentOf(log.getOperand()))
+      softplusOf.insert(x);
   for (auto quotient :
        llvm::make_early_inc_range(body.getOps<arith::DivFOp>())) {
     std::optional<Logistic> found = matchLogistic(quotient);
     if (!found)
       continue;
+    if (softplusOf.contains(found->x))
+      continue; // exp(-|x|) is there
     if (Value negated = findNegated(known, found->x))
       found = Logistic{negated, !found->isNegated};
     mlir::OpBuilder builder(quotient);

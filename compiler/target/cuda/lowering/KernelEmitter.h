@@ -222,7 +222,8 @@ protected:
   Value bothHalves(Value low, Value high);
   Values columnPairs(const Stream &stream);
   Values loadColumns(const Stream &stream);
-  void unpackPair(Tile &made, int64_t pair, Value word);
+  /// `zero`: what hides that this was done before, or null.
+  void unpackPair(Tile &made, int64_t pair, Value word, Value zero = {});
   void storeColumns(const Tile &from, int64_t operand);
   void storeRow(const Tile &from, int64_t token, bool perChannel, Value place);
   Value isValid(int64_t token);

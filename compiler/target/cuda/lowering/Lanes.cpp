@@ -152,6 +152,10 @@ Value Lanes::pack(Value low, Value high) {
 Value Lanes::unpackLow(Value pair) {
   return arith::BitcastOp::create(builder, place, f32(), shiftLeft(pair, 16));
 }
+Value Lanes::unpackLow(Value pair, Value zero) {
+  Value word = LLVM::FshlOp::create(builder, place, pair, zero, integer(16));
+  return arith::BitcastOp::create(builder, place, f32(), word);
+}
 Value Lanes::unpackHigh(Value pair) {
   return arith::BitcastOp::create(builder, place, f32(),
                                   bitAnd(pair, 0xffff0000));

@@ -100,6 +100,7 @@ public:
   // bf16 in i32 registers: the element of the lower address is the low half.
   Value pack(Value low, Value high);
   Value unpackLow(Value pair);
+  Value unpackLow(Value pair, Value zero); ///< a zero fills what is below
   Value unpackHigh(Value pair);
   Value widen(Value half);   ///< the i16 of a bf16 -> f32
   Value narrow(Value value); ///< f32 -> the i16 of a bf16

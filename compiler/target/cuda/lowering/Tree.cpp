@@ -232,7 +232,7 @@ void KernelEmitter::hideInputs() {
   for (Value input : inputs) {
     Tile &made = tile(input);
     for (auto [pair, word] : llvm::enumerate(made.pairs))
-      unpackPair(made, static_cast<int64_t>(pair), code.bitXor(word, zero));
+      unpackPair(made, static_cast<int64_t>(pair), word, zero);
   }
 }
 
