@@ -192,11 +192,12 @@ Value KernelEmitter::ownOf(const Values &perColumn) {
 /// memory hides that they were known. Registers are scarcer than additions.
 void KernelEmitter::forgetLanes() {
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
+  // The warp first: a lane's columns are its warp's.
+  if (forgetsWarp()) {
+    sameZero = code.fromFirstLane(zero);
+    setWarp(code.bitXor(warp, sameZero));
+  }
   setLane(code.bitXor(thread, zero));
-  if (!forgetsWarp())
-    return;
-  sameZero = code.fromFirstLane(zero);
-  setWarp(code.bitXor(warp, sameZero));
 }
 
 Value KernelEmitter::field(LaunchField which) {
