@@ -44,7 +44,7 @@ mlir::LLVM::LLVMFuncOp KernelEmitter::emit() {
   function = LLVM::LLVMFuncOp::create(builder, kernel.getLoc(), name, type);
   setLaunchParameter(function, kernel.getOperands().size());
   builder.setInsertionPointToStart(function.addEntryBlock(builder));
-  launch = function.getArgument(0);
+  record = launch = function.getArgument(0);
   emitItem();
   emitBody();
   LLVM::ReturnOp::create(builder, kernel.getLoc(), mlir::ValueRange{});
@@ -105,7 +105,9 @@ void KernelEmitter::emitItem() {
       code.notNull(packed), [&]() -> Values { return packedRows(packed); },
       [&]() -> Values { return {code.mul(code.extend(sequence), T), T}; });
   firstRow = rows[0];
-  length = code.truncate(rows[1]);
+  // Known to be the same in all lanes, what is made of it takes no lane's
+  // register.
+  length = code.fromFirstLane(code.truncate(rows[1]));
   if (!hasSegments)
     return;
   segment = segmentOfBlock();
@@ -196,6 +198,8 @@ void KernelEmitter::forgetLanes() {
   if (forgetsWarp()) {
     sameZero = code.fromFirstLane(zero);
     setWarp(code.bitXor(warp, sameZero));
+    if (hasGradient && shape.columnsPerThread > 1)
+      record = code.at(launch, sameZero);
   }
   setLane(code.bitXor(thread, zero));
 }
@@ -205,7 +209,7 @@ Value KernelEmitter::field(LaunchField which) {
   bool isPointer =
       which == LaunchField::CuSeqlens || which == LaunchField::Workspace;
   return code.load(isPointer ? code.pointer(1) : code.i64(),
-                   code.at(launch, offset));
+                   code.at(record, offset));
 }
 
 llvm::StringRef KernelEmitter::shapeOf(int64_t operand) {
@@ -216,12 +220,12 @@ llvm::StringRef KernelEmitter::shapeOf(int64_t operand) {
 
 Value KernelEmitter::dataOf(int64_t operand) {
   return code.load(code.pointer(1),
-                   code.at(launch, operand * launchOperandBytes));
+                   code.at(record, operand * launchOperandBytes));
 }
 
 Value KernelEmitter::strideOf(int64_t operand) {
   Value elements =
-      code.load(code.i64(), code.at(launch, operand * launchOperandBytes + 8));
+      code.load(code.i64(), code.at(record, operand * launchOperandBytes + 8));
   return code.mul(elements, code.wide(shape.elementBytes()));
 }
 
@@ -435,10 +439,10 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
   tokens = code.sub(length, firstToken);
   code.waitCopies(0);
   awaitRows();
-  auto outer =
-      std::tie(thread, lane, warp, group, columnWarp, column, channel, stage);
-  std::tuple<Value, Value, Value, Value, Value, Value, Value, Value> kept =
-      outer;
+  auto outer = std::tie(thread, lane, warp, group, columnWarp, column, channel,
+                        stage, record);
+  std::tuple<Value, Value, Value, Value, Value, Value, Value, Value, Value>
+      kept = outer;
   beginChunk();
   fetchEarly();
   emitBlock(body);

@@ -491,6 +491,9 @@ protected:
 
   // The item, and who this thread is.
   Value launch, head, sequence, firstRow /*i64*/, length;
+  /// launch, as each phase of backward finds it again: what is read of it is
+  /// not kept.
+  Value record;
   Value segment, segmentStart; ///< none where sequences are whole
   Value thread, lane, warp, group, columnWarp;
   /// Of the column at hand: its place in shared memory, and its channel.
