@@ -79,6 +79,26 @@ void KernelEmitter::unpackPair(Tile &made, int64_t pair, Value word,
   made.numbers[second] = code.unpackHigh(zero ? code.bitXor(word, zero) : word);
 }
 
+void KernelEmitter::keepLastQuarter(const Stream &stream, const Values &pairs) {
+  Value words = mlir::LLVM::PoisonOp::create(
+      builder, code.place, code.vector(quarterTokens, code.i32()));
+  for (int64_t word = 0; word < quarterTokens; ++word)
+    words = mlir::LLVM::InsertElementOp::create(
+        builder, code.place, words, pairs[pairs.size() - quarterTokens + word],
+        code.integer(word));
+  code.storeShared(words, code.shiftLeft(thread, 4), stream.lastQuarter);
+}
+
+Values KernelEmitter::lastQuarter(const Stream &stream) {
+  Value words = code.loadShared(code.vector(quarterTokens, code.i32()),
+                                code.shiftLeft(thread, 4), stream.lastQuarter);
+  Values pairs;
+  for (int64_t word = 0; word < quarterTokens; ++word)
+    pairs.push_back(mlir::LLVM::ExtractElementOp::create(
+        builder, code.place, words, code.integer(word)));
+  return pairs;
+}
+
 /// The operations before `until` once more, from the inputs as they were read,
 /// for the tokens of the range: what is cheap to make is not kept. The xor with
 /// a zero from memory hides from the compilers that all this was made before.
@@ -90,9 +110,13 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
       return;
     if (auto read = mlir::dyn_cast<chunk::ReadOp>(op)) {
       Tile &made = tile(read.getResult());
+      if (made.pairs.empty())
+        continue;
       int64_t rows = shape.columnsPerThread == 1 ? 2 : 1;
-      for (int64_t pair = firstOfRange / rows;
-           !made.pairs.empty() && pair < endOfRange / rows; ++pair)
+      const Stream &stream = streamOf(read);
+      if (stream.lastQuarter >= 0 && endOfRange == groupTokens)
+        llvm::copy(lastQuarter(stream), made.pairs.end() - quarterTokens);
+      for (int64_t pair = firstOfRange / rows; pair < endOfRange / rows; ++pair)
         unpackPair(made, pair, made.pairs[pair], zero);
     } else if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op)) {
       if (mlir::cast<chunk::TileType>(pointwise.getResultTypes().front())

@@ -103,6 +103,8 @@ void KernelEmitter::readColumns(chunk::ReadOp op, Tile &made) {
   made.pairs = columnPairs(stream);
   if (keepsColumns)
     keepPairs(made.pairs, &stream - streams.data());
+  if (stream.lastQuarter >= 0)
+    keepLastQuarter(stream, made.pairs);
   made.numbers.resize(groupTokens * shape.columnsPerThread);
   for (auto [pair, word] : llvm::enumerate(made.pairs))
     unpackPair(made, static_cast<int64_t>(pair), word);

@@ -104,6 +104,8 @@ protected:
     int64_t operand;
     int64_t width;  ///< elements of a row
     int64_t shared; ///< its tile in shared memory
+    /// Where a thread's pairs of the last quarter wait, or -1: in registers.
+    int64_t lastQuarter = -1;
   };
 
   /// An operand with one number per token and head.
@@ -144,6 +146,7 @@ protected:
   int64_t reserve(int64_t bytes);
   void planRegions(chunk::SweepOp op);
   void planOverColumns(chunk::SweepOp op);
+  void planLastQuarters();
   Values emitChunk(chunk::SweepOp op, Value index, Value chunks,
                    mlir::ValueRange carried);
   Tile &tile(Value value);
@@ -224,6 +227,8 @@ protected:
   Values loadColumns(const Stream &stream);
   /// `zero`: what hides that this was done before, or null.
   void unpackPair(Tile &made, int64_t pair, Value word, Value zero = {});
+  void keepLastQuarter(const Stream &stream, const Values &pairs);
+  Values lastQuarter(const Stream &stream);
   void storeColumns(const Tile &from, int64_t operand);
   void storeRow(const Tile &from, int64_t token, bool perChannel, Value place);
   Value isValid(int64_t token);

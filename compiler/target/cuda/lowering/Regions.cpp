@@ -36,6 +36,22 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
   regions.stateProducts = reserve(shape.columnWarps() * columns * floatBytes);
   if (shape.isApart)
     regions.turns = reserve(blockThreads() * 2 * floatBytes);
+  planLastQuarters();
+}
+
+/// A thread's two columns take more registers than it has: of as many streams
+/// as there is room for, the pairs that are needed last wait here. Local memory
+/// is further away, as shared memory leaves no first-level cache.
+void KernelEmitter::planLastQuarters() {
+  int64_t bytes = blockThreads() * quarterTokens * 2 * bfloatBytes;
+  // What the emission of the chunk may still ask for.
+  constexpr int64_t later = 1024;
+  int64_t room = sharedBytesOfAll - reservedSharedBytes - later;
+  bool isWanted = shape.columnsPerThread > 1 && !keepsColumns;
+  for (Stream &stream : streams)
+    if (isWanted && !shapeOf(stream.operand).contains('V') &&
+        sharedBytes + bytes <= room)
+      stream.lastQuarter = reserve(bytes);
 }
 
 void KernelEmitter::planOverColumns(chunk::SweepOp op) {
