@@ -87,6 +87,17 @@ TEST(EmulatorArithmetic, Integers) {
   }
 }
 
+TEST(EmulatorArithmetic, FunnelShift) {
+  std::vector<uint32_t> got =
+      overPairs("%s = arith.constant 16 : i32\n"
+                "%r = llvm.intr.fshl(%a, %b, %s) : (i32, i32, i32) -> i32",
+                integers, integers);
+  for (size_t i = 0; i < got.size(); ++i)
+    ASSERT_EQ(got[i], integers[i / integers.size()] << 16 |
+                          integers[i % integers.size()] >> 16)
+        << i;
+}
+
 struct CompareRow {
   const char *predicate;
   bool (*expected)(uint32_t a, uint32_t b);
