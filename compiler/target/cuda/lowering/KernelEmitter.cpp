@@ -321,7 +321,7 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
       .Case([&](chunk::FillOp made) { emitFill(made); })
       .Case([&](chunk::SaveOp made) { emitSave(made); })
-      .Case([&](chunk::RestoreOp made) { emitRestore(made); })
+      .Case([](chunk::RestoreOp) {}) // first in its chunk
       .Case([&](chunk::AccumulateOp made) { emitAccumulate(made); })
       .Case([&](chunk::RecurrenceOp made) { emitRecurrence(made); })
       .Case([&](chunk::StateOp made) { emitState(made); })
@@ -445,6 +445,9 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
       kept = outer;
   beginChunk();
   fetchEarly();
+  // What comes from memory is on its way while activations are made.
+  for (auto restore : body.getOps<chunk::RestoreOp>())
+    emitRestore(restore);
   emitBlock(body);
   keepNumbers(nextToken);
   endChunk();
