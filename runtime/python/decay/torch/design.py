@@ -101,8 +101,8 @@ class Design:
         operands = self._operands("forward", tensors, params, initial_state)
         learns = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in operands])
         plan = self._plan("forward", operands, cu_seqlens, layer, layers, position, output_final_state, learns)
-        # Tangents are autograd's to refuse; PyTorch has no public question for them.
-        if learns or forward_ad._current_level >= 0:
+        # Tangents are autograd's to refuse; PyTorch has no public question for them, and one without this has its way.
+        if learns or getattr(forward_ad, "_current_level", 0) >= 0:
             made = _Recurrence.apply(plan, position, self.checked, cu_seqlens, *operands)
         else:
             made = plan.run(operands, position, cu_seqlens, self.checked)
@@ -165,7 +165,7 @@ class Design:
 
     def _plan(self, role, operands, cu_seqlens, layer, layers, position, returns_state, learns):
         """A checked call: one that was made before where all that the checks have looked at is equal."""
-        key = (role, layouts(operands), layer, layers, returns_state, learns, torch.get_num_threads(),
+        key = (role, layouts(operands), layer, type(layer), layers, type(layers), returns_state, learns, torch.get_num_threads(),
                None if cu_seqlens is None else self._offsets(cu_seqlens))
         plan = self._plans.get(key)
         if plan is None:
