@@ -80,23 +80,14 @@ void KernelEmitter::unpackPair(Tile &made, int64_t pair, Value word,
 }
 
 void KernelEmitter::keepLastQuarter(const Stream &stream, const Values &pairs) {
-  Value words = mlir::LLVM::PoisonOp::create(
-      builder, code.place, code.vector(quarterTokens, code.i32()));
-  for (int64_t word = 0; word < quarterTokens; ++word)
-    words = mlir::LLVM::InsertElementOp::create(
-        builder, code.place, words, pairs[pairs.size() - quarterTokens + word],
-        code.integer(word));
+  Value words = code.join(llvm::ArrayRef(pairs).take_back(quarterTokens));
   code.storeShared(words, code.shiftLeft(thread, 4), stream.lastQuarter);
 }
 
 Values KernelEmitter::lastQuarter(const Stream &stream) {
-  Value words = code.loadShared(code.vector(quarterTokens, code.i32()),
-                                code.shiftLeft(thread, 4), stream.lastQuarter);
-  Values pairs;
-  for (int64_t word = 0; word < quarterTokens; ++word)
-    pairs.push_back(mlir::LLVM::ExtractElementOp::create(
-        builder, code.place, words, code.integer(word)));
-  return pairs;
+  return code.split(code.loadShared(code.vector(quarterTokens, code.i32()),
+                                    code.shiftLeft(thread, 4),
+                                    stream.lastQuarter));
 }
 
 /// The operations before `until` once more, from the inputs as they were read,

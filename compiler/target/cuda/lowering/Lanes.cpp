@@ -160,6 +160,23 @@ Value Lanes::unpackHigh(Value pair) {
   return arith::BitcastOp::create(builder, place, f32(),
                                   bitAnd(pair, 0xffff0000));
 }
+Value Lanes::join(llvm::ArrayRef<Value> numbers) {
+  Value joined = LLVM::PoisonOp::create(
+      builder, place, vector(numbers.size(), numbers.front().getType()));
+  for (auto [index, number] : llvm::enumerate(numbers))
+    joined = LLVM::InsertElementOp::create(builder, place, joined, number,
+                                           integer(index));
+  return joined;
+}
+llvm::SmallVector<Value> Lanes::split(Value vector) {
+  llvm::SmallVector<Value> numbers;
+  auto type = mlir::cast<mlir::VectorType>(vector.getType());
+  for (int64_t index = 0; index < type.getNumElements(); ++index)
+    numbers.push_back(
+        LLVM::ExtractElementOp::create(builder, place, vector, integer(index)));
+  return numbers;
+}
+
 Value Lanes::widen(Value half) {
   Value word = arith::ExtUIOp::create(builder, place, i32(), half);
   return unpackLow(word);

@@ -102,6 +102,10 @@ public:
   Value unpackLow(Value pair);
   Value unpackLow(Value pair, Value zero); ///< a zero fills what is below
   Value unpackHigh(Value pair);
+  // Vectors of numbers of one type, as memory has several at once.
+  Value join(llvm::ArrayRef<Value> numbers);
+  llvm::SmallVector<Value> split(Value vector);
+
   Value widen(Value half);   ///< the i16 of a bf16 -> f32
   Value narrow(Value value); ///< f32 -> the i16 of a bf16
 

@@ -17,7 +17,8 @@ using ir::Axis;
 /// What a kind of scan does.
 struct ScanRule {
   llvm::StringRef kind;
-  /// The operator that takes z_{t-1} and x_t to z_t; empty: z_t = x_t.
+  /// The operator that takes z_{t-1} and x_t to z_t, which for log Σ exp is
+  /// LogSum's; empty: z_t = x_t.
   llvm::StringRef step;
   float neutral; ///< the term that changes nothing
   /// d z_t / d x_t is a sigmoid e, and d z_t / d z_{t-1} is 1 - e; else the

@@ -70,9 +70,7 @@ Values KernelEmitter::loadNumbers(int64_t operand) {
   for (int64_t token = 0; token < groupTokens; token += 4) {
     Value four = code.loadShared(code.vector(4, code.f32()), offset,
                                  stream->shared + token * floatBytes);
-    for (int64_t each = 0; each < 4; ++each)
-      numbers.push_back(mlir::LLVM::ExtractElementOp::create(
-          builder, code.place, four, code.integer(each)));
+    llvm::append_range(numbers, code.split(four));
   }
   return numbers;
 }

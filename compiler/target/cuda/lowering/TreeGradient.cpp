@@ -20,9 +20,7 @@ Values KernelEmitter::loadCore(int64_t region) {
   Value offset = corePlace(region, firstOfRange / 4);
   Value words = code.loadShared(code.vector(2, code.i32()), offset, region);
   Values numbers;
-  for (int64_t word = 0; word < 2; ++word) {
-    Value pair = mlir::LLVM::ExtractElementOp::create(
-        builder, code.place, words, code.integer(word));
+  for (Value pair : code.split(words)) {
     numbers.push_back(code.unpackLow(pair));
     numbers.push_back(code.unpackHigh(pair));
   }
@@ -47,13 +45,7 @@ void KernelEmitter::stashLambda(chunk::RecurrenceGradientOp op) {
 /// Two numbers where a core region had the range's tokens.
 void KernelEmitter::storeTwo(int64_t region, Value first, Value second) {
   Value offset = corePlace(region, firstOfRange / 4);
-  Value pair = mlir::LLVM::PoisonOp::create(builder, code.place,
-                                            code.vector(2, code.f32()));
-  pair = mlir::LLVM::InsertElementOp::create(builder, code.place, pair, first,
-                                             code.integer(0));
-  pair = mlir::LLVM::InsertElementOp::create(builder, code.place, pair, second,
-                                             code.integer(1));
-  code.storeShared(pair, offset, region);
+  code.storeShared(code.join({first, second}), offset, region);
 }
 
 /// The gradients of the quarter's and the half's siblings wait as well, or the
@@ -81,10 +73,8 @@ void KernelEmitter::unstashLambda(chunk::RecurrenceGradientOp op) {
   for (int64_t region : {regions.queries, regions.keys}) {
     Value offset = corePlace(region, firstOfRange / 4);
     Value pair = code.loadShared(code.vector(2, code.f32()), offset, region);
-    for (int64_t each = 0; each < 2; ++each)
-      gradientAt(op.getDLambda(), next++) =
-          mlir::LLVM::ExtractElementOp::create(builder, code.place, pair,
-                                               code.integer(each));
+    for (Value number : code.split(pair))
+      gradientAt(op.getDLambda(), next++) = number;
   }
 }
 

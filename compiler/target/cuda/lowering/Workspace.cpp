@@ -68,12 +68,7 @@ Value KernelEmitter::columnsPlace() {
 void KernelEmitter::keepPairs(const Values &pairs, int64_t stream) {
   int64_t start = stream * columnPairBytes() * shape.threads();
   for (size_t first = 0; first < pairs.size(); first += 4) {
-    Value words = mlir::LLVM::PoisonOp::create(builder, code.place,
-                                               code.vector(4, code.i32()));
-    for (size_t word = 0; word < 4; ++word)
-      words = mlir::LLVM::InsertElementOp::create(
-          builder, code.place, words, pairs[first + word],
-          code.integer(static_cast<int64_t>(word)));
+    Value words = code.join(llvm::ArrayRef(pairs).slice(first, 4));
     int64_t place = start + static_cast<int64_t>(first) * 4 * shape.threads();
     code.store(words, code.at(keptColumns, place));
   }
@@ -88,10 +83,7 @@ void KernelEmitter::loadPairs(mlir::Block &body) {
       int64_t place = start + static_cast<int64_t>(first) * 4 * shape.threads();
       Value words =
           code.load(code.vector(4, code.i32()), code.at(keptColumns, place));
-      for (size_t word = 0; word < 4; ++word)
-        made.pairs[first + word] = mlir::LLVM::ExtractElementOp::create(
-            builder, code.place, words,
-            code.integer(static_cast<int64_t>(word)));
+      llvm::copy(code.split(words), made.pairs.begin() + first);
     }
     if (!made.pairs.empty())
       start += columnPairBytes() * shape.threads();

@@ -380,9 +380,9 @@ DECAY_KERNELS(gated_norm_sums, gatedNormSums, NormBackwardArguments)
 // Three blocks to a multiprocessor would leave a step's last quarter of them
 // alone, which takes as long as those before it.
 #define DECAY_DENSE_WARP_KERNELS(name, function, gated, Arguments)             \
-  DECAY_DENSE_KERNEL(name##_f32, rowWarps *warp, warpBlocks, Arguments,        \
+  DECAY_DENSE_KERNEL(name##_f32, rowWarps * warp, warpBlocks, Arguments,       \
                      (function<float, gated>(arguments)))                      \
-  DECAY_DENSE_KERNEL(name##_bf16, rowWarps *warp, warpBlocks, Arguments,       \
+  DECAY_DENSE_KERNEL(name##_bf16, rowWarps * warp, warpBlocks, Arguments,      \
                      (function<Bf16, gated>(arguments)))
 
 DECAY_WARP_KERNELS(rms_norm_warps, normWarpRow, false, NormArguments)
