@@ -84,6 +84,25 @@ llvm::Error decodeWaitForProducts(Decoder &decoder, LLVM::InlineAsmOp op) {
   return llvm::Error::success();
 }
 
+/// "@$n st.global.b32 [$0], $1" or "@$n st.global.v4.b32 [$0], {$1, $2, ...}".
+llvm::Error decodeConditionalStore(Decoder &decoder, LLVM::InlineAsmOp op,
+                                   llvm::StringRef statement) {
+  OperandRange operands = op.getOperands();
+  const size_t count = operands.size() < 3 ? 0 : operands.size() - 2;
+  std::string names;
+  for (size_t i = 1; i <= count; ++i)
+    names += (i > 1 ? ", $" : "$") + std::to_string(i);
+  if (count > 1)
+    names = "{" + names + "}";
+  auto [head, data] = statement.split(" [$0], ");
+  if (count == 0 || data != names ||
+      !head.starts_with("@$" + std::to_string(count + 1) + " ") ||
+      head.contains(".v") != (count > 1))
+    return unsupported(op, "not a store of its operands under the last one");
+  return decodeStoreWhere(decoder, op, operands.drop_front().drop_back(),
+                          operands.front(), operands.back());
+}
+
 /// A template of one statement, known by its mnemonic.
 llvm::Error decodeAssembly(Decoder &decoder, LLVM::InlineAsmOp op) {
   llvm::StringRef text = op.getAsmString().trim();
@@ -92,6 +111,8 @@ llvm::Error decodeAssembly(Decoder &decoder, LLVM::InlineAsmOp op) {
     return unsupported(op, "more than one statement");
   if (statement.starts_with("wgmma.wait_group"))
     return decodeWaitForProducts(decoder, op);
+  if (statement.contains(" st.global."))
+    return decodeConditionalStore(decoder, op, statement);
   return decodeNamed(decoder, op, statement.take_until(llvm::isSpace));
 }
 

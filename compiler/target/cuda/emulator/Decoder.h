@@ -125,6 +125,11 @@ struct Elementwise {
   Handler (*select)(llvm::ArrayRef<ScalarKind> kinds);
 };
 
+/// A store to global memory under a condition: of one number or, as a vector,
+/// of several of one type.
+llvm::Error decodeStoreWhere(Decoder &decoder, mlir::Operation *op,
+                             mlir::ValueRange values, mlir::Value address,
+                             mlir::Value condition);
 llvm::ArrayRef<Construct> controlConstructs();
 llvm::ArrayRef<Construct> valueConstructs();
 llvm::ArrayRef<Construct> compareConstructs();

@@ -34,14 +34,20 @@ void load(Machine &machine, const Instruction &instruction) {
   });
 }
 
-template <typename Part, typename Lane, typename Address>
+/// The scalars, the address, and where `hasCondition` whether a lane stores.
+template <typename Part, typename Lane, typename Address,
+          bool hasCondition = false>
 void store(Machine &machine, const Instruction &instruction) {
   const unsigned parts = instruction.access.parts;
   const Address *address = machine.lanes<Address>(instruction, parts);
+  const uint32_t *condition =
+      hasCondition ? machine.lanes<uint32_t>(instruction, parts + 1) : nullptr;
   machine.forWarps([&](unsigned warp, uint32_t active) {
     WarpAccess touched;
     for (uint32_t left = active; left; left &= left - 1) {
       const unsigned t = warp * 32 + llvm::countr_zero(left);
+      if (hasCondition && !(condition[t] & 1))
+        continue;
       char *target = machine.access(instruction, t, address[t],
                                     Machine::Direction::write, touched);
       for (unsigned p = 0; target && p < parts; ++p) {
@@ -57,11 +63,13 @@ void store(Machine &machine, const Instruction &instruction) {
 struct AccessRow {
   unsigned bytes;            ///< of a part
   Handler load[2], store[2]; ///< by an address of 8 and of 4 bytes
+  Handler storeWhere;        ///< by one of 8
 };
 template <typename Part, typename Lane> constexpr AccessRow accessRow() {
   return {sizeof(Part),
           {load<Part, Lane, uint64_t>, load<Part, Lane, uint32_t>},
-          {store<Part, Lane, uint64_t>, store<Part, Lane, uint32_t>}};
+          {store<Part, Lane, uint64_t>, store<Part, Lane, uint32_t>},
+          store<Part, Lane, uint64_t, true>};
 }
 const AccessRow accessRows[] = {
     accessRow<uint8_t, uint32_t>(), accessRow<uint16_t, uint32_t>(),
@@ -120,6 +128,31 @@ llvm::Error decodeStore(Decoder &decoder, LLVM::StoreOp op) {
   return decodeAccess(decoder, op, op.getValue(), op.getAddr(),
                       op.getAlignment(), false);
 }
+
+} // namespace
+
+llvm::Error decodeStoreWhere(Decoder &decoder, Operation *op, ValueRange values,
+                             Value address, Value condition) {
+  std::optional<Kinds> kinds = scalarsOf(values.front().getType());
+  if (!kinds || kinds->size() != 1 || !llvm::all_equal(values.getTypes()) ||
+      spaceOf(address.getType()) != Space::global)
+    return unsupported(op, "other than numbers of one type, to global memory");
+  const unsigned size = sizeOf(kinds->front());
+  Slots slots;
+  for (Value value : values)
+    llvm::append_range(slots, decoder.slotsOf(value));
+  slots.push_back(decoder.slotOf(address));
+  slots.push_back(decoder.slotOf(condition));
+  const auto *row = llvm::find_if(
+      accessRows, [&](const AccessRow &row) { return row.bytes == size; });
+  Instruction &instruction = decoder.emit(op, row->storeWhere, slots);
+  const auto bytes = static_cast<uint8_t>(size * values.size());
+  instruction.access = {Space::global, static_cast<uint8_t>(values.size()),
+                        bytes, bytes, bytes};
+  return llvm::Error::success();
+}
+
+namespace {
 
 //===----------------------------------------------------------------------===//
 // getelementptr

@@ -159,6 +159,35 @@ llvm::Error decodeConvertPair(Decoder &decoder,
   return llvm::Error::success();
 }
 
+//===----------------------------------------------------------------------===//
+// Bytes of two words
+//===----------------------------------------------------------------------===//
+
+/// As the PTX manual defines prmt: four bits a byte, the uppermost of which
+/// asks for the sign alone.
+constexpr auto permute = [](uint32_t low, uint32_t high, uint32_t choice) {
+  uint64_t both = uint64_t(high) << 32 | low;
+  uint32_t made = 0;
+  for (unsigned byte = 0; byte < 4; ++byte) {
+    unsigned which = choice >> 4 * byte & 15;
+    uint32_t found = both >> 8 * (which & 7) & 255;
+    if (which & 8)
+      found = found & 128 ? 255 : 0;
+    made |= found << 8 * byte;
+  }
+  return made;
+};
+
+llvm::Error decodePermute(Decoder &decoder, NVVM::PermuteOp op) {
+  if (op.getMode() != NVVM::PermuteMode::DEFAULT || !op.getHi())
+    return unsupported(op, "other than of bytes by their number");
+  using Word = Unsigned<32>;
+  decoder.emit(op, apply<permute, Word, Word, Word, Word>,
+               {decoder.define(op.getRes())[0], decoder.slotOf(op.getLo()),
+                decoder.slotOf(op.getHi()), decoder.slotOf(op.getSelector())});
+  return llvm::Error::success();
+}
+
 } // namespace
 
 llvm::ArrayRef<Construct> warpConstructs() {
@@ -181,6 +210,7 @@ llvm::ArrayRef<Construct> warpConstructs() {
       {"nvvm.read.ptx.sreg.warpsize", decodeRegister<&L::warpSize>},
       construct<NVVM::ShflOp, decodeShuffle>(),
       construct<NVVM::VoteSyncOp, decodeVote>(),
+      construct<NVVM::PermuteOp, decodePermute>(),
       construct<NVVM::ConvertF32x2ToBF16x2Op, decodeConvertPair>()};
   return table;
 }

@@ -71,6 +71,10 @@ Values KernelEmitter::columnPairs(const Stream &stream) {
 
 void KernelEmitter::unpackPair(Tile &made, int64_t pair, Value word,
                                Value zero) {
+  if (isSecond) {
+    made.numbers[pair] = code.unpack(word, halfAtHand, zero);
+    return;
+  }
   bool ofTokens = shape.columnsPerThread == 1;
   int64_t first = ofTokens ? 2 * pair : pair;
   int64_t second = ofTokens ? first + 1 : first + groupTokens;
@@ -107,6 +111,7 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
       const Stream &stream = streamOf(read);
       if (stream.lastQuarter >= 0 && endOfRange == groupTokens)
         llvm::copy(lastQuarter(stream), made.pairs.end() - quarterTokens);
+      made.numbers.resize(groupTokens * columnsAtHand());
       for (int64_t pair = firstOfRange / rows; pair < endOfRange / rows; ++pair)
         unpackPair(made, pair, made.pairs[pair], zero);
     } else if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op)) {
@@ -125,24 +130,38 @@ void KernelEmitter::makeColumnsAgain(mlir::Operation *until) {
 
 /// One row's numbers of this thread.
 void KernelEmitter::storeRow(const Tile &from, int64_t token, bool perChannel,
-                             Value place) {
+                             Value place, Value condition) {
   if (!perChannel || shape.columnsPerThread == 1)
-    return code.store(toElement(numberAt(from, token)), place);
+    return code.storeWhere(condition, toElement(numberAt(from, token)), place);
   Values both = perColumn([&] { return numberAt(from, token); });
   if (!shape.isApart)
-    return code.store(code.pack(both[0], both[1]), place);
+    return code.storeWhere(condition, code.pack(both[0], both[1]), place);
   for (auto [index, number] : llvm::enumerate(both))
-    code.store(toElement(number),
-               code.at(place, static_cast<int64_t>(index) * shape.columnStep() *
-                                  shape.elementBytes()));
+    code.storeWhere(
+        condition, toElement(number),
+        code.at(place, static_cast<int64_t>(index) * shape.columnStep() *
+                           shape.elementBytes()));
 }
 
 void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
+  bool perChannel = shapeOf(operand).contains('K');
+  if (isSecond && perChannel)
+    return storeInTurn(from, operand);
+  overRows(operand, [&](int64_t token, Value place, Value condition) {
+    storeRow(from, token, perChannel, place, condition);
+  });
+}
+
+/// Calls `storeAt` for each of the range's rows of an operand that the caller
+/// wants, with the place of this thread's first channel in it.
+void KernelEmitter::overRows(int64_t operand, StoreAt storeAt) {
   Value data = dataOf(operand);
   bool perChannel = shapeOf(operand).contains('K');
   code.when(code.notNull(data), [&] {
     Value stride = strideOf(operand);
-    Value firstChannel = code.add(channel, -columnIndex * shape.columnStep());
+    // Two in turn leave with the second.
+    int64_t index = isSecond ? 1 : columnIndex;
+    Value firstChannel = code.add(channel, -index * shape.columnStep());
     Value element =
         perChannel ? code.add(code.mul(head, shape.K), firstChannel) : head;
     Value row = code.add(firstToken, ownStart());
@@ -157,8 +176,7 @@ void KernelEmitter::storeColumns(const Tile &from, int64_t operand) {
       for (int64_t token = firstOfRange; token < endOfRange; ++token) {
         at = at && isChain ? code.at(at, stride)
                            : code.at(place, code.mul(stride, code.wide(token)));
-        auto store = [&] { storeRow(from, token, perChannel, at); };
-        all ? store() : code.when(isValid(token), store);
+        storeAt(token, at, all ? Value() : isValid(token));
       }
       return {};
     };
@@ -212,7 +230,12 @@ llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
     for (size_t index = 0; index < inputs.size(); ++index) {
       mlir::IRMapping &own = numbers[index];
       bool isInPair = index < inPairs;
-      if (isBounded && quotient && isInPair) {
+      // Behind the arguments: the scan's shares.
+      if (auto share = inner.getAttrOfType<mlir::BoolAttr>(shareName);
+          share && inputs[index].size() > body.getNumArguments()) {
+        own.map(inner.getResult(0),
+                inputs[index][body.getNumArguments() + !share.getValue()]);
+      } else if (isBounded && quotient && isInPair) {
         if (index % 2 == 0)
           divideTwice(code, quotient, own, numbers[index + 1]);
       } else if (isBounded && !quotient && !isInPair) {
@@ -229,9 +252,22 @@ llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
   return made;
 }
 
+/// The scan whose shares an operation is made of, or null.
+static chunk::ScanOp sharedScan(chunk::PointwiseOp op) {
+  bool hasShare =
+      llvm::any_of(op.getBody().front(), [](mlir::Operation &inner) {
+        return inner.hasAttr(shareName);
+      });
+  for (Value input : op.getInputs())
+    if (auto scan = input.getDefiningOp<chunk::ScanOp>(); scan && hasShare)
+      return scan;
+  return nullptr;
+}
+
 void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
   if (op.getNumResults() == 0)
     return;
+  chunk::ScanOp shares = sharedScan(op);
   auto type = mlir::cast<chunk::TileType>(op.getResult(0).getType());
   Tile::Kind kind = assigned(op.getResult(0)).kind;
   if (kind == Tile::Kind::layers)
@@ -240,7 +276,7 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
     return emitRowsPointwise(op);
   bool hasTokens = kind == Tile::Kind::columns;
   int64_t count = hasTokens ? tokensPerThread : 1;
-  int64_t columns = type.has(Axis::Channel) ? shape.columnsPerThread : 1;
+  int64_t columns = type.has(Axis::Channel) ? columnsAtHand() : 1;
   for (Value result : op.getResults()) {
     Tile &made = tiles[result];
     made.kind = kind;
@@ -269,6 +305,9 @@ void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {
       Values &own = inputs.emplace_back();
       for (Value input : op.getInputs())
         own.push_back(numberAt(tile(input), token));
+      if (shares)
+        for (const Tile &share : scanShares[shares])
+          own.push_back(numberAt(share, token));
       if (inputs.size() == atOnce)
         emitPending();
     }

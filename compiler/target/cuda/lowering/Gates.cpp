@@ -210,6 +210,31 @@ void shortenFunctions(chunk::PointwiseOp op) {
   }
 }
 
+/// The scan whose exclusive sum and term are subtracted here, in whatever
+/// order, and whether the sum is negated; in a step there is none.
+std::optional<bool> findShare(chunk::PointwiseOp op, const Logistic &of) {
+  auto difference = of.x.getDefiningOp<arith::SubFOp>();
+  if (!difference ||
+      op->getParentOfType<chunk::KernelOp>().getChunkLength() == 1)
+    return std::nullopt;
+  auto inputOf = [&](Value number) {
+    auto argument = mlir::dyn_cast<mlir::BlockArgument>(number);
+    return argument ? op.getInputs()[argument.getArgNumber()] : Value();
+  };
+  Value left = inputOf(difference.getLhs()),
+        right = inputOf(difference.getRhs());
+  if (!left || !right)
+    return std::nullopt;
+  for (bool isReversed : {false, true}) {
+    Value sum = isReversed ? right : left, term = isReversed ? left : right;
+    auto scan = sum.getDefiningOp<chunk::ScanOp>();
+    if (scan && sum == scan.getExclusive() && term == scan.getTerm() &&
+        scan.getKind() == "logcumsumexp")
+      return isReversed == of.isNegated;
+  }
+  return std::nullopt;
+}
+
 /// -x, where that is known instead of x.
 Value findNegated(const llvm::DenseMap<Value, Parts> &known, Value x) {
   auto difference = x.getDefiningOp<arith::SubFOp>();
@@ -235,6 +260,11 @@ void simplifyRegion(chunk::PointwiseOp op) {
       continue;
     if (softplusOf.contains(found->x))
       continue; // exp(-|x|) is there
+    if (std::optional<bool> isOfSum = findShare(op, *found)) {
+      quotient->setAttr(shareName,
+                        mlir::BoolAttr::get(op.getContext(), *isOfSum));
+      continue;
+    }
     if (Value negated = findNegated(known, found->x))
       found = Logistic{negated, !found->isNegated};
     mlir::OpBuilder builder(quotient);

@@ -11,6 +11,11 @@ namespace decay::cuda {
 /// one alone has no need of.
 inline constexpr llvm::StringLiteral boundedName = "decay.bounded";
 
+/// On σ(prev(z) - x) where z is the running log Σ exp of x, which is prev(z)'s
+/// share of z, and on σ(x - prev(z)), which is x's own: a scan has them without
+/// a logarithm (Scans.cpp). A bool: whether it is the former.
+inline constexpr llvm::StringLiteral shareName = "decay.share";
+
 /// Lets a kernel's pointwise regions use approximate instructions (a few units
 /// of 2^-24, far inside what bf16 operands lose), and turns the logistic
 /// function of x and of -x into one exponential and one reciprocal.

@@ -327,21 +327,27 @@ void KernelEmitter::overQuarters(llvm::function_ref<void(int64_t quarter)> body,
   setRange(0, groupTokens);
 }
 
+KernelEmitter::TotalGradients KernelEmitter::noTotals() {
+  Value zero = code.number(0);
+  TotalGradients none{zero, zero, zero, zero, {}, {}};
+  none.quarters.fill(zero);
+  none.halves.fill(zero);
+  return none;
+}
+
 /// The adjoint of the tree, and with it what follows in the chunk: by quarters
 /// of the group where that is all pointwise, since a thread cannot hold more.
 void KernelEmitter::emitColumnGradients(const Trees &forward,
                                         chunk::RecurrenceGradientOp op) {
+  if (takesColumnsInTurn(op))
+    return emitColumnsInTurn(forward, op);
   for (Value result : {op.getDQ(), op.getDK(), op.getDLambda()}) {
     Tile &made = tiles[result];
     made = assigned(result);
     made.numbers.assign(groupTokens * shape.columnsPerThread, Value());
   }
   Trees trees = forward;
-  Value zero = code.number(0);
-  TotalGradients none{zero, zero, zero, zero, {}, {}};
-  none.quarters.fill(zero);
-  none.halves.fill(zero);
-  AllTotals totals(trees.size(), none);
+  AllTotals totals(trees.size(), noTotals());
   forColumns([&] {
     trees[columnIndex].totals.clear();
     loadTotals(trees[columnIndex]);
@@ -411,7 +417,9 @@ bool KernelEmitter::worksByQuarters(chunk::RecurrenceGradientOp op) {
 
 /// What follows the gradient in its chunk, in parts: what does not wait for
 /// λ's gradient, what does, and what waits for a scan's gradient as well.
-void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
+KernelEmitter::TailOperations
+KernelEmitter::tailOf(chunk::RecurrenceGradientOp op) {
+  TailOperations tail;
   llvm::DenseMap<Value, Tail> parts;
   parts[op.getDLambda()] = Tail::withLambda;
   for (mlir::Operation *next = op->getNextNode();
@@ -424,10 +432,17 @@ void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
       own = std::max(own, parts.lookup_or(operand, Tail::beforeLambda));
     for (Value result : next->getResults())
       parts[result] = own;
+    tail.emplace_back(next, own);
+  }
+  return tail;
+}
+
+void KernelEmitter::emitTail(chunk::RecurrenceGradientOp op, Tail part) {
+  for (auto [next, own] : tailOf(op)) {
     if (part != Tail::all && own != part)
       continue;
     // Rows go out when all columns of the thread are there.
-    if (onlyColumn && *onlyColumn + 1 < shape.columnsPerThread &&
+    if (onlyColumn && *onlyColumn + 1 < columnsAtHand() &&
         mlir::isa<chunk::WriteOp>(next))
       continue;
     emitAt(*next);

@@ -146,7 +146,7 @@ void KernelEmitter::selectColumn(int64_t index) {
 
 /// Once for each of the thread's columns, which is the one at hand then.
 void KernelEmitter::forColumns(llvm::function_ref<void()> body) {
-  if (shape.columnsPerThread == 1)
+  if (columnsAtHand() == 1)
     return body();
   auto cursor = std::tie(columnIndex, column, channel);
   std::tuple<int64_t, Value, Value> kept = cursor;
@@ -187,7 +187,11 @@ Values KernelEmitter::ownNumbers(const Tile &from) {
 
 /// Of one number per column, or one for all, that of the column at hand.
 Value KernelEmitter::ownOf(const Values &perColumn) {
-  return perColumn.size() == 1 ? perColumn.front() : perColumn[columnIndex];
+  if (perColumn.size() == 1)
+    return perColumn.front();
+  if (isSecond)
+    return code.choose(isSecond, perColumn[1], perColumn[0]);
+  return perColumn[columnIndex];
 }
 
 /// From here on a lane's addresses are computed anew: the xor with a zero from
@@ -278,13 +282,16 @@ bool KernelEmitter::isAsAssigned(Value value) {
   const Tile &made = found->second;
   auto count = static_cast<int64_t>(made.numbers.size());
   bool isEmpty = made.kind == Tile::Kind::state && count == 0;
+  int64_t numbers = tile::numbersOf(tile::layoutOf(value));
   return made.kind == wanted.kind &&
-         (isEmpty || made.kind == Tile::Kind::rows ||
-          count == tile::numbersOf(tile::layoutOf(value)));
+         (isEmpty || made.kind == Tile::Kind::rows || count == numbers ||
+          (isSecond && count * shape.columnsPerThread == numbers));
 }
 
 void KernelEmitter::emitAt(mlir::Operation &op) {
   code.place = op.getLoc();
+  if (canWait(&op))
+    return waiting.push_back(&op);
   emitOperation(op);
   assert(llvm::all_of(op.getResults(),
                       [&](Value made) { return isAsAssigned(made); }) &&
@@ -315,9 +322,7 @@ void KernelEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::SweepOp made) { emitSweep(made); })
       .Case([&](chunk::ReadOp made) { emitRead(made); })
       .Case([&](chunk::WriteOp made) { emitWrite(made); })
-      .Case([&](chunk::PointwiseOp made) {
-        canWait(made) ? waiting.push_back(made) : emitPointwise(made);
-      })
+      .Case([&](chunk::PointwiseOp made) { emitPointwise(made); })
       .Case([&](chunk::IndexOp made) { emitIndex(made); })
       .Case([&](chunk::FillOp made) { emitFill(made); })
       .Case([&](chunk::SaveOp made) { emitSave(made); })

@@ -6,9 +6,9 @@
 #include "compiler/target/cuda/Launches.h"
 #include "compiler/target/cuda/lowering/BlockShape.h"
 #include "compiler/target/cuda/lowering/Lanes.h"
+#include "compiler/target/cuda/lowering/Tile.h"
 #include "compiler/target/cuda/tile/TileDialect.h"
 
-#include <functional>
 #include <optional>
 #include <unordered_map>
 
@@ -17,48 +17,6 @@ namespace decay::cuda {
 struct HashOfValue {
   size_t operator()(Value value) const { return mlir::hash_value(value); }
 };
-
-/// Where the numbers of a chunk tile are, as emitters make use of its layout.
-struct Tile {
-  enum class Kind {
-    thread,  ///< one number a column or a thread: it has no token axis
-    columns, ///< 16 numbers a column: the tokens of its group (BlockShape.h)
-    rows,    ///< in shared memory, a row per token; or made when asked for
-    state,   ///< accumulators of matrix products, [columns, V]
-    layers   ///< one number for each layer, made when asked for
-  } kind = Kind::thread;
-  /// Those of the thread's first column, then those of its second; what has no
-  /// channel axis is there once.
-  Values numbers;
-  /// columns as they were read: bf16 pairs, to make numbers again. Of tokens,
-  /// or of the thread's two columns.
-  Values pairs;
-  /// thread: each group has its own part of a sum over tokens.
-  bool isPartial = false;
-  int64_t shared = 0;                  ///< rows: offset in shared memory
-  std::function<Value(Value)> atLayer; ///< layers: i32 -> f32
-  /// rows that a formula makes: numbers of a row's piece, when asked for
-  std::function<Values(Value row, Value piece)> pieceAt;
-};
-
-/// Accumulators of products of 16 rows with eight columns each.
-using Sums = llvm::SmallVector<std::array<Value, 4>>;
-using Fragments = llvm::SmallVector<Fragment>;
-Sums zeroSums(Lanes &code, int64_t count);
-/// 16 x 16 sums as bf16.
-Fragment packed(Lanes &code, const std::array<Value, 4> &left,
-                const std::array<Value, 4> &right);
-Fragments packed(Lanes &code, const Sums &sums);
-/// Byte offset of an element in the swizzled bf16 rows of A or dA.
-Value weightOffset(Lanes &code, Value row, Value column);
-
-/// What a pointwise region makes of one number per input.
-Values cloneRegion(Lanes &code, chunk::PointwiseOp op,
-                   llvm::ArrayRef<Value> inputs);
-/// The same for several numbers per input; of bounded quotients each two share
-/// a reciprocal (Gates.h).
-llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
-                                       llvm::ArrayRef<Values> inputs);
 
 struct ScanRule;
 
@@ -129,6 +87,10 @@ protected:
   Value numberAt(const Tile &from, int64_t token);
   Values ownNumbers(const Tile &from);
   Value ownOf(const Values &perColumn);
+  /// Those of a thread's columns that code at hand has numbers of.
+  int64_t columnsAtHand() const {
+    return isSecond ? 1 : shape.columnsPerThread;
+  }
   void forgetLanes();
   /// Whether what a warp makes of its number is not kept either: it costs time
   /// where registers are not scarce.
@@ -230,7 +192,12 @@ protected:
   void keepLastQuarter(const Stream &stream, const Values &pairs);
   Values lastQuarter(const Stream &stream);
   void storeColumns(const Tile &from, int64_t operand);
-  void storeRow(const Tile &from, int64_t token, bool perChannel, Value place);
+  /// Stores a token's numbers; no condition: always.
+  using StoreAt =
+      llvm::function_ref<void(int64_t token, Value place, Value condition)>;
+  void overRows(int64_t operand, StoreAt storeAt);
+  void storeRow(const Tile &from, int64_t token, bool perChannel, Value place,
+                Value condition);
   Value isValid(int64_t token);
   Value isWhole();
   void emitIndex(chunk::IndexOp op);
@@ -270,11 +237,16 @@ protected:
   struct LogSum {
     Value largest, rest;
   };
+  /// Of a sum what it was before its last term, and what that is: together 1.
+  struct Shares {
+    Value ofSum, ofTerm;
+  };
   LogSum startOf(Value carry);
-  LogSum addExponential(const LogSum &so, Value term);
+  LogSum addExponential(const LogSum &so, Value term, Shares *shares = nullptr);
   Value shortLogOf(const LogSum &so);
   Value logOf(const LogSum &so);
-  llvm::SmallVector<Values> shareGroups(const Values &numbers);
+  llvm::SmallVector<Values> shareGroups(const Values &numbers,
+                                        mlir::Operation *op);
   Value hasTokens(int64_t ofGroup);
   Value scanTotal(const ScanRule &rule, const Values &terms);
   std::pair<Value, Value> scanStart(const ScanRule &rule, Value carry,
@@ -285,7 +257,7 @@ protected:
   void emitScan(chunk::ScanOp op);
   void scanAgain(chunk::ScanOp op);
   void noteScanWeights(chunk::ScanGradientOp op);
-  std::pair<Value, Value> scanGradientStart(const ScanRule &rule,
+  std::pair<Value, Value> scanGradientStart(chunk::ScanGradientOp op,
                                             std::array<const Values *, 2> given,
                                             const Values &own, Value carry);
   void emitScanGradient(chunk::ScanGradientOp op);
@@ -361,7 +333,7 @@ protected:
   void emitState(chunk::StateOp op);
   Values advanceState(Value rows, Value decay, Value state, Value right,
                       bool toEnd);
-  bool canWait(chunk::PointwiseOp op);
+  bool canWait(mlir::Operation *op);
   void hideInputs();
   void emitWaiting(int64_t ofColumn);
   Trees startTrees(Value q, Value k, Value decay);
@@ -427,6 +399,8 @@ protected:
   void emitColumnGradients(const Trees &forward,
                            chunk::RecurrenceGradientOp op);
   enum class Tail { beforeLambda, withLambda, behindScan, all };
+  using TailOperations = std::vector<std::pair<mlir::Operation *, Tail>>;
+  static TailOperations tailOf(chunk::RecurrenceGradientOp op);
   void emitTail(chunk::RecurrenceGradientOp op, Tail part);
   bool worksByQuarters(chunk::RecurrenceGradientOp op);
   void setRange(int64_t first, int64_t count);
@@ -442,6 +416,16 @@ protected:
   void storeCores(const Fragments &fragments, int64_t region);
   void shareStateProducts(const Values &gradient);
 
+  // ColumnLoop.cpp
+  bool takesColumnsInTurn(chunk::RecurrenceGradientOp op);
+  void emitColumnsInTurn(const Trees &forward, chunk::RecurrenceGradientOp op);
+  void inTurn(chunk::RecurrenceGradientOp op, llvm::ArrayRef<Tail> parts,
+              llvm::function_ref<void()> body);
+  void selectInTurn(Value index);
+  Values keptForLambda(chunk::RecurrenceGradientOp op);
+  void keepForLambda(const Values &kept, bool isBack);
+  void storeInTurn(const Tile &from, int64_t operand);
+
   // TreeGradient.cpp
   /// What the quarters of a group (four tokens each) leave for its totals.
   struct TotalGradients {
@@ -450,6 +434,7 @@ protected:
     std::array<Value, 2> halves;   ///< of those of two quarters
   };
   using AllTotals = llvm::SmallVector<TotalGradients, 2>; ///< one per column
+  TotalGradients noTotals();
   /// Four tokens on their way up the levels 1, 2, 4 and 8.
   struct QuarterTree {
     std::array<Values, 4> operands; ///< at each level
@@ -504,6 +489,12 @@ protected:
   /// Of the column at hand: its place in shared memory, and its channel.
   Value column, channel;
   int64_t columnIndex = 0; ///< which of the thread's columns that is
+  /// In a loop over the two columns: whether the second is at hand. Tiles made
+  /// there have numbers of that one alone.
+  Value isSecond;
+  Value halfAtHand;        ///< of a pair of channels, as Lanes::unpack takes it
+  int64_t turnsStored = 0; ///< places taken by storeInTurn
+  llvm::DenseMap<mlir::Operation *, Values> scanStarts; ///< of all quarters
   int64_t tokensPerThread = groupTokens;
 
   static constexpr llvm::StringLiteral columnsPart = "columns";
@@ -523,11 +514,14 @@ protected:
   int64_t firstOfRange = 0, endOfRange = groupTokens;
   std::optional<int64_t> onlyColumn;
   llvm::DenseMap<mlir::Operation *, Values> scanWeights; ///< by quarters
+  /// As scans leave them: prev(z)'s share of z, and that of the token's term.
+  llvm::DenseMap<mlir::Operation *, std::array<Tile, 2>> scanShares;
   /// What is made when the recurrence is (Tree.cpp).
-  llvm::SmallVector<chunk::PointwiseOp> waiting;
+  llvm::SmallVector<mlir::Operation *> waiting;
   std::vector<NumberStream> numberStreams;
   bool secondExchange = false; ///< which half of the place is next
-  int64_t groupNumbers = 0;    ///< where groups share what they scanned
+  /// Where groups share what they scanned.
+  llvm::DenseMap<mlir::Operation *, int64_t> groupNumbers;
   // Of this thread's channels: θ in fp64, its cos and sin.
   Values frequencies;
   llvm::SmallVector<std::pair<Value, Value>> steps;

@@ -136,11 +136,12 @@ Value Lanes::shortLog2(Value x) {
   return mlir::math::Log2Op::create(builder, place, x,
                                     arith::FastMathFlags::afn);
 }
-Value Lanes::shortSigmoid(Value x) {
-  Value one = number(1);
-  return arith::DivFOp::create(builder, place, one,
-                               fadd(one, shortExp(fneg(x))),
+Value Lanes::inverse(Value x) {
+  return arith::DivFOp::create(builder, place, number(1), x,
                                arith::FastMathFlags::afn);
+}
+Value Lanes::shortSigmoid(Value x) {
+  return inverse(fadd(number(1), shortExp(fneg(x))));
 }
 
 Value Lanes::pack(Value low, Value high) {
@@ -159,6 +160,23 @@ Value Lanes::unpackLow(Value pair, Value zero) {
 Value Lanes::unpackHigh(Value pair) {
   return arith::BitcastOp::create(builder, place, f32(),
                                   bitAnd(pair, 0xffff0000));
+}
+Value Lanes::permute(Value low, Value high, Value choice) {
+  return NVVM::PermuteOp::create(builder, place, i32(), low, high, choice,
+                                 NVVM::PermuteMode::DEFAULT);
+}
+Value Lanes::lowHalves(Value low, Value high) {
+  return permute(low, high, integer(0x5410));
+}
+Value Lanes::highHalves(Value low, Value high) {
+  return permute(low, high, integer(0x7632));
+}
+Value Lanes::halfOf(Value isHigh) {
+  return choose(isHigh, integer(0x3244), integer(0x1044));
+}
+Value Lanes::unpack(Value pair, Value half, Value zero) {
+  return arith::BitcastOp::create(builder, place, f32(),
+                                  permute(pair, zero, half));
 }
 Value Lanes::join(llvm::ArrayRef<Value> numbers) {
   Value joined = LLVM::PoisonOp::create(
@@ -218,6 +236,32 @@ Value Lanes::load(mlir::Type type, Value from) {
 }
 void Lanes::store(Value value, Value to) {
   LLVM::StoreOp::create(builder, place, value, to, bytesOf(value.getType()));
+}
+void Lanes::storeWhere(Value condition, Value value, Value to) {
+  if (!condition)
+    return store(value, to);
+  bool isVector = mlir::isa<mlir::VectorType>(value.getType());
+  Values operands = {to}, parts = isVector ? split(value) : Values{value};
+  mlir::Type type = parts.front().getType();
+  const char *kind = type.isF32() ? ",f" : type.isInteger(16) ? ",h" : ",r";
+  std::string names, constraints = "l";
+  for (Value part : parts) {
+    names += (names.empty() ? "$" : ", $") + std::to_string(operands.size());
+    constraints += kind;
+    operands.push_back(part);
+  }
+  std::string count = std::to_string(parts.size());
+  std::string text = "@$" + std::to_string(operands.size()) + " st.global" +
+                     (isVector ? ".v" + count : "") + ".b" +
+                     std::to_string(8 * bytesOf(type)) + " [$0], " +
+                     (isVector ? "{" + names + "}" : names) + ";";
+  operands.push_back(condition);
+  LLVM::InlineAsmOp::create(
+      builder, place, mlir::TypeRange(), operands, text, constraints + ",b",
+      /*has_side_effects=*/true, /*is_align_stack=*/false,
+      LLVM::TailCallKind::None,
+      LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT),
+      mlir::ArrayAttr());
 }
 Value Lanes::loadShared(mlir::Type type, Value offset, int64_t constant) {
   return load(type, shared(offset, constant));

@@ -96,12 +96,19 @@ public:
   Value shortExp(Value x);  ///< relative error of |x| + 4 units
   Value shortLog2(Value x); ///< absolute error of 4 units near 1, else relative
   Value shortSigmoid(Value x);
+  Value inverse(Value x); ///< relative error of a unit
 
   // bf16 in i32 registers: the element of the lower address is the low half.
   Value pack(Value low, Value high);
   Value unpackLow(Value pair);
   Value unpackLow(Value pair, Value zero); ///< a zero fills what is below
   Value unpackHigh(Value pair);
+  /// Which half `unpack` takes.
+  Value halfOf(Value isHigh);
+  Value unpack(Value pair, Value half, Value zero);
+  /// Two words' low halves in one word, or their high halves.
+  Value lowHalves(Value low, Value high);
+  Value highHalves(Value low, Value high);
   // Vectors of numbers of one type, as memory has several at once.
   Value join(llvm::ArrayRef<Value> numbers);
   llvm::SmallVector<Value> split(Value vector);
@@ -117,6 +124,10 @@ public:
   Value at(Value pointer, int64_t bytes);
   Value load(mlir::Type type, Value pointer);
   void store(Value value, Value pointer);
+  /// To global memory, one instruction and no branch: compilers would move what
+  /// the value is made of behind a branch, where nothing is made meanwhile.
+  /// Nobody reads it in this kernel. No condition: always.
+  void storeWhere(Value condition, Value value, Value pointer);
   Value isNull(Value pointer);
   Value notNull(Value pointer);
   /// 16 bytes from global to shared memory; `bytes` of them, the rest zeros.
@@ -164,6 +175,8 @@ public:
                 llvm::function_ref<Values()> otherwise);
 
 private:
+  /// Bytes of two words, each chosen by four bits of a number (PTX: prmt).
+  Value permute(Value low, Value high, Value choice);
   Value compare(mlir::arith::CmpIPredicate predicate, Value x, Value y);
 };
 

@@ -289,14 +289,17 @@ void KernelEmitter::storeOutput(const Fragments &output, int64_t operand,
     Value words = code.loadShared(code.vector(4, code.i32()),
                                   offsetOf(from, piece), region);
     Value writes = code.both(code.less(token, tokens), code.notNull(data));
-    code.when(writes, [&] {
-      Value position =
-          code.add(firstRow, code.extend(code.add(firstToken, token)));
-      Value element = code.add(start, code.mul(piece, 8));
-      Value bytes = code.add(code.mul(position, stride),
-                             code.extend(code.mul(element, bfloatBytes)));
-      code.store(words, code.at(data, bytes));
-    });
+    Value position =
+        code.add(firstRow, code.extend(code.add(firstToken, token)));
+    Value element = code.add(start, code.mul(piece, 8));
+    Value bytes = code.add(code.mul(position, stride),
+                           code.extend(code.mul(element, bfloatBytes)));
+    Value place = code.at(data, bytes);
+    // In backward the registers that it takes are worth more.
+    if (hasGradient)
+      code.when(writes, [&] { code.store(words, place); });
+    else
+      code.storeWhere(writes, words, place);
   }
 }
 

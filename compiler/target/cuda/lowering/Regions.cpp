@@ -44,8 +44,15 @@ void KernelEmitter::planRegions(chunk::SweepOp op) {
 /// is further away, as shared memory leaves no first-level cache.
 void KernelEmitter::planLastQuarters() {
   int64_t bytes = blockThreads() * quarterTokens * 2 * bfloatBytes;
-  // What the emission of the chunk may still ask for.
-  constexpr int64_t later = 1024;
+  int64_t scanBytes = groupCount * shape.columns() * floatBytes;
+  // What the emission of the chunk may still ask for: a number or two of each
+  // group for a scan, and what else is small.
+  int64_t later = 1024;
+  kernel.walk([&](mlir::Operation *op) {
+    later += mlir::isa<chunk::ScanOp>(op)           ? scanBytes
+             : mlir::isa<chunk::ScanGradientOp>(op) ? 2 * scanBytes
+                                                    : 0;
+  });
   int64_t room = sharedBytesOfAll - reservedSharedBytes - later;
   bool isWanted = shape.columnsPerThread > 1 && !keepsColumns;
   for (Stream &stream : streams)

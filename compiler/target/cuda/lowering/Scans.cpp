@@ -57,13 +57,22 @@ KernelEmitter::LogSum KernelEmitter::startOf(Value carry) {
 
 /// z + x for a running log Σ exp: no logarithm waits for another, as the sum is
 /// kept itself, relative to its largest term, without that term's 1.
-KernelEmitter::LogSum KernelEmitter::addExponential(const LogSum &so,
-                                                    Value term) {
+KernelEmitter::LogSum
+KernelEmitter::addExponential(const LogSum &so, Value term, Shares *shares) {
   Value difference = code.fsub(term, so.largest);
   Value e = code.shortExp(code.fneg(code.absolute(difference)));
   Value isLarger = code.fgreater(difference, code.number(0));
   Value factor = code.choose(isLarger, e, code.number(1));
-  return {apply("max", {so.largest, term}), code.fma(so.rest, factor, e)};
+  LogSum next = {apply("max", {so.largest, term}),
+                 code.fma(so.rest, factor, e)};
+  if (shares) {
+    Value one = code.number(1);
+    Value inverse = code.inverse(code.fadd(next.rest, one));
+    shares->ofSum =
+        code.fmul(code.fmul(code.fadd(so.rest, one), factor), inverse);
+    shares->ofTerm = code.fmul(code.choose(isLarger, one, e), inverse);
+  }
+  return next;
 }
 
 /// To 2^-22 beside the largest term: enough for λ of a token.
@@ -78,14 +87,16 @@ Value KernelEmitter::logOf(const LogSum &so) {
   return code.fadd(so.largest, apply("log1p", {so.rest}));
 }
 
-/// For each number what the four groups have of it, in their order. Every call
-/// has its own place in shared memory, which was last read before the chunk
-/// began; the columns of a thread share it.
-llvm::SmallVector<Values> KernelEmitter::shareGroups(const Values &numbers) {
+/// For each number what the four groups have of it, in their order. Every
+/// operation has its own place in shared memory, which was last read before the
+/// chunk began; the columns of a thread share it.
+llvm::SmallVector<Values> KernelEmitter::shareGroups(const Values &numbers,
+                                                     mlir::Operation *op) {
   int64_t bytes = groupCount * shape.columns() * floatBytes;
-  if (columnIndex == 0)
-    groupNumbers = reserve(static_cast<int64_t>(numbers.size()) * bytes);
-  int64_t region = groupNumbers;
+  auto [found, isNew] = groupNumbers.try_emplace(op);
+  if (isNew)
+    found->second = reserve(static_cast<int64_t>(numbers.size()) * bytes);
+  int64_t region = found->second;
   Value own =
       code.shiftLeft(code.add(code.mul(group, shape.columns()), column), 2);
   for (auto [index, number] : llvm::enumerate(numbers))
@@ -167,12 +178,18 @@ void KernelEmitter::runScan(chunk::ScanOp op, Value z) {
   Values &exclusive = tiles[op.getExclusive()].numbers;
   Values &inclusive = tiles[op.getInclusive()].numbers;
   LogSum running = rule.sigmoids ? startOf(z) : LogSum();
+  std::array<Tile, 2> &shares = scanShares[op];
+  for (Tile &share : shares)
+    share.numbers.resize(exclusive.size());
   int64_t end = std::min(count, endOfRange);
   for (int64_t token = count > 1 ? firstOfRange : 0; token < end; ++token) {
     int64_t place = columnIndex * count + token;
     exclusive[place] = z;
     if (rule.sigmoids) {
-      running = addExponential(running, terms[token]);
+      Shares of;
+      running = addExponential(running, terms[token], &of);
+      shares[0].numbers[place] = of.ofSum;
+      shares[1].numbers[place] = of.ofTerm;
       z = count > 1 ? shortLogOf(running) : logOf(running);
     } else {
       z = rule.step.empty() ? terms[token]
@@ -184,14 +201,18 @@ void KernelEmitter::runScan(chunk::ScanOp op, Value z) {
 
 void KernelEmitter::emitScan(chunk::ScanOp op) {
   const ScanRule &rule = ruleOf(op.getKind());
-  Tile next = assigned(op.getNext());
-  for (Value result : {op.getInclusive(), op.getExclusive()})
-    tiles[result] = assigned(result);
+  bool isFirst = onlyColumn.value_or(0) == 0;
+  if (isFirst)
+    for (Value result : op.getResults())
+      tiles[result] = assigned(result);
+  Tile &next = tiles[op.getNext()];
   auto scan = [&] {
+    if (onlyColumn && *onlyColumn != columnIndex)
+      return;
     const Values terms = ownNumbers(tile(op.getTerm()));
     Value z = ownOf(tile(op.getCarry()).numbers), behind;
     if (terms.size() > 1) {
-      Values totals = shareGroups({scanTotal(rule, terms)}).front();
+      Values totals = shareGroups({scanTotal(rule, terms)}, op).front();
       std::tie(z, behind) =
           rule.sigmoids ? logSumStart(z, totals) : scanStart(rule, z, totals);
     }
@@ -202,13 +223,19 @@ void KernelEmitter::emitScan(chunk::ScanOp op) {
                                   : tile(op.getInclusive()).numbers.back());
   };
   isPerChannel(op.getTerm()) ? forColumns(scan) : scan();
-  tiles[op.getNext()] = next;
 }
 
 /// z in front of the range, which is kept, leads to the others.
 void KernelEmitter::scanAgain(chunk::ScanOp op) {
   if (!isPerChannel(op.getTerm()))
     return;
+  if (isSecond) {
+    for (Value result : {op.getInclusive(), op.getExclusive()})
+      tiles[result].numbers.resize(groupTokens);
+    int64_t quarter = firstOfRange / quarterTokens;
+    const Values &starts = scanStarts[op];
+    return runScan(op, ownOf({starts[quarter], starts[4 + quarter]}));
+  }
   auto scan = [&] {
     runScan(op, numberAt(tile(op.getExclusive()), firstOfRange));
   };
@@ -221,21 +248,20 @@ void KernelEmitter::noteScanWeights(chunk::ScanGradientOp op) {
   if (!ruleOf(op.getKind()).sigmoids)
     return;
   auto scan = op.getExclusive().getDefiningOp<chunk::ScanOp>();
-  const Values terms = ownNumbers(tile(op.getTerm()));
-  const Values sums = ownNumbers(tile(scan.getInclusive()));
+  const Tile &shares = scanShares[scan][1];
   Values &weights = scanWeights[op];
-  weights.resize(groupTokens * shape.columnsPerThread);
+  weights.resize(groupTokens * columnsAtHand());
   for (int64_t token = firstOfRange; token < endOfRange; ++token)
-    weights[columnIndex * groupTokens + token] =
-        code.shortExp(code.fsub(terms[token], sums[token]));
+    weights[columnIndex * groupTokens + token] = numberAt(shares, token);
 }
 
 /// The gradient of z behind this thread's tokens, and in front of the chunk.
 /// `given` are d_inclusive and d_exclusive, `own` is d z_t / d x_t.
 std::pair<Value, Value>
-KernelEmitter::scanGradientStart(const ScanRule &rule,
+KernelEmitter::scanGradientStart(chunk::ScanGradientOp op,
                                  std::array<const Values *, 2> given,
                                  const Values &own, Value carry) {
+  const ScanRule &rule = ruleOf(op.getKind());
   Value one = code.number(1), zero = code.number(0);
   // What a gradient g behind the tokens becomes in front: added + passed g.
   Value added = zero, passed = one;
@@ -253,7 +279,7 @@ KernelEmitter::scanGradientStart(const ScanRule &rule,
   }
   bool passes = !rule.sigmoids && rule.carryWeight == 1;
   auto shared =
-      shareGroups(rule.sigmoids ? Values{added, passed} : Values{added});
+      shareGroups(rule.sigmoids ? Values{added, passed} : Values{added}, op);
   Value so = carry, behind = carry;
   for (int64_t other = groupCount - 1; other >= 0; --other) {
     if (other < groupCount - 1)
@@ -281,7 +307,7 @@ void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
           llvm::ArrayRef(own).slice(columnIndex * groupTokens, groupTokens));
     Value carry = ownOf(tile(op.getCarry()).numbers);
     auto [g, before] =
-        scanGradientStart(rule, {&dInclusive, &dExclusive}, own, carry);
+        scanGradientStart(op, {&dInclusive, &dExclusive}, own, carry);
     Values made(groupTokens);
     for (int64_t token = groupTokens - 1; token >= 0; --token) {
       Value a = code.fadd(dInclusive[token], g);

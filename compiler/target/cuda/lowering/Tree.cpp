@@ -206,18 +206,26 @@ void KernelEmitter::maskColumns(Values &query, Values &key, Values &lambda) {
   }
 }
 
-/// Whether nobody asks for what is made before the recurrence does.
-bool KernelEmitter::canWait(chunk::PointwiseOp op) {
-  auto recurrences = op->getBlock()->getOps<chunk::RecurrenceOp>();
-  if (recurrences.empty() || shape.columnsPerThread == 1 ||
-      op.getNumResults() == 0 ||
-      assigned(op.getResult(0)).kind != Tile::Kind::columns ||
-      !mlir::cast<chunk::TileType>(op.getResult(0).getType())
+/// Whether nobody asks for what is made before the recurrence does, but for
+/// others that wait.
+bool KernelEmitter::canWait(mlir::Operation *op) {
+  mlir::Operation *recurrence = nullptr;
+  // In backward only for scans: elsewhere registers are not that scarce.
+  bool hasScan = !op->getBlock()->getOps<chunk::ScanOp>().empty();
+  for (mlir::Operation &other : *op->getBlock())
+    if (mlir::isa<chunk::RecurrenceOp>(other) ||
+        (hasScan && mlir::isa<chunk::RecurrenceGradientOp>(other)))
+      recurrence = &other;
+  if (!recurrence || shape.columnsPerThread == 1 ||
+      !op->isBeforeInBlock(recurrence) ||
+      !mlir::isa<chunk::PointwiseOp, chunk::ScanOp>(op) ||
+      op->getNumResults() == 0 ||
+      assigned(op->getResult(0)).kind != Tile::Kind::columns ||
+      !mlir::cast<chunk::TileType>(op->getResult(0).getType())
            .has(ir::Axis::Channel))
     return false;
-  mlir::Operation *recurrence = *recurrences.begin();
-  return llvm::none_of(op->getUsers(), [&](mlir::Operation *user) {
-    return user->isBeforeInBlock(recurrence);
+  return llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
+    return !user->isBeforeInBlock(recurrence) || canWait(user);
   });
 }
 
@@ -227,8 +235,8 @@ void KernelEmitter::hideInputs() {
   code.warpBarrier();
   Value zero = code.loadShared(code.i32(), Value(), regions.zero);
   llvm::SetVector<Value> inputs;
-  for (chunk::PointwiseOp op : waiting)
-    inputs.insert(op.getInputs().begin(), op.getInputs().end());
+  for (mlir::Operation *op : waiting)
+    inputs.insert(op->operand_begin(), op->operand_end());
   for (Value input : inputs) {
     Tile &made = tile(input);
     for (auto [pair, word] : llvm::enumerate(made.pairs))
@@ -240,9 +248,12 @@ void KernelEmitter::emitWaiting(int64_t ofColumn) {
   if (ofColumn > 0)
     hideInputs();
   onlyColumn = ofColumn;
-  for (chunk::PointwiseOp op : waiting) {
-    code.place = op.getLoc();
-    emitPointwise(op);
+  for (mlir::Operation *op : waiting) {
+    code.place = op->getLoc();
+    if (auto scan = mlir::dyn_cast<chunk::ScanOp>(op))
+      emitScan(scan);
+    else
+      emitPointwise(mlir::cast<chunk::PointwiseOp>(op));
   }
   onlyColumn.reset();
 }

@@ -151,7 +151,7 @@ void KernelEmitter::emitFill(chunk::FillOp op) {
 /// Each group adds up its own tokens; the groups meet behind the sweep.
 void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
   // A group's later tokens add to what its first ones left.
-  bool isFirst = firstOfRange == 0 && onlyColumn.value_or(0) == 0;
+  bool isFirst = firstOfRange == 0 && onlyColumn.value_or(0) == 0 && !isSecond;
   Tile made = tile(isFirst ? op.getAccumulator() : Value(op.getResult()));
   int64_t kept = columnIndex;
   for (auto [index, sum] : llvm::enumerate(made.numbers)) {
@@ -167,7 +167,10 @@ void KernelEmitter::emitAccumulate(chunk::AccumulateOp op) {
         sums.push_back(code.fadd(numbers[each], numbers[each + 1]));
       numbers = sums;
     }
-    sum = code.fadd(sum, numbers.front());
+    Value more = code.fadd(sum, numbers.front());
+    // What both columns share is counted with the first.
+    bool isShared = isSecond && !op.getType().has(Axis::Channel);
+    sum = isShared ? code.choose(isSecond, sum, more) : more;
   }
   columnIndex = kept;
   made.isPartial = true;

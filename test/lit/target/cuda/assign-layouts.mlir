@@ -65,9 +65,9 @@
 // HALVES: chunk.kernel @backward_128_128 {{.*}}columnsPerThread = 1, threads = 512>
 // HALVES-NOT: apart
 
-// The gradient of a scan wants all tokens of a column: one column a thread.
+// The gradient of a scan wants all tokens of a column: backward takes a thread's two in turn.
 // SCAN: chunk.kernel @forward_128_128 {{.*}}columnsPerThread = 2, threads = 256
-// SCAN: chunk.kernel @backward_128_128 {{.*}}columnsPerThread = 1, threads = 512
+// SCAN: chunk.kernel @backward_128_128 {{.*}}columnsPerThread = 2, threads = 256
 
 // Forward and backward have the same scheme, or the states that one keeps would be in another order.
 // SUMS-NOT: scheme = bands

@@ -98,6 +98,35 @@ TEST(EmulatorArithmetic, FunnelShift) {
         << i;
 }
 
+TEST(EmulatorArithmetic, BytesOfTwoWords) {
+  struct Row {
+    uint32_t choice;
+    uint32_t (*expected)(uint32_t a, uint32_t b);
+  };
+  const Row rows[] = {
+      {0x3210, [](uint32_t a, uint32_t) { return a; }},
+      {0x7654, [](uint32_t, uint32_t b) { return b; }},
+      {0x5410, [](uint32_t a, uint32_t b) { return b << 16 | (a & 0xffff); }},
+      {0x7632,
+       [](uint32_t a, uint32_t b) { return (b & 0xffff0000) | a >> 16; }},
+      // The upper bit asks for the byte's sign.
+      {0x4bb3, [](uint32_t a, uint32_t b) {
+         uint32_t sign = a >> 31 ? 0xff : 0;
+         return b << 24 | sign << 16 | sign << 8 | a >> 24;
+       }}};
+  for (const Row &row : rows) {
+    std::vector<uint32_t> got =
+        overPairs("%s = arith.constant " + std::to_string(row.choice) +
+                      " : i32\n%r = nvvm.prmt #nvvm.permute_mode<default> %s, "
+                      "%a, %b : i32",
+                  integers, integers);
+    for (size_t i = 0; i < got.size(); ++i)
+      ASSERT_EQ(got[i], row.expected(integers[i / integers.size()],
+                                     integers[i % integers.size()]))
+          << std::hex << row.choice << " " << i;
+  }
+}
+
 struct CompareRow {
   const char *predicate;
   bool (*expected)(uint32_t a, uint32_t b);

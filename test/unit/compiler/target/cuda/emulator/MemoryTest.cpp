@@ -114,6 +114,37 @@ TEST(EmulatorMemory, EverySizeThroughSharedMemory) {
   }
 }
 
+/// The lanes below 7 store: others leave what is there, though their addresses
+/// lead nowhere.
+TEST(EmulatorMemory, StoresUnderACondition) {
+  std::vector<uint32_t> data(256, 9);
+  const std::string body = R"(
+    %four = arith.constant 4 : i32
+    %seven = arith.constant 7 : i32
+    %far = arith.constant 1000000 : i32
+    %p = arith.cmpi ult, %tid, %seven : i32
+    %index = arith.select %p, %tid, %far : i32
+    %to = llvm.getelementptr %data[%index] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+    llvm.inline_asm has_side_effects asm_dialect = att
+      "@$2 st.global.b32 [$0], $1;", "l,r,b" %to, %tid, %p : (!llvm.ptr<1>, i32, i1) -> ()
+    %by4 = arith.muli %index, %four : i32
+    %row = llvm.getelementptr %data[%by4] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+    %rows = llvm.getelementptr %row[128] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+    llvm.inline_asm has_side_effects asm_dialect = att
+      "@$5 st.global.v4.b32 [$0], {$1, $2, $3, $4};", "l,r,r,r,r,b" %rows, %tid, %four, %seven, %tid, %p
+      : (!llvm.ptr<1>, i32, i32, i32, i32, i1) -> ()
+)";
+  Outcome run = runKernel(body, data, {});
+  ASSERT_EQ(run.error, "");
+  EXPECT_EQ(run.report.faultText(), "");
+  for (uint32_t t = 0; t < 32; ++t) {
+    EXPECT_EQ(data[t], t < 7 ? t : 9u);
+    const uint32_t expected[] = {t, 4, 7, t};
+    for (size_t part = 0; part < 4; ++part)
+      EXPECT_EQ(data[128 + 4 * t + part], t < 7 ? expected[part] : 9u);
+  }
+}
+
 TEST(EmulatorMemory, AtomicsOnGlobalMemory) {
   std::vector<uint32_t> data(64);
   Outcome run = runKernel(R"(
