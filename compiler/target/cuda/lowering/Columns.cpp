@@ -258,10 +258,7 @@ static chunk::ScanOp sharedScan(chunk::PointwiseOp op) {
       llvm::any_of(op.getBody().front(), [](mlir::Operation &inner) {
         return inner.hasAttr(shareName);
       });
-  for (Value input : op.getInputs())
-    if (auto scan = input.getDefiningOp<chunk::ScanOp>(); scan && hasShare)
-      return scan;
-  return nullptr;
+  return hasShare ? findSummedScan(op) : nullptr;
 }
 
 void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {

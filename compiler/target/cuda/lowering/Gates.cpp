@@ -210,28 +210,23 @@ void shortenFunctions(chunk::PointwiseOp op) {
   }
 }
 
-/// The scan whose exclusive sum and term are subtracted here, in whatever
-/// order, and whether the sum is negated; in a step there is none.
+/// Whether σ is that of prev(z) - x, which is the sum's share, or of x -
+/// prev(z), which is the term's; neither in a step, where there is no scan's
+/// code.
 std::optional<bool> findShare(chunk::PointwiseOp op, const Logistic &of) {
   auto difference = of.x.getDefiningOp<arith::SubFOp>();
-  if (!difference ||
+  chunk::ScanOp scan = findSummedScan(op);
+  if (!difference || !scan ||
       op->getParentOfType<chunk::KernelOp>().getChunkLength() == 1)
     return std::nullopt;
   auto inputOf = [&](Value number) {
     auto argument = mlir::dyn_cast<mlir::BlockArgument>(number);
     return argument ? op.getInputs()[argument.getArgNumber()] : Value();
   };
-  Value left = inputOf(difference.getLhs()),
-        right = inputOf(difference.getRhs());
-  if (!left || !right)
-    return std::nullopt;
-  for (bool isReversed : {false, true}) {
-    Value sum = isReversed ? right : left, term = isReversed ? left : right;
-    auto scan = sum.getDefiningOp<chunk::ScanOp>();
-    if (scan && sum == scan.getExclusive() && term == scan.getTerm() &&
-        scan.getKind() == "logcumsumexp")
-      return isReversed == of.isNegated;
-  }
+  Value sides[] = {inputOf(difference.getLhs()), inputOf(difference.getRhs())};
+  for (int64_t side = 0; side < 2; ++side)
+    if (sides[side] == scan.getExclusive() && sides[1 - side] == scan.getTerm())
+      return (side == 1) == of.isNegated;
   return std::nullopt;
 }
 
@@ -295,6 +290,20 @@ void simplifyRegion(chunk::PointwiseOp op) {
 }
 
 } // namespace
+
+chunk::ScanOp findSummedScan(chunk::PointwiseOp op) {
+  chunk::ScanOp found;
+  for (Value input : op.getInputs()) {
+    auto scan = input.getDefiningOp<chunk::ScanOp>();
+    if (!scan || scan.getKind() != "logcumsumexp" ||
+        input != scan.getExclusive())
+      continue;
+    if (found && found != scan)
+      return nullptr;
+    found = scan;
+  }
+  return found;
+}
 
 void simplifyGates(chunk::KernelOp kernel) { kernel.walk(simplifyRegion); }
 

@@ -16,6 +16,10 @@ inline constexpr llvm::StringLiteral boundedName = "decay.bounded";
 /// a logarithm (Scans.cpp). A bool: whether it is the former.
 inline constexpr llvm::StringLiteral shareName = "decay.share";
 
+/// The running log Σ exp whose prev(z) an operation takes, or null where it
+/// takes none or several.
+chunk::ScanOp findSummedScan(chunk::PointwiseOp op);
+
 /// Lets a kernel's pointwise regions use approximate instructions (a few units
 /// of 2^-24, far inside what bf16 operands lose), and turns the logistic
 /// function of x and of -x into one exponential and one reciprocal.

@@ -110,16 +110,18 @@ template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
 /// Two columns a thread save instructions, but leave half as many warps to wait
 /// for each other: on an H100 that pays where a block fills a multiprocessor.
 /// A rotation's gradient needs all tokens of both columns at once, which is
-/// more than a thread's registers, as does a scan's where columns are not taken
-/// in turn (ColumnLoop.cpp); and a backward kernel with long formulas twice is
-/// larger than the cache for instructions (128 KiB).
+/// more than a thread's registers, as do those of two scans or of one along the
+/// tokens alone, whose columns are not taken in turn (ColumnLoop.cpp); and a
+/// backward kernel with long formulas twice is larger than the cache for
+/// instructions (128 KiB).
 int64_t columnsPerThread(chunk::KernelOp kernel, const BlockShape &shape) {
   bool isBackward = false, isLarge = false;
+  int64_t scans = 0;
   kernel.walk([&](mlir::Operation *op) {
     isBackward |= mlir::isa<chunk::RecurrenceGradientOp>(op);
     isLarge |= mlir::isa<chunk::RotateOp, mlir::math::ExpM1Op>(op);
     if (auto scan = mlir::dyn_cast<chunk::ScanGradientOp>(op))
-      isLarge |= !tileType(scan.getDTerm()).has(Axis::Channel);
+      isLarge |= scans++ > 0 || !tileType(scan.getDTerm()).has(Axis::Channel);
   });
   bool fits = !isBackward || !isLarge;
   return shape.columns() == mostColumns && fits ? 2 : 1;
