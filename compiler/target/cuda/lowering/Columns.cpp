@@ -176,7 +176,13 @@ void KernelEmitter::overRows(int64_t operand, StoreAt storeAt) {
       for (int64_t token = firstOfRange; token < endOfRange; ++token) {
         at = at && isChain ? code.at(at, stride)
                            : code.at(place, code.mul(stride, code.wide(token)));
-        storeAt(token, at, all ? Value() : isValid(token));
+        // What is made right here goes out without a branch.
+        if (isBehindRecurrence)
+          storeAt(token, at, isValid(token));
+        else if (all)
+          storeAt(token, at, Value());
+        else
+          code.when(isValid(token), [&] { storeAt(token, at, Value()); });
       }
       return {};
     };
