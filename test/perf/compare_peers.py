@@ -7,8 +7,9 @@ A piece is one peer at one shape, in a process of its own: our design, then the 
 the gates' gradients. A piece that has not ended after `--limit` seconds, in its compiler or autotuner, is ended, and what
 it had measured counts. Pieces share Triton's cache, so that a later run goes on from there. Lines come as they are
 measured; ratios stand at the end. A floor is what moving each of our tensors once takes at the card's copy bandwidth,
-measured in the piece. Events around each call, after warm-up (and the peer's autotuning); buffers in turn that are
-together four times the L2 cache; median and quartiles of 20. FOLDER holds packages: what `decayc DESIGN --target=cuda -o
+measured in the piece. Events around calls, after warm-up (and the peer's autotuning): queued one after the other or, at
+small shapes, each awaited, so that launches count there; buffers in turn that are together four times the L2 cache; median
+and quartiles of 20. FOLDER holds packages: what `decayc DESIGN --target=cuda -o
 FOLDER` makes of simple_decay, tnl and, with --granularity=scalar, mamba2, or test/numeric/card/make_packages.py; without
 it they are compiled. Exit code 1 if a gradient of ours is off by more than 5e-3, or a required ratio was measured and is
 missed.

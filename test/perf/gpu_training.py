@@ -25,11 +25,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DESIGN = "simple_decay"
 STEPS = 60
 TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads": 2, "training.batch_size": 4,
-        "training.seq_len": 256, "training.steps": STEPS, "lr_scheduler.warmup_steps": 10, "optimizer.lr": 3e-3,
+        "training.seq_len": 256, "training.steps": STEPS, "lr_scheduler.warmup_steps": 10, "optimizer.lr": 1e-3,
         "metrics.log_freq": 1, "validation.interval": STEPS, "checkpoint.interval": 20}
 # Largest relative differences of the first five losses, the first gradient's norm, and all losses: runs that differ by a
-# rounding part ways at a learning rate this high, and have learned as much all the same.
-BOUNDS = {"fp32": (1e-4, 5e-3, 5e-2), "bf16": (1e-3, 2e-2, 5e-2)}
+# rounding part ways, the sooner the higher the rate: at 3e-3 a spike at step 20 left bf16's losses 8 % behind on one text.
+BOUNDS = {"fp32": (1e-4, 5e-3, 1e-2), "bf16": (1e-3, 2e-2, 2e-2)}
 # Of held-out text's loss, and of the medians of λ in each layer.
 EVALUATION = (5e-3, 2e-3)
 

@@ -40,17 +40,26 @@ def projection(*shape):
     return torch.randn(*shape, device="cuda", dtype=torch.bfloat16).requires_grad_()
 
 
-def timed(call, sets, count=20, warm_up=5):
-    """Median and quartiles in ms of call(set), over the sets in turn."""
-    times = []
-    for index in range(warm_up + count):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
+# Elements of v, below which launches decide how long a call takes.
+SMALL = 2**22
+
+
+def timed(call, sets, is_small=False, count=20, warm_up=5):
+    """Median and quartiles in ms of call(set), over the sets in turn. Calls are queued one after the other, as in training; where
+    they are small each is awaited, so that all its launches count."""
+    for index in range(warm_up):
         call(sets[index % len(sets)])
-        end.record()
-        torch.cuda.synchronize()
-        times.append(begin.elapsed_time(end))
-    lower, middle, upper = statistics.quantiles(times[warm_up:], n=4)
+    torch.cuda.synchronize()
+    pairs = []
+    for index in range(count):
+        pairs.append([torch.cuda.Event(enable_timing=True) for _ in range(2)])
+        pairs[-1][0].record()
+        call(sets[index % len(sets)])
+        pairs[-1][1].record()
+        if is_small:
+            torch.cuda.synchronize()
+    torch.cuda.synchronize()
+    lower, middle, upper = statistics.quantiles([begin.elapsed_time(end) for begin, end in pairs], n=4)
     return {"ms": round(middle, 4), "lower_ms": round(lower, 4), "upper_ms": round(upper, 4)}
 
 
@@ -93,7 +102,8 @@ class Side:
         """Times, or a message where it raises."""
         run = {"forward": without_gradients, "forward_backward": gradients}[direction]
         try:
-            return timed(lambda given: run(self.call, given), self.sets(least_bytes))
+            sets = self.sets(least_bytes)
+            return timed(lambda given: run(self.call, given), sets, is_small=sets[0]["d_o"].numel() < SMALL)
         except Exception as problem:  # whatever a peer's stack of compilers throws
             text = str(problem).strip()
             with contextlib.suppress(Exception):
