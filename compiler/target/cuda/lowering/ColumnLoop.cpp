@@ -30,8 +30,14 @@ bool KernelEmitter::takesColumnsInTurn(chunk::RecurrenceGradientOp op) {
   for (auto [next, part] : tailOf(op))
     if (mlir::isa<chunk::WriteOp>(next))
       ++(part == Tail::beforeLambda ? before : behind);
-  auto numbers = static_cast<int64_t>(keptForLambda(op).size());
-  return std::max(before, behind) + placesOfNumbers * numbers <= placeCount;
+  const Values kept = keptForLambda(op);
+  bool areColumns = llvm::all_of(kept, [](Value value) {
+    auto type = mlir::cast<chunk::TileType>(value.getType());
+    return type.has(Axis::Token) && type.has(Axis::Channel);
+  });
+  auto numbers = static_cast<int64_t>(kept.size());
+  return areColumns &&
+         std::max(before, behind) + placesOfNumbers * numbers <= placeCount;
 }
 
 /// What is made before λ's gradient is known and is needed with it.

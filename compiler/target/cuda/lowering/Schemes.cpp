@@ -103,6 +103,30 @@ bool fitsBlock(chunk::KernelOp kernel, const BlockShape &shape) {
   return isEven(kernel, shape) && shape.columns() <= mostColumns;
 }
 
+/// Whether what backward has in shared memory is no more than there is
+/// (Regions.cpp): scaled operands, raw columns, rows of v and of o's gradient,
+/// what scans share, and what is small.
+bool fitsColumns(chunk::KernelOp kernel, const BlockShape &shape) {
+  constexpr int64_t operands = 8, rows = 2, numbersOfScan = 3, small = 4608;
+  if (!fitsBlock(kernel, shape) || kernel.getSymName() != "backward")
+    return fitsBlock(kernel, shape);
+  llvm::SmallDenseSet<uint64_t> columns;
+  int64_t scans = 0;
+  kernel.walk([&](mlir::Operation *op) {
+    auto read = mlir::dyn_cast<chunk::ReadOp>(op);
+    if (read && tileType(read).has(Axis::Token) &&
+        tileType(read).has(Axis::Channel))
+      columns.insert(read.getOperand());
+    scans += mlir::isa<chunk::ScanGradientOp>(op);
+  });
+  int64_t bytes =
+      operands * BlockShape::tileBytes(shape.columns()) +
+      static_cast<int64_t>(columns.size()) * BlockShape::tileBytes(shape.K) +
+      rows * BlockShape::tileBytes(shape.V) +
+      scans * numbersOfScan * groupCount * shape.columns() * floatBytes + small;
+  return bytes <= sharedBytesOfAll - reservedSharedBytes;
+}
+
 template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
   return columns;
 }
@@ -175,7 +199,7 @@ constexpr SchemeRow schemes[] = {
     {"step", isEven, Scheme::step, always<1>},
     {"", serveTokens, Scheme::tokens, always<1>},
     {"", serveBandsOfChunk, Scheme::bands, always<1>},
-    {"", fitsBlock, Scheme::columns, columnsPerThread},
+    {"", fitsColumns, Scheme::columns, columnsPerThread},
 };
 
 } // namespace
