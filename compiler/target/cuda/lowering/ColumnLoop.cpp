@@ -20,17 +20,19 @@ constexpr int64_t placeCount = 4;
 constexpr int64_t placesOfNumbers = 2;
 } // namespace
 
-/// Elsewhere both columns at once take less time: the loop and what waits for
-/// its second turn are instructions of their own.
+/// Where a scan's gradient or numbers kept for λ's take registers. Elsewhere
+/// both columns at once take less time: the loop and what waits for its second
+/// turn are instructions of their own.
 bool KernelEmitter::takesColumnsInTurn(chunk::RecurrenceGradientOp op) {
+  const Values kept = keptForLambda(op);
+  bool hasScan = !op->getBlock()->getOps<chunk::ScanGradientOp>().empty();
   if (shape.columnsPerThread != 2 || shape.isApart || !worksByQuarters(op) ||
-      op->getBlock()->getOps<chunk::ScanGradientOp>().empty())
+      (!hasScan && kept.empty()))
     return false;
   int64_t before = 0, behind = 0;
   for (auto [next, part] : tailOf(op))
     if (mlir::isa<chunk::WriteOp>(next))
       ++(part == Tail::beforeLambda ? before : behind);
-  const Values kept = keptForLambda(op);
   bool areColumns = llvm::all_of(kept, [](Value value) {
     auto type = mlir::cast<chunk::TileType>(value.getType());
     return type.has(Axis::Token) && type.has(Axis::Channel);
