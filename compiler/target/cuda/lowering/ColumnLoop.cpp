@@ -1,9 +1,10 @@
 //===- ColumnLoop.cpp - A thread's two columns one after the other --------===//
 //
-// A scan's gradient needs all tokens of a column at once, of two columns more
-// than a thread's registers. So the adjoint of the tree and what follows from
-// it are loops over the two, whose code is there once: kernels with scans stay
-// below the 128 KiB of instructions that a multiprocessor keeps.
+// A scan's gradient needs all tokens of a column at once, and so does a shared
+// k's that waits for λ's: of two columns more than a thread's registers. There
+// the adjoint of the tree and what follows from it are loops over the two,
+// whose code is there once: kernels with scans stay below the 128 KiB of
+// instructions that a multiprocessor keeps.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
