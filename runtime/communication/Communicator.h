@@ -36,6 +36,9 @@ public:
   virtual Status allGather(float *data, int64_t count) = 0;
   /// What was begun comes before all work that the device is given from now on.
   virtual Status join() = 0;
+  /// The same of the first `calls` of those begun since the last join(), so
+  /// that the rest goes on.
+  virtual Status joinFirst(int64_t calls) = 0;
 };
 
 /// By name; empty: the one that was made for the device called `deviceName`,

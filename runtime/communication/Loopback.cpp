@@ -70,6 +70,7 @@ public:
   }
 
   Status join() override { return {}; }
+  Status joinFirst(int64_t) override { return {}; }
 
 private:
   int64_t partOf(int64_t count) const {

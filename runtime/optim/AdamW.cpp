@@ -31,7 +31,8 @@ AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options)
       runs.push_back(parameter);
 }
 
-void AdamW::step(NativeKernels &kernels, double rate, double gradientScale) {
+void AdamW::step(NativeKernels &kernels, double rate, double gradientScale,
+                 const std::function<void(const float *next)> &begun) {
   ++stepCount;
   double n = static_cast<double>(stepCount);
   AdamWFactors factors{options.beta1,
@@ -42,12 +43,15 @@ void AdamW::step(NativeKernels &kernels, double rate, double gradientScale) {
                        1 / (1 - std::pow(options.beta2, n)),
                        rate,
                        1};
-  for (const Parameter &run : runs) {
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const Parameter &run = runs[i];
     factors.shrink = run.weightDecay ? 1 - rate * options.weightDecay : 1;
     kernels.adamW(
         factors,
         {run.value, run.gradient, run.firstMoment, run.secondMoment, run.copy},
         run.size);
+    if (begun)
+      begun(i + 1 < runs.size() ? runs[i + 1].value : nullptr);
   }
 }
 

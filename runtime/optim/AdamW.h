@@ -18,6 +18,7 @@
 #include "runtime/kernels/native/NativeKernels.h"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,8 +53,10 @@ public:
   AdamW(std::vector<Parameter> parameters, AdamWOptions options);
 
   /// One update with gradients multiplied by `gradientScale` (clipping,
-  /// averages). The same bits for any number of workers.
-  void step(NativeKernels &kernels, double rate, double gradientScale = 1);
+  /// averages). The same bits for any number of workers. `begun` is told, each
+  /// time that some are on their way, the first value that is not; null: none.
+  void step(NativeKernels &kernels, double rate, double gradientScale = 1,
+            const std::function<void(const float *next)> &begun = {});
 
   std::span<const Parameter> parameters() const { return all; }
 

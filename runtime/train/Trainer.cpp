@@ -54,9 +54,8 @@ Status Trainer::update() {
   const bool finite = std::isfinite(loss) && std::isfinite(norm);
   const std::string spike = finite ? spikes.judge(loss, norm) : "";
   if (finite && spike.empty()) {
-    optimizer->step(parts.backend.kernels, rate,
-                    clippingFactor(norm, config.maxNorm));
-    DECAY_RETURN_IF_ERROR(shareWeights());
+    DECAY_RETURN_IF_ERROR(
+        updateWeights(rate, clippingFactor(norm, config.maxNorm)));
     spikes.remember(loss, norm);
     skippedInRow = 0;
   } else if (finite) {
@@ -79,29 +78,35 @@ Status Trainer::accumulateGradients(double &loss) {
     ForwardCall call;
     call.tokens = tokens.data();
     call.B = config.batch, call.T = config.sequence;
+    if (!alone())
+      call.weightsNeeded = [&](int64_t offset) {
+        return gather->await(offset);
+      };
     DECAY_RETURN_IF_ERROR(network->forward(call));
-    loss += network->loss(targets.data(), scale);
+    network->beginLoss(targets.data(), scale);
     if (alone() || pass + 1 < config.accumulation) {
       DECAY_RETURN_IF_ERROR(network->backward());
-      continue;
+    } else {
+      Reduction sums(parts.communicator, *shards, network->gradients());
+      DECAY_RETURN_IF_ERROR(network->backward(
+          [&](int64_t offset) { return sums.finalFrom(offset); }));
     }
-    Reduction sums(parts.communicator, *shards, network->gradients());
-    DECAY_RETURN_IF_ERROR(network->backward(
-        [&](int64_t offset) { return sums.finalFrom(offset); }));
+    loss += network->lossSum();
   }
   return {};
 }
 
-Status Trainer::shareWeights() {
-  if (alone())
-    return {};
-  for (const BlockRange &bucket : shards->buckets())
-    DECAY_RETURN_IF_ERROR(parts.communicator.allGather(
-        network->weights() + bucket.begin, bucket.count));
-  DECAY_RETURN_IF_ERROR(parts.communicator.join());
-  network->refreshWeights();
-  return {};
+Status Trainer::updateWeights(double rate, double scale) {
+  Status sent;
+  optimizer->step(parts.backend.kernels, rate, scale, [&](const float *next) {
+    if (!alone() && sent.ok())
+      sent = gather->updatedTo(next ? next - network->weights()
+                                    : network->blockFloats());
+  });
+  return sent;
 }
+
+Status Trainer::awaitWeights() { return gather->await(network->blockFloats()); }
 
 Status Trainer::skipNonFinite(double loss, double norm) {
   DECAY_ASSIGN_OR_RETURN(std::vector<std::string> places,
@@ -165,6 +170,8 @@ Status Trainer::afterStep() {
   if (metrics)
     metrics->pause();
   const bool first = parts.peers.isFirst();
+  if (due(config.validationInterval) || due(config.sampleInterval))
+    DECAY_RETURN_IF_ERROR(awaitWeights());
   if (first && due(config.validationInterval))
     DECAY_RETURN_IF_ERROR(validate().within("validation"));
   if (first && due(config.sampleInterval))

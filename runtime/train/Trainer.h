@@ -6,8 +6,9 @@
 //
 // Of several ranks each takes its own sequences of an update. Gradients are
 // summed while the backward pass goes on, each rank updates its part of the
-// weights and has the moments of that part alone (Shards.h), then all weights
-// go to all. Rank 0 logs, validates and saves.
+// weights and has the moments of that part alone (Shards.h); then all weights
+// go to all, beside the next forward pass (WeightGather.h). Rank 0 logs,
+// validates and saves.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DECAY_RUNTIME_TRAIN_TRAINER_H
@@ -27,6 +28,7 @@
 #include "runtime/train/Shards.h"
 #include "runtime/train/SpikeGuard.h"
 #include "runtime/train/TrainConfig.h"
+#include "runtime/train/WeightGather.h"
 
 #include <functional>
 #include <memory>
@@ -111,7 +113,9 @@ private:
   Status openMetrics();
   Status update();
   Status accumulateGradients(double &loss);
-  Status shareWeights();
+  /// All ranks' parts; the others' come beside what follows.
+  Status updateWeights(double rate, double scale);
+  Status awaitWeights();
   Status skipNonFinite(double loss, double norm);
   Status skipUpdate(const std::string &what);
   void sayMemory();
@@ -135,6 +139,7 @@ private:
   std::unique_ptr<LanguageModel> network;
   std::optional<DataLoader> loader;
   std::optional<Shards> shards;
+  std::optional<WeightGather> gather;
   std::optional<AdamW> optimizer;
   SpikeGuard spikes;
   WsdSchedule schedule;

@@ -104,6 +104,10 @@ Status Trainer::planOptimizer() {
   memoryExpected = memory.expectedBytes();
   DECAY_RETURN_IF_ERROR(network->allocate());
   DECAY_RETURN_IF_ERROR(moments.allocate(parts.backend.device));
+  gather.emplace(parts.communicator, *shards, network->weights(),
+                 [this](const BlockRange &range) {
+                   network->refreshWeights(range.begin, range.count);
+                 });
   std::vector<Parameter> list;
   for (const Shards::Part &part : shards->own())
     for (const ParameterInfo &info : table.infos()) {
@@ -280,6 +284,7 @@ Status Trainer::resume(const Checkpoint &checkpoint) {
 }
 
 Status Trainer::save() {
+  DECAY_RETURN_IF_ERROR(awaitWeights());
   DECAY_ASSIGN_OR_RETURN(std::vector<float> first, wholeMoments(firstMoments));
   DECAY_ASSIGN_OR_RETURN(std::vector<float> second,
                          wholeMoments(secondMoments));

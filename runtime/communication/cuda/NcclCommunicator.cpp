@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <utility>
+#include <vector>
 
 namespace decay::runtime {
 
@@ -33,9 +34,10 @@ public:
     peers.unwatch();
     // All that was begun is done, or will never be: nothing waits here.
     abort();
-    for (void *event : {begun, done})
-      if (event)
-        driver.destroyEvent(event);
+    if (begun)
+      driver.destroyEvent(begun);
+    for (void *event : done)
+      driver.destroyEvent(event);
     if (queue)
       driver.destroyStream(queue);
   }
@@ -46,9 +48,7 @@ public:
     DECAY_RETURN_IF_ERROR(
         driver.check(driver.createUrgentStream(&queue, nonBlocking, urgent),
                      "cannot make a stream"));
-    for (void **event : {&begun, &done})
-      DECAY_RETURN_IF_ERROR(driver.check(driver.createEvent(event, withoutTime),
-                                         "cannot make an event"));
+    DECAY_RETURN_IF_ERROR(makeEvent(begun));
     NcclId id = {};
     Status made;
     if (peers.isFirst())
@@ -97,14 +97,24 @@ public:
     });
   }
 
-  Status join() override {
-    DECAY_RETURN_IF_ERROR(driver.check(driver.recordEvent(done, queue),
-                                       "cannot record an event"));
-    return driver.check(driver.streamAwait(device.stream(), done, 0),
+  Status join() override { return joinFirst(std::exchange(calls, 0)); }
+
+  Status joinFirst(int64_t first) override {
+    assert(first <= static_cast<int64_t>(done.size()));
+    if (first == 0)
+      return {};
+    return driver.check(driver.streamAwait(device.stream(),
+                                           done[static_cast<size_t>(first - 1)],
+                                           0),
                         "cannot wait for an event");
   }
 
 private:
+  Status makeEvent(void *&event) {
+    return driver.check(driver.createEvent(&event, withoutTime),
+                        "cannot make an event");
+  }
+
   int64_t partOf(int64_t count) const {
     assert(count % peers.size() == 0);
     return count / peers.size();
@@ -122,7 +132,15 @@ private:
     Status known = peers.failure();
     if (!with || !known.ok())
       return known.ok() ? Status::world("the ranks have parted") : known;
-    return nccl.check(call(with), "a sum over all ranks");
+    DECAY_RETURN_IF_ERROR(nccl.check(call(with), "a sum over all ranks"));
+    if (static_cast<size_t>(calls) == done.size()) {
+      void *event = nullptr;
+      DECAY_RETURN_IF_ERROR(makeEvent(event));
+      done.push_back(event);
+    }
+    return driver.check(
+        driver.recordEvent(done[static_cast<size_t>(calls++)], queue),
+        "cannot record an event");
   }
 
   void abort() {
@@ -149,7 +167,10 @@ private:
   const Nccl &nccl;
   Device &device;
   Peers &peers;
-  void *context = nullptr, *queue = nullptr, *begun = nullptr, *done = nullptr;
+  void *context = nullptr, *queue = nullptr, *begun = nullptr;
+  /// One for each call since the last join(), used again after it.
+  std::vector<void *> done;
+  int64_t calls = 0;
   std::atomic<void *> communicator = nullptr;
   bool suspicious = false;
 };

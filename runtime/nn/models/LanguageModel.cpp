@@ -78,9 +78,10 @@ BlockView LanguageModel::weightView() const {
                   : BlockView(weights());
 }
 
-void LanguageModel::refreshWeights() {
+void LanguageModel::refreshWeights(int64_t offset, int64_t count) {
   if (copied())
-    backend.kernels.convert(numbers(copyBlock), weights(), table.blockFloats());
+    backend.kernels.convert(numbers(copyBlock) + offset, weights() + offset,
+                            count);
 }
 
 Status LanguageModel::place(const int32_t *host, Arena::Region region,
@@ -119,8 +120,9 @@ Status LanguageModel::forward(const ForwardCall &call) {
   assert((!call.carryState || shape.states) && (!call.observe || shape.lambda));
   B = call.B, T = call.T, carrying = call.carryState;
   DECAY_RETURN_IF_ERROR(place(call.tokens, tokenPlace, tokens));
-  // States alternate between two places, and λ goes to the host.
-  if (carrying || call.observe)
+  // States alternate between two places, λ goes to the host, and who is told of
+  // weights may wait for work of others.
+  if (carrying || call.observe || call.weightsNeeded)
     return forwardAll(call);
   return repeat(StepPart::Forward, 0, [&] { return forwardAll(call); });
 }
@@ -131,27 +133,34 @@ Status LanguageModel::repeat(StepPart part, float gradientScale,
 }
 
 Status LanguageModel::forwardAll(const ForwardCall &call) {
-  Numbers stream = numbers(saved(0).input);
-  Numbers first = tpe ? numbers(embedded) : stream;
-  Embedding{settings.width}.forward(backend, B * T, tokens,
-                                    table.embedding(weightView()), first);
-  if (tpe)
-    DECAY_RETURN_IF_ERROR(forwardTpe().within("positional module"));
+  auto need = [&](int64_t weightsEnd) {
+    return call.weightsNeeded ? call.weightsNeeded(weightsEnd) : Status();
+  };
+  DECAY_RETURN_IF_ERROR(need(table.layerOffset(0)));
+  DECAY_RETURN_IF_ERROR(forwardEmbedding());
   for (int64_t l = 0; l < settings.layers; ++l) {
-    bool more = shape.training && l + 1 < settings.layers;
-    Numbers out = numbers(more ? saved(l + 1).input : last);
+    bool isLast = l + 1 == settings.layers;
     DECAY_RETURN_IF_ERROR(
-        forwardLayer(l, stream, out, call).within(fmt::format("layer {}", l)));
-    stream = out;
+        need(isLast ? table.endOffset() : table.layerOffset(l + 1)));
+    DECAY_RETURN_IF_ERROR(
+        forwardLayer(l, call).within(fmt::format("layer {}", l)));
   }
+  DECAY_RETURN_IF_ERROR(need(blockFloats()));
   RmsNorm{settings.width, settings.norm}.forward(
-      backend, B * T, stream, table.norm(weightView()), numbers(lastNormed),
-      arena.floats(lastScale));
+      backend, B * T, numbers(last), table.norm(weightView()),
+      numbers(lastNormed), arena.floats(lastScale));
   if (carrying) {
     parity = 1 - parity;
     tokensSeen += T;
   }
   return {};
+}
+
+Status LanguageModel::forwardEmbedding() {
+  Embedding{settings.width}.forward(backend, B * T, tokens,
+                                    table.embedding(weightView()),
+                                    numbers(tpe ? embedded : saved(0).input));
+  return tpe ? forwardTpe().within("positional module") : Status();
 }
 
 Status LanguageModel::forwardTpe() {
@@ -160,9 +169,12 @@ Status LanguageModel::forwardTpe() {
                       tpeSaved(), state, numbers(saved(0).input));
 }
 
-Status LanguageModel::forwardLayer(int64_t layer, Numbers in, Numbers out,
-                                   const ForwardCall &call) {
+Status LanguageModel::forwardLayer(int64_t layer, const ForwardCall &call) {
   const int64_t rows = B * T;
+  const bool more = shape.training && layer + 1 < settings.layers;
+  Numbers in =
+      numbers(shape.training || layer == 0 ? saved(layer).input : last);
+  Numbers out = numbers(more ? saved(layer + 1).input : last);
   const LayerSaved &keep = saved(layer);
   Parameters::Layer weight = table.layer(weightView(), layer);
   DECAY_RETURN_IF_ERROR(forwardMixer(layer, in, call));
@@ -211,30 +223,39 @@ Status LanguageModel::recomputeLayer(int64_t layer) {
 }
 
 double LanguageModel::loss(const int32_t *targets, float gradientScale) {
+  beginLoss(targets, gradientScale);
+  return lossSum();
+}
+
+void LanguageModel::beginLoss(const int32_t *targets, float gradientScale) {
   assert(gradientScale == 0 || shape.training);
   Classifier classifier{settings.width, settings.vocabulary};
   Classifier::Gradient gradient;
   if (gradientScale != 0)
     gradient = {gradientScale, numbers(dInput),
                 table.head(gradients()).floats()};
-  float *each = arena.floats(losses);
-  // A device that fails says so in readFaults.
-  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   const int32_t *placed = nullptr;
-  if (!place(targets, targetPlace, placed).ok())
-    return unknown;
+  lossBegun = place(targets, targetPlace, placed).ok();
+  if (!lossBegun)
+    return;
   auto work = [&] {
-    classifier.losses(
-        backend, B * T, numbers(lastNormed), table.head(weightView()), placed,
-        each, numbers(logitChunk), gradientScale != 0 ? &gradient : nullptr);
+    classifier.losses(backend, B * T, numbers(lastNormed),
+                      table.head(weightView()), placed, arena.floats(losses),
+                      numbers(logitChunk),
+                      gradientScale != 0 ? &gradient : nullptr);
     return Status();
   };
-  if (!repeat(StepPart::Loss, gradientScale, work).ok())
+  lossBegun = repeat(StepPart::Loss, gradientScale, work).ok();
+}
+
+double LanguageModel::lossSum() {
+  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+  if (!lossBegun)
     return unknown;
   if (!backend.device.isHostMemory()) {
     hostLosses.resize(static_cast<size_t>(B * T));
     if (!backend.device
-             .download(hostLosses.data(), each,
+             .download(hostLosses.data(), arena.floats(losses),
                        hostLosses.size() * sizeof(float))
              .ok())
       return unknown;

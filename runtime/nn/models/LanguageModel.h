@@ -50,6 +50,10 @@ struct RunShape {
 /// gradients are final.
 using GradientObserver = std::function<Status(int64_t offset)>;
 
+/// Told in a forward pass, first to last, that weights before that float of the
+/// block are about to be read.
+using WeightObserver = std::function<Status(int64_t offset)>;
+
 /// One call: tokens [B, T] and how it relates to the call before.
 struct ForwardCall {
   const int32_t *tokens = nullptr;
@@ -62,6 +66,8 @@ struct ForwardCall {
   /// Receives each layer's λ ([B·T, H·K] or [B·T, H], row by row;
   /// RunShape::lambda).
   std::function<void(int64_t layer, std::span<const float> lambda)> observe;
+  /// For weights that are still on their way when the call is made.
+  WeightObserver weightsNeeded = {};
 };
 
 class LanguageModel {
@@ -93,7 +99,8 @@ public:
   Numbers weightCopy() const {
     return copied() ? numbers(copyBlock) : Numbers{};
   }
-  void refreshWeights();
+  void refreshWeights() { refreshWeights(0, table.blockFloats()); }
+  void refreshWeights(int64_t offset, int64_t count);
   float *gradients() const { return arena.floats(gradientBlock); }
   const Arena &plan() const { return arena; }
   /// Of the plan and the packages' workspace.
@@ -110,7 +117,12 @@ public:
   /// T]; negative ones do not count. `gradientScale` != 0 also prepares
   /// backward for scale · that sum.
   double loss(const int32_t *targets, float gradientScale);
-  /// Each token's loss in the last loss() call.
+  /// The same in two calls, so that the device need not wait for the host
+  /// before backward: its beginning, and the sum, which waits. A device that
+  /// failed is NaN in it, and says what it was in readFaults().
+  void beginLoss(const int32_t *targets, float gradientScale);
+  double lossSum();
+  /// Each token's loss, after their sum was asked for.
   std::span<const float> tokenLosses() const;
   /// Adds to gradients(). After forward and loss on the same tokens.
   Status backward(const GradientObserver &finished = {});
@@ -176,13 +188,13 @@ private:
   MixerState stateOf(const StatePlaces &places) const;
 
   Status forwardAll(const ForwardCall &call);
+  Status forwardEmbedding();
   Status backwardAll(const GradientObserver &finished);
   /// Begins one part of a training step, as it was begun the last time.
   Status repeat(StepPart part, float gradientScale,
                 const std::function<Status()> &work);
   Status forwardTpe();
-  Status forwardLayer(int64_t layer, Numbers in, Numbers out,
-                      const ForwardCall &call);
+  Status forwardLayer(int64_t layer, const ForwardCall &call);
   /// The mixer and its residual: `in` to the layer's `middle`.
   Status forwardMixer(int64_t layer, Numbers in, const ForwardCall &call);
   /// What backward needs of a layer, from its kept input.
@@ -225,6 +237,7 @@ private:
   int64_t B = 0, T = 0;
   int64_t tokensSeen = 0;
   bool carrying = false;
+  bool lossBegun = false;
   int parity = 0; ///< which half of the states is read
 };
 

@@ -54,6 +54,7 @@ TEST_P(Loopback, GathersEveryRanksPart) {
       ASSERT_TRUE(
           loopback->allGather(data.data(), static_cast<int64_t>(data.size()))
               .ok());
+      ASSERT_TRUE(loopback->joinFirst(1).ok());
       for (size_t i = 0; i < data.size(); ++i)
         EXPECT_EQ(data[i], static_cast<float>(i));
     }
