@@ -73,7 +73,8 @@ Place placeOf(mlir::Operation *op, Value made, Scheme scheme) {
     if (mlir::isa<chunk::RecurrenceOp, chunk::StateOp,
                   chunk::RecurrenceGradientOp>(user))
       return Place::in_place;
-    isFused |= mlir::isa<chunk::PointwiseOp, chunk::SumOp>(user);
+    isFused |=
+        mlir::isa<chunk::PointwiseOp, chunk::SumOp, chunk::RotateOp>(user);
   }
   return isFused ? Place::fused : Place::written;
 }

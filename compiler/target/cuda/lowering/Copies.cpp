@@ -42,7 +42,7 @@ void KernelEmitter::copyChunk(const Stream &stream, Value first) {
       data, code.add(code.mul(code.add(firstRow, code.extend(token)), stride),
                      start));
   Value further = code.mul(stride, code.wide(rowsAtOnce));
-  Value to = rowOffset(row, within, stream.width);
+  Value to = rowOffset(row, placeOfPiece(stream, within), stream.width);
   assert(rowsAtOnce % 8 == 0 && "rows that share a swizzle");
   for (int64_t from = 0; from < pieces; from += blockThreads()) {
     int64_t skipped = from / blockThreads() * rowsAtOnce;

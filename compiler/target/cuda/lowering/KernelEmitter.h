@@ -308,6 +308,7 @@ protected:
   void emitFromLayer(chunk::FromLayerOp op);
 
   // Rotation.cpp
+  Value frequencyOf(Value channel, int64_t count);
   void planRotation(chunk::SweepOp op);
   std::pair<Values, Values> turns(Value quarter, Value backwards, bool isLate);
   Values turned(const Values &numbers, const Values &others, Value quarter,
@@ -351,6 +352,8 @@ protected:
   // Products.cpp
   Value coreOffset(Value group, bool tokensAreRows);
   virtual Value rowOffset(Value row, Value piece, int64_t width);
+  /// Where 16 bytes of a row of the operand go.
+  virtual Value placeOfPiece(const Stream &, Value piece) { return piece; }
   virtual int64_t rowBytes(int64_t width) const;
   void overJobs(int64_t first, int64_t count,
                 llvm::function_ref<void(Value job)> emit);

@@ -144,6 +144,19 @@ Value Lanes::shortSigmoid(Value x) {
   return inverse(fadd(number(1), shortExp(fneg(x))));
 }
 
+static Value callOf(Lanes &code, const char *intrinsic, Value x) {
+  return LLVM::CallIntrinsicOp::create(code.builder, code.place, code.f32(),
+                                       code.builder.getStringAttr(intrinsic),
+                                       mlir::ValueRange{x})
+      .getResult(0);
+}
+Value Lanes::shortSine(Value x) {
+  return callOf(*this, "llvm.nvvm.sin.approx.f", x);
+}
+Value Lanes::shortCosine(Value x) {
+  return callOf(*this, "llvm.nvvm.cos.approx.f", x);
+}
+
 Value Lanes::pack(Value low, Value high) {
   mlir::Type pair = vector(2, builder.getBF16Type());
   Value both = NVVM::ConvertF32x2ToBF16x2Op::create(

@@ -97,6 +97,10 @@ public:
   Value shortLog2(Value x); ///< absolute error of 4 units near 1, else relative
   Value shortSigmoid(Value x);
   Value inverse(Value x); ///< relative error of a unit
+  /// Absolute error of 2^-20 for angles of at most half a turn (PTX ISA,
+  /// sin.approx).
+  Value shortSine(Value x);
+  Value shortCosine(Value x);
 
   // bf16 in i32 registers: the element of the lower address is the low half.
   Value pack(Value low, Value high);

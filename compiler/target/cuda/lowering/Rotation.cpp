@@ -37,6 +37,16 @@ Value negated(Lanes &code, Value x) {
 
 } // namespace
 
+/// θ of a channel, of `count` that differ: fp64.
+Value KernelEmitter::frequencyOf(Value channel, int64_t count) {
+  Value real = arith::SIToFPOp::create(builder, code.place,
+                                       builder.getF64Type(), channel);
+  Value power = arith::MulFOp::create(
+      builder, code.place, real,
+      constant(code, -ln10000 / static_cast<double>(count)));
+  return math::ExpOp::create(builder, code.place, power);
+}
+
 /// θ of this thread's channels.
 void KernelEmitter::planRotation(chunk::SweepOp op) {
   auto rotations = op.getBody().front().getOps<chunk::RotateOp>();
@@ -49,12 +59,7 @@ void KernelEmitter::planRotation(chunk::SweepOp op) {
   auto plan = [&] {
     Value c = code.choose(code.less(channel, count), channel,
                           code.add(channel, -count));
-    Value real =
-        arith::SIToFPOp::create(builder, code.place, builder.getF64Type(), c);
-    Value power = arith::MulFOp::create(
-        builder, code.place, real,
-        constant(code, -ln10000 / static_cast<double>(count)));
-    frequencies.push_back(math::ExpOp::create(builder, code.place, power));
+    frequencies.push_back(frequencyOf(c, count));
     steps.push_back(circle(code, frequencies.back()));
   };
   if (!shape.isApart)

@@ -14,7 +14,13 @@ bool hasRows(Value value) {
   return tileType(value).has(Axis::Token) && tileType(value).has(Axis::Channel);
 }
 
+Value turnedOperand(Value value) {
+  auto op = value.getDefiningOp<chunk::RotateOp>();
+  return op ? op.getOperand() : value;
+}
+
 chunk::ReadOp sourceOf(Value value) {
+  value = turnedOperand(value);
   if (auto read = value.getDefiningOp<chunk::ReadOp>())
     return hasRows(value) ? read : nullptr;
   auto op = value.getDefiningOp<chunk::PointwiseOp>();

@@ -18,11 +18,15 @@ chunk::TileType tileType(mlir::Value value);
 /// Whether a tile has tokens and channels.
 bool hasRows(mlir::Value value);
 
+/// What a rotation turns, or the tile itself.
+mlir::Value turnedOperand(mlir::Value value);
+
 /// The one operand over tokens and channels that a tile is made of, number by
-/// number; none if there is more to it.
+/// number, and maybe turned; none if there is more to it.
 chunk::ReadOp sourceOf(mlir::Value value);
 
-/// What a result of a tile with rows follows from: reads and gradients.
+/// What a result of a tile with rows follows from: reads, gradients and
+/// rotations.
 llvm::SetVector<mlir::Value> leavesOf(mlir::Value value);
 
 /// Whether a tile with rows has numbers of tiles with rows and of the whole

@@ -15,6 +15,7 @@ ScalarEmitter::ScalarEmitter(chunk::KernelOp kernel, BlockShape shape,
   tokensPerThread = 2;
   setRange(0, tokensPerThread);
   bandRows = shape.bandRows;
+  kernel.walk([&](chunk::RotateOp) { isTurning = true; });
 }
 
 /// As many as have a multiprocessor's 64 Ki registers.
@@ -41,8 +42,8 @@ void ScalarEmitter::emitOperation(mlir::Operation &op) {
       .Case([&](chunk::SaveOp made) {
         whenSaving(made, [&] { saveState(made); });
       })
-      // It comes with the chunk's copies.
-      .Case<chunk::RestoreOp>([](mlir::Operation *) {})
+      // It comes with the chunk's copies, or is made where it is needed.
+      .Case<chunk::RestoreOp, chunk::RotateOp>([](mlir::Operation *) {})
       .Case([&](chunk::PointwiseOp made) {
         // What has rows is made where it is needed.
         if (made.getNumResults() > 0 &&
@@ -83,6 +84,8 @@ void ScalarEmitter::planSweep(chunk::SweepOp op) {
   places.before = reserve(chunkTokens * floatBytes);
   places.behind = reserve(chunkTokens * floatBytes);
   places.total = reserveNumbers(1);
+  if (isTurning)
+    places.phases = reserve(shape.K / 2 * phaseBytes);
   restored = nullptr;
   for (auto restore : op.getBody().front().getOps<chunk::RestoreOp>())
     restored = restore;
@@ -168,6 +171,7 @@ void ScalarEmitter::copyFirst() {
     for (const Constant &each : constants)
       code.storeShared(each.numbers.front(), Value(), each.shared);
   });
+  storePhases();
   copyNext([](int64_t) { return true; });
 }
 
@@ -274,8 +278,9 @@ Value ScalarEmitter::rowOffset(Value row, Value piece, int64_t width) {
 Value ScalarEmitter::stateRow(int64_t tileRow, int64_t half) {
   Value within = code.add(code.shiftRight(lane, 2), half * 8);
   if (hasGradient)
-    return code.add(code.add(code.mul(ownGroup(), groupTokens), within),
-                    tileRow * chunkTokens);
+    return channelAt(
+        code.add(code.add(code.mul(ownGroup(), groupTokens), within),
+                 tileRow * chunkTokens));
   return code.add(code.add(code.mul(warp, bandRows), within), tileRow * 16);
 }
 
@@ -286,7 +291,8 @@ Value ScalarEmitter::firstStateColumn() {
 /// The first of two numbers of a turned band, of neighbouring channels.
 Value ScalarEmitter::turnedPlace(Value data, int64_t tileRow, int64_t place,
                                  int64_t half) {
-  Value channel = code.add(code.shiftLeft(code.bitAnd(lane, 3), 1), place * 8);
+  Value channel =
+      code.add(code.shiftLeft(code.bitAnd(lane, 3), 1), pieceAt(place) * 8);
   Value element = code.add(code.mul(channel, shape.V), stateRow(tileRow, half));
   return code.at(data, code.extend(code.mul(element, floatBytes)));
 }
@@ -335,13 +341,28 @@ ScalarEmitter::Pair ScalarEmitter::numbersFrom(Value made, Leaf leaf) {
   return {results[0][index], results[1][index]};
 }
 
-/// Makes q or k of the operand, where it lies, eight numbers at a time; returns
-/// the place.
-int64_t ScalarEmitter::activate(Value made) {
-  chunk::ReadOp source = sourceOf(made);
-  int64_t region = tile(source.getResult()).shared;
-  if (source.getResult() == made)
-    return region;
+/// Where what q or k is made of lies.
+int64_t ScalarEmitter::regionOf(Value operand) {
+  return tile(sourceOf(operand).getResult()).shared;
+}
+
+/// Makes q and k, or k alone, of their operands.
+void ScalarEmitter::activateAll(llvm::ArrayRef<Value> operands) {
+  llvm::SmallVector<Value> turning;
+  for (Value operand : operands)
+    if (operand.getDefiningOp<chunk::RotateOp>())
+      turning.push_back(operand);
+    else
+      activate(operand);
+  if (!turning.empty())
+    activateTurning(turning);
+}
+
+/// Makes q or k of the operand, where it lies, eight numbers at a time.
+void ScalarEmitter::activate(Value made) {
+  if (sourceOf(made).getResult() == made)
+    return;
+  int64_t region = regionOf(made);
   Value offset = code.shiftLeft(thread, 4);
   if (stage)
     offset = code.add(offset, stage);
@@ -360,7 +381,6 @@ int64_t ScalarEmitter::activate(Value made) {
     }
     code.storeShared(words, offset, region + from);
   }
-  return region;
 }
 
 } // namespace decay::cuda

@@ -29,6 +29,7 @@ private:
   static constexpr int64_t scoreTiles = groupCount * (groupCount + 1) / 2;
   static constexpr int64_t tilesAtOnce = 2;
   static constexpr int64_t fragmentBytes = 512; ///< 16 x 16, of all lanes
+  static constexpr int64_t phaseBytes = 8;
 
   int64_t blockThreads() const override {
     return shape.V / (bandTiles() * 8) * warpLanes;
@@ -86,7 +87,21 @@ private:
   using Pair = std::array<Value, 2>;
   using Leaf = llvm::function_ref<Pair(Value)>;
   Pair numbersFrom(Value made, Leaf leaf);
-  int64_t activate(Value made);
+  int64_t regionOf(Value operand);
+  void activate(Value made);
+  void activateAll(llvm::ArrayRef<Value> operands);
+
+  // ScalarRotation.cpp
+  Value placeOfPiece(const Stream &stream, Value piece) override;
+  int64_t pieceAt(int64_t place) const;
+  Value channelAt(Value place);
+  void storePhases();
+  Values loadPhases(Value piece, Value pair);
+  Pair positionOf(Value row);
+  Pair turnOf(const Pair &position, Value lower, Value upper);
+  void activateTurning(llvm::ArrayRef<Value> operands);
+  void turnPieces(Value operand, Value offset, llvm::ArrayRef<Pair> turns);
+  void turnBack(Sums &sums, int64_t pair);
 
   // ScalarTree.cpp
   void storeFactors(Value lambda);
@@ -122,8 +137,16 @@ private:
   Value pieceOf(const Values &words);
   struct TokenPlace {
     Value token, column; ///< in the chunk; bytes in the row, i64
+    /// To the second half of channels that turn, else 0.
+    int64_t halfBytes;
+
+    /// Bytes from the first of this lane's pieces to another one.
+    int64_t toPiece(int64_t index) const {
+      return halfBytes == 0 ? index * 32
+                            : index / 2 * 32 + index % 2 * halfBytes;
+    }
   };
-  TokenPlace tokenPlace();
+  TokenPlace tokenPlace(bool hasChannels);
   Value pieceOfSums(const Sums &sums, int64_t own, int64_t index);
   void storePieces(const Values &pieces, int64_t own, int64_t first,
                    const TokenPlace &at, Value data, Value stride);
@@ -181,6 +204,7 @@ private:
     int64_t before = 0;  ///< fp32 [64]: from the chunk's start
     int64_t behind = 0;  ///< fp32 [64]: to the chunk's end
     int64_t total = 0;   ///< fp32
+    int64_t phases = 0;  ///< θ, i64 [4, K / 16, 2]
     int64_t firstRow = 0, length = 0; ///< the item's, i64 and i32
     // Backward alone.
     int64_t state = 0;           ///< tiles of S, then dS: rows of channels
@@ -191,6 +215,7 @@ private:
   } places;
   chunk::RestoreOp restored; ///< the states that a sweep gets
   bool isTurned = true;      ///< as the layout of the sweep's state has it
+  bool isTurning = false;    ///< q and k, by their positions
   int64_t bandRows;          ///< of the state, in a warp
   /// A number of the item that chunks use.
   struct Constant {

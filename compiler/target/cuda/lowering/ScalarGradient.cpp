@@ -29,8 +29,8 @@ ScalarEmitter::fetchPieces(const llvm::SetVector<Value> &leaves, int64_t index,
       Value stride = strideOf(read.getOperand());
       Value place = code.at(dataOf(read.getOperand()),
                             code.add(code.mul(row, stride), at.column));
-      pieces[leaf] =
-          code.load(code.vector(4, code.i32()), code.at(place, index * 32));
+      pieces[leaf] = code.load(code.vector(4, code.i32()),
+                               code.at(place, at.toPiece(index)));
     }
   return pieces;
 }
@@ -41,15 +41,18 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
                                   Value gradient,
                                   llvm::function_ref<Sums()> make) {
   chunk::WriteOp found;
+  Value before = gradient;
+  for (mlir::Operation *user : gradient.getUsers())
+    if (auto rotate = mlir::dyn_cast<chunk::RotateOp>(user))
+      before = rotate.getResult();
   for (auto write : op->getBlock()->getOps<chunk::WriteOp>())
-    if (hasRows(write.getTile()) &&
-        leavesOf(write.getTile()).contains(gradient))
+    if (hasRows(write.getTile()) && leavesOf(write.getTile()).contains(before))
       found = write;
   if (!found)
     return;
   Value made = found.getTile();
   llvm::SetVector<Value> leaves = leavesOf(made);
-  TokenPlace at = tokenPlace();
+  TokenPlace at = tokenPlace(/*hasChannels=*/true);
   int64_t count = tilesInRow() / 2;
   llvm::SmallVector<Pieces> ahead = {fetchPieces(leaves, 0, at),
                                      fetchPieces(leaves, 1, at)};
@@ -62,6 +65,8 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
     if (index + 2 < count)
       ahead.push_back(fetchPieces(leaves, index + 2, at));
     code.warpBarrier();
+    if (before != gradient && index % 2 == 0)
+      turnBack(sums, index / 2);
     Pieces &pieces = ahead[index];
     Value piece = pieceOfSums(sums, 0, index);
     auto change = [&] {
@@ -69,9 +74,9 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
       for (int64_t word = 0; word < 4; ++word) {
         auto [low, high] = numbersFrom(made, [&](Value leaf) -> Pair {
           // What the result does not depend on.
-          if (leaf != gradient && !pieces.count(leaf))
+          if (leaf != before && !pieces.count(leaf))
             return {code.number(0), code.number(0)};
-          Value four = leaf == gradient ? piece : pieces[leaf];
+          Value four = leaf == before ? piece : pieces[leaf];
           Value pair = mlir::LLVM::ExtractElementOp::create(
               builder, code.place, four, code.integer(word));
           return {code.unpackLow(pair), code.unpackHigh(pair)};
@@ -80,7 +85,7 @@ void ScalarEmitter::storeGradient(chunk::RecurrenceGradientOp op,
       }
       return pieceOf(words);
     };
-    storePieces({made == gradient ? piece : change()}, 0, index, at, data,
+    storePieces({made == before ? piece : change()}, 0, index, at, data,
                 stride);
   }
 }
@@ -241,8 +246,9 @@ void ScalarEmitter::emitScalarGradient(chunk::RecurrenceGradientOp op) {
   const Values gradient = tile(op.getDState()).numbers;
   Adjoint of{op, tile(op.getDO()).shared, !op.getDLambda().use_empty(),
              gradient};
-  places.queries = activate(op.getQ());
-  places.keys = activate(op.getK());
+  activateAll({op.getQ(), op.getK()});
+  places.queries = regionOf(op.getQ());
+  places.keys = regionOf(op.getK());
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
   synchroniseForProducts();

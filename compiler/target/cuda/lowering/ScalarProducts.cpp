@@ -270,14 +270,15 @@ Value ScalarEmitter::pieceOf(const Values &words) {
 
 /// Where this lane's first piece of an operand over tokens is: of four lanes
 /// the lower two have rows of eight tokens, the others those of the next ones.
-ScalarEmitter::TokenPlace ScalarEmitter::tokenPlace() {
-  Value within =
-      code.add(code.mul(hasGradient ? columnWarp : warp, tilesInRow() * 8),
-               code.shiftLeft(code.bitAnd(lane, 1), 3));
+ScalarEmitter::TokenPlace ScalarEmitter::tokenPlace(bool hasChannels) {
+  const bool isHalved = hasChannels && isTurning;
+  Value within = code.add(code.mul(hasGradient ? columnWarp : warp,
+                                   tilesInRow() * (isHalved ? 4 : 8)),
+                          code.shiftLeft(code.bitAnd(lane, 1), 3));
   Value column = code.shiftLeft(code.add(code.mul(head, shape.V), within), 1);
   Value first =
       code.add(firstOwnRow(), code.shiftLeft(code.bitAnd(lane, 2), 2));
-  return {first, code.extend(column)};
+  return {first, code.extend(column), isHalved ? shape.K / 2 * bfloatBytes : 0};
 }
 
 /// Bytes of this lane's piece number `index` of 16 tokens' sums.
@@ -300,15 +301,16 @@ void ScalarEmitter::storePieces(const Values &pieces, int64_t own,
     Value row = code.add(firstRow, code.extend(code.add(firstToken, token)));
     Value place = code.at(data, code.add(code.mul(row, stride), at.column));
     for (auto [index, piece] : llvm::enumerate(pieces))
-      code.store(piece,
-                 code.at(place, (first + static_cast<int64_t>(index)) * 32));
+      code.store(
+          piece,
+          code.at(place, at.toPiece(first + static_cast<int64_t>(index))));
   });
 }
 
 void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output) {
   if (std::optional<int64_t> operand = outputOperand(output)) {
     Value data = dataOf(*operand), stride = strideOf(*operand);
-    TokenPlace at = tokenPlace();
+    TokenPlace at = tokenPlace(/*hasChannels=*/false);
     auto tokenGroups = static_cast<int64_t>(sums.size()) / tilesInRow();
     for (int64_t own = 0; own < tokenGroups; ++own) {
       Values pieces;
@@ -322,8 +324,9 @@ void ScalarEmitter::storeAll(const Sums &sums, mlir::Value output) {
 
 void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
   const Values state = tile(op.getState()).numbers;
-  places.queries = activate(op.getQ());
-  places.keys = activate(op.getK());
+  activateAll({op.getQ(), op.getK()});
+  places.queries = regionOf(op.getQ());
+  places.keys = regionOf(op.getK());
   places.values = tile(op.getV()).shared;
   storeFactors(op.getLambda());
   synchronise();
@@ -349,7 +352,8 @@ void ScalarEmitter::emitScalarRecurrence(chunk::RecurrenceOp op) {
 
 void ScalarEmitter::emitScalarState(chunk::StateOp op) {
   const Values state = tile(op.getState()).numbers;
-  places.keys = activate(op.getK());
+  activateAll({op.getK()});
+  places.keys = regionOf(op.getK());
   storeFactors(op.getLambda());
   synchronise();
   fetchNumbers(nextToken);

@@ -34,8 +34,9 @@ bool servesWrite(chunk::WriteOp op) {
     return false;
   int64_t gradients = 0;
   for (Value leaf : leavesOf(op.getTile())) {
-    if (auto made = leaf.getDefiningOp<chunk::RecurrenceGradientOp>())
-      gradients += leaf == made.getDQ() || leaf == made.getDK();
+    Value source = turnedOperand(leaf);
+    if (auto made = source.getDefiningOp<chunk::RecurrenceGradientOp>())
+      gradients += source == made.getDQ() || source == made.getDK();
     else if (!leaf.getDefiningOp<chunk::ReadOp>())
       return false;
   }
@@ -51,10 +52,26 @@ bool isState(Value value) {
   return tileType(value).has(Axis::Channel) && tileType(value).has(Axis::Value);
 }
 
-bool servesOperation(mlir::Operation *op) {
-  if (mlir::isa<chunk::ScanOp, chunk::ScanGradientOp, chunk::RotateOp,
-                chunk::SumOp, chunk::RepeatPairOp>(op))
+/// Of q and k as the recurrence takes them, and of their gradients as it leaves
+/// them.
+bool servesRotation(chunk::RotateOp op) {
+  if (op.getKind() != "rope")
     return false;
+  if (op.getAdjoint())
+    return op.getOperand().hasOneUse() &&
+           op.getOperand().getDefiningOp<chunk::RecurrenceGradientOp>();
+  return llvm::all_of(op->getUsers(), [](mlir::Operation *user) {
+    return mlir::isa<chunk::RecurrenceOp, chunk::StateOp,
+                     chunk::RecurrenceGradientOp>(user);
+  });
+}
+
+bool servesOperation(mlir::Operation *op) {
+  if (mlir::isa<chunk::ScanOp, chunk::ScanGradientOp, chunk::SumOp,
+                chunk::RepeatPairOp>(op))
+    return false;
+  if (auto rotate = mlir::dyn_cast<chunk::RotateOp>(op))
+    return servesRotation(rotate);
   // v's rows are taken as they are.
   if (auto pointwise = mlir::dyn_cast<chunk::PointwiseOp>(op))
     for (Value result : pointwise.getResults())

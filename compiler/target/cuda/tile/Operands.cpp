@@ -77,7 +77,7 @@ constexpr OperandRow operandRows[] = {
      "d_exclusive",
      {columns, none, none, none, columns}},
     {"chunk.scan_gradient", 4, "carry", {thread, none, none, none, thread}},
-    {"chunk.rotate", 0, "operand", {columns, none, columns, none, columns}},
+    {"chunk.rotate", 0, "operand", {columns, rows, columns, none, columns}},
     {"chunk.product", 0, "accumulator", {thread, none, none, none, none}},
     {"chunk.product", 1, "tile", {columns, none, none, none, none}},
     {"chunk.accumulate",
@@ -161,7 +161,8 @@ LogicalResult verifyPlace(mlir::Operation *op, mlir::Value operand,
   bool isWritten = own.getPlace() == Place::written;
   bool isThere = isWritten || own.getPlace() == Place::fused;
   bool writes = mlir::isa<chunk::WriteOp>(op);
-  if (mlir::isa<chunk::SumOp>(op))
+  // A rotation of rows is made with what takes its result.
+  if (mlir::isa<chunk::SumOp, chunk::RotateOp>(op))
     return mlir::success();
   // Rows of values are made for whoever asks.
   bool isMade =

@@ -7,7 +7,8 @@
 // RUN: decayc tnl --precision=fp32 --target=cuda --emit=tile | FileCheck %s --check-prefix=FP32
 // RUN: decayc hgrn2 --target=cuda --emit=tile | FileCheck %s --check-prefix=LAYERS
 // RUN: decayc simple_decay --set position=rope --target=cuda --emit=tile | FileCheck %s --check-prefix=ROPE
-// RUN: decayc tnl --set position=rope --target=cuda --emit=tile | FileCheck %s --check-prefix=HALVES
+// RUN: decayc lightnet --granularity=scalar --set position=rope --target=cuda --emit=tile | FileCheck %s --check-prefix=HALVES
+// RUN: decayc tnl --set position=rope --target=cuda --emit=tile | FileCheck %s --check-prefix=TURNING
 
 // Head dims that the module asks for; 256 columns of a state are too many for a block. A state begins with the layout that
 // its sweep carries.
@@ -64,6 +65,11 @@
 // HALVES-NOT: apart
 // HALVES: chunk.kernel @backward_128_128 {{.*}}columnsPerThread = 1, threads = 512>
 // HALVES-NOT: apart
+// Where q and k stay rows so do they when they are turned; a gradient is turned back where it is made.
+// TURNING: chunk.kernel @backward_64_64 {{.*}}scheme = bands
+// TURNING: chunk.rotate "rope" {{.*}}[#tile.rows<width = 64, place = in_place>]
+// TURNING: chunk.recurrence_gradient
+// TURNING: chunk.rotate "rope" {{.*}}adjoint {{.*}}[#tile.rows<width = 64, place = fused>]
 
 // The gradient of a scan wants all tokens of a column: backward takes a thread's two in turn.
 // SCAN: chunk.kernel @forward_128_128 {{.*}}columnsPerThread = 2, threads = 256
