@@ -21,7 +21,7 @@ PLAIN = {"granularity": "vector", "sharing": "off", "position": "none", "compat"
 WITH_POSITIONS = [("hgrn2", "vector"), ("simple_decay", "scalar")]
 # Bytes that a thread may store to and load from local memory, in a kernel of thousands of instructions; and where all tokens
 # of a group are needed at once: by scans, by rotations, and by the sum over channels of the gradient of tpe's one λ.
-MOST_SPILLS, MOST_SPILLS_OF_GROUPS = 704, 3328
+MOST_SPILLS, MOST_SPILLS_OF_GROUPS = 704, 3584
 WITH_SCANS = ("lightnet", "lssp")
 
 

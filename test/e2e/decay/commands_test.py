@@ -1,6 +1,7 @@
 """Every command of `decay` once, a design of one's own, and what bad input is told."""
 import json
 import shutil
+import statistics
 
 import support
 
@@ -23,7 +24,8 @@ class Commands(support.DecayTest):
         log = support.lines(self.model / "train.jsonl")
         losses = [line["loss"] for line in log if "loss" in line]
         self.assertEqual(len(losses), 60)
-        self.assertLess(losses[-1], losses[0] - 1)
+        # Of several steps: one step's text must not decide.
+        self.assertLess(statistics.fmean(losses[-10:]), statistics.fmean(losses[:3]) - 0.6)
         self.assertTrue([line for line in log if "validation_bits_per_byte" in line])
         self.assertTrue([line for line in log if "sample" in line])
         timing = support.lines(self.model / "timing.jsonl")[-1]

@@ -87,6 +87,13 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
   shapes.push_back(
       {"backward", sizesOf(2, 300, 64, random), {false, 128, true}});
   shapes.push_back({"backward", packed, {true, 0, true}});
+  // Of unlike lengths, empty ones among them: each ends in a segment of its
+  // own.
+  packed = sizesOf(1, 400, 64, random);
+  packed.cuSeqlens = {0, 0, 130, 131, 131, 400};
+  for (const char *entry : {"forward", "backward"})
+    shapes.push_back({entry, packed, {true, 64}});
+  shapes.push_back({"backward", packed, {true, 128, true}});
   shapes.push_back({"backward", sizesOf(1, 1000, 64, random), {true, 192}});
   return shapes;
 }

@@ -60,10 +60,8 @@ std::optional<std::string> judge(const RandomDesign &random) {
     Sizes sizes = anySizes(numbers);
     EmulatedDesign::Given given{.states = integer(numbers, 0, 1) == 1,
                                 .segmentTokens = integer(numbers, 0, 1) * 64};
-    given.kept = entry == std::string("backward") && given.segmentTokens == 0 &&
-                 integer(numbers, 0, 1) == 1;
-    if (!sizes.cuSeqlens.empty())
-      given.segmentTokens = 0;
+    given.kept =
+        entry == std::string("backward") && integer(numbers, 0, 1) == 1;
     design->judge(entry, sizes, given, design->draw(sizes, numbers, 0.1),
                   judgement);
   }

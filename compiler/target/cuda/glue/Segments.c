@@ -37,21 +37,28 @@ int64_t glueSegmentChunks(const GlueSchedule *schedule, int64_t items,
   return best;
 }
 
+/* How long packed sequences are is known to the device alone: they are cut as
+ * if all were equally long. Each has room for as many segments as if it had all
+ * tokens, which is too much for many. */
+static const int64_t mostPacked = 8;
+
 int64_t glueSegmentTokens(const GlueEntry *entry, const DecayDims *dims) {
   int64_t tokens = dims->T;
-  /* How long packed sequences are is known to the device alone. */
+  int64_t sequences = dims->cu_seqlens ? dims->sequences : dims->B;
+  int64_t most = dims->cu_seqlens ? mostPacked : INT32_MAX;
   if (tokens < 1)
     return 1;
-  if (dims->cu_seqlens || tokens > INT32_MAX || dims->B < 1 ||
-      dims->B > INT32_MAX || dims->H < 1 || dims->H > INT32_MAX)
+  if (tokens > INT32_MAX || sequences < 1 || sequences > most || dims->H < 1 ||
+      dims->H > INT32_MAX)
     return tokens;
   for (int64_t i = 0; i < entry->kernel_count; ++i) {
     const GlueKernel *kernel = &entry->kernels[i];
     if (!kernel->schedule.blocks || kernel->key != dims->K ||
         kernel->value != dims->V)
       continue;
-    int64_t chunks = roundedUp(tokens, GLUE_SLOT_TOKENS);
-    int64_t each = glueSegmentChunks(&kernel->schedule, dims->B * dims->H,
+    int64_t length = dims->cu_seqlens ? roundedUp(tokens, sequences) : tokens;
+    int64_t chunks = roundedUp(length, GLUE_SLOT_TOKENS);
+    int64_t each = glueSegmentChunks(&kernel->schedule, sequences * dims->H,
                                      chunks, GLUE_MULTIPROCESSORS);
     return each < chunks ? each * GLUE_SLOT_TOKENS : tokens;
   }

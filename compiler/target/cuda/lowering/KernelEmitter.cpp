@@ -112,9 +112,16 @@ void KernelEmitter::emitItem() {
     return;
   segment = segmentOfBlock();
   Value each = code.truncate(field(LaunchField::SegmentTokens));
+  // Of packed sequences the shorter ones have empty segments at their ends.
+  Value nothing = code.integer(0);
+  Value most =
+      code.choose(code.atLeast(length, 1), code.add(length, -1), nothing);
+  lastSegment = code.divide(most, each);
   segmentStart = code.mul(segment, each);
   firstRow = code.add(firstRow, code.extend(segmentStart));
-  length = code.smaller(code.sub(length, segmentStart), each);
+  Value left = code.sub(length, segmentStart);
+  length =
+      code.choose(code.atLeast(left, 0), code.smaller(left, each), nothing);
 }
 
 int64_t KernelEmitter::blockThreads() const { return shape.threads(); }

@@ -488,6 +488,7 @@ protected:
   /// not kept.
   Value record;
   Value segment, segmentStart; ///< none where sequences are whole
+  Value lastSegment; ///< of the sequence that has tokens, or the first
   Value thread, lane, warp, group, columnWarp;
   /// Of the column at hand: its place in shared memory, and its channel.
   Value column, channel;

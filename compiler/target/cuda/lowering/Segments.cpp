@@ -82,8 +82,9 @@ Values KernelEmitter::stateBefore(int64_t operand, bool descending) {
     return start;
   int64_t totalBytes = shape.columns() * floatBytes;
   int64_t batch = std::max<int64_t>(1, mostNumbers / stateNumbers());
-  Value last = code.add(code.truncate(field(LaunchField::Segments)), -1);
-  Value count = descending ? code.sub(last, segment) : segment;
+  Value left = code.sub(lastSegment, segment);
+  Value count = code.choose(code.atLeast(left, 0), descending ? left : segment,
+                            code.integer(0));
   Value rounds = code.divide(code.add(count, batch - 1), code.integer(batch));
   struct Effect {
     Value exists;
@@ -92,7 +93,7 @@ Values KernelEmitter::stateBefore(int64_t operand, bool descending) {
   auto load = [&](Value index) {
     Effect effect{code.less(index, count), {}, {}};
     Value safe = code.choose(effect.exists, index, code.integer(0));
-    Value joint = descending ? code.sub(code.add(last, -1), safe) : safe;
+    Value joint = descending ? code.sub(code.add(lastSegment, -1), safe) : safe;
     effect.local =
         loadStateAt(jointPlace(descending ? localGradients : localStates, joint,
                                totalBytes * shape.V));
@@ -129,8 +130,7 @@ Value KernelEmitter::writesFinal(chunk::WriteOp op) {
   assert(sweep && "a state comes from a sweep");
   if (sweep.getDescending())
     return code.equal(segment, 0);
-  return code.equal(code.add(segment, 1),
-                    code.truncate(field(LaunchField::Segments)));
+  return code.equal(code.sub(segment, lastSegment), 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -181,6 +181,7 @@ private:
   llvm::StringRef suffix() const override { return "_segments"; }
   Value segmentOfBlock() override;
   void emitBody() override;
+  void emitEffects();
   void emitEffect(bool ofGradients);
 
   bool hasGradients;
@@ -211,6 +212,10 @@ Value SegmentEmitter::segmentOfBlock() {
 }
 
 void SegmentEmitter::emitBody() {
+  code.when(code.less(joint, lastSegment), [&] { emitEffects(); });
+}
+
+void SegmentEmitter::emitEffects() {
   if (!hasGradients)
     return emitEffect(false);
   auto effect = [&](bool ofGradients) -> Values {

@@ -315,8 +315,19 @@ TEST_F(GpuLaunch, cutsLongSequences) {
   EXPECT_EQ(field(seen, LaunchField::SegmentTokens), 64);
 }
 
-TEST_F(GpuLaunch, leavesPackedSequencesWhole) {
-  dims.T = 65, dims.sequences = 1;
+TEST_F(GpuLaunch, cutsFewPackedSequences) {
+  dims.T = 130, dims.sequences = 2, workspaceBytes = 1 << 20;
+  dims.cu_seqlens = reinterpret_cast<int64_t *>(fake_device_memory);
+  ASSERT_EQ(launch(), DECAY_OK) << fault.message;
+  ASSERT_EQ(fake_driver.launch_count, 2);
+  EXPECT_EQ(fake_driver.launches[0].grid[2], 2u) << "joints";
+  const FakeLaunch &seen = fake_driver.launches[1];
+  EXPECT_EQ(field(seen, LaunchField::Segments), 3) << "one may have all tokens";
+  EXPECT_EQ(field(seen, LaunchField::SegmentTokens), 64);
+}
+
+TEST_F(GpuLaunch, leavesManyPackedSequencesWhole) {
+  dims.T = 65, dims.sequences = 9, workspaceBytes = 1 << 20;
   dims.cu_seqlens = reinterpret_cast<int64_t *>(fake_device_memory);
   ASSERT_EQ(launch(), DECAY_OK) << fault.message;
   ASSERT_EQ(fake_driver.launch_count, 1);

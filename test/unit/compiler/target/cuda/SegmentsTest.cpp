@@ -59,9 +59,15 @@ TEST(Segments, lengthIsThatOfTheKernelForTheHeadDims) {
   DecayDims dims = {};
   dims.B = 1, dims.T = 65530, dims.H = 16, dims.K = dims.V = 128;
   EXPECT_EQ(glueSegmentTokens(&entry, &dims), 128 * 64);
-  int64_t packed[2] = {0, 65530};
+  // As if they were equally long; many stay whole.
+  int64_t packed[17] = {};
   dims.cu_seqlens = packed, dims.sequences = 1;
+  EXPECT_EQ(glueSegmentTokens(&entry, &dims), 128 * 64);
+  dims.sequences = 4, dims.H = 4;
+  EXPECT_EQ(glueSegmentTokens(&entry, &dims), 32 * 64);
+  dims.sequences = 16, dims.H = 1;
   EXPECT_EQ(glueSegmentTokens(&entry, &dims), 65530);
+  dims.H = 16;
   dims.cu_seqlens = nullptr, dims.K = dims.V = 64;
   EXPECT_EQ(glueSegmentTokens(&entry, &dims), 65530) << "no schedule";
   dims.T = 0;
