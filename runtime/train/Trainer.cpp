@@ -68,7 +68,7 @@ Status Trainer::update() {
 }
 
 Status Trainer::accumulateGradients(double &loss) {
-  parts.backend.kernels.zero(network->gradients(), network->blockFloats());
+  network->beginGradients();
   const float scale = static_cast<float>(1.0 / double(tokensPerStep()));
   for (int64_t pass = 0; pass < config.accumulation; ++pass) {
     double before = metrics ? metrics->now() : 0;

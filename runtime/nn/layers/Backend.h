@@ -12,6 +12,9 @@ namespace decay::runtime {
 struct Backend {
   Device &device;
   NativeKernels &kernels;
+  /// Whether gradients of matrices begin with what is made, whatever was there;
+  /// else it is added.
+  bool startsGradients = false;
 };
 
 /// Rows of values that lie `stride` apart: an array, or some columns of one.

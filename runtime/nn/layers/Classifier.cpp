@@ -29,6 +29,7 @@ void Classifier::losses(Backend backend, int64_t rows, ConstNumbers x,
     if (!gradient)
       continue;
     head.backwardWeight(backend, count, chunk, input, gradient->dWeight);
+    backend.startsGradients = false;
     head.backwardInput(backend, count, chunk, weight,
                        {gradient->dx + first * width, width});
   }

@@ -81,14 +81,16 @@ Status DecayMixer::backward(const MixerCall &call, ConstNumbers x,
                             ConstNumbers dOut, const Scratch &scratch,
                             Numbers dx, const Weights &gradients) const {
   int64_t rows = call.rows();
+  Backend starting = backend;
+  starting.startsGradients = call.startsGradients;
   Slice stacked{saved.stacked, stackedWidth()};
   Slice dStacked{scratch.dStacked, stackedWidth()};
-  outputGate().backward(backend, rows,
+  outputGate().backward(starting, rows,
                         {saved.o, saved.gate, saved.normed, saved.scale},
                         weights.output, dOut, scratch.dO, /*dGate=*/saved.gate,
                         gradients.output, scratch.partials);
   LowRank{shape.gateRank, innerWidth()}.backward(
-      backend, rows, stacked.from(gateColumn), weights.gateSecond,
+      starting, rows, stacked.from(gateColumn), weights.gateSecond,
       {saved.gate, innerWidth()}, dStacked.from(gateColumn),
       gradients.gateSecond.floats());
 
@@ -112,14 +114,14 @@ Status DecayMixer::backward(const MixerCall &call, ConstNumbers x,
                               dResult.stride, gradients.bias[i]);
     if (made[i].rank)
       LowRank{made[i].rank, made[i].outputs}.backward(
-          backend, rows, stacked.from(made[i].column), weights.second[i],
+          starting, rows, stacked.from(made[i].column), weights.second[i],
           dResult, dStacked.from(made[i].column), gradients.second[i].floats());
   }
   addLearned(backend, kernels.manifest(), dims(call), scratch.dLearned,
              gradients.learned);
 
   Linear all{shape.width, stackedWidth()};
-  all.backwardWeight(backend, rows, dStacked, rowsOf(x, shape.width),
+  all.backwardWeight(starting, rows, dStacked, rowsOf(x, shape.width),
                      gradients.stacked.floats());
   all.backwardInput(backend, rows, dStacked, weights.stacked,
                     {dx, shape.width});

@@ -34,7 +34,7 @@ void Linear::backwardWeight(Backend backend, int64_t rows, Slice dy, Slice x,
   product.a = dy.data, product.lda = dy.stride;
   product.b = x.data, product.ldb = x.stride;
   product.c = dWeight, product.ldc = inputs;
-  product.beta = 1.0f;
+  product.beta = backend.startsGradients ? 0.0f : 1.0f;
   backend.device.multiply(product);
 }
 

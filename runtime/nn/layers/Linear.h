@@ -18,7 +18,7 @@ struct Linear {
   /// dx = dy W.
   void backwardInput(Backend backend, int64_t rows, Slice dy,
                      ConstNumbers weight, Slice dx) const;
-  /// Adds dyᵀ x to dWeight.
+  /// Adds dyᵀ x to dWeight, or begins it (Backend).
   void backwardWeight(Backend backend, int64_t rows, Slice dy, Slice x,
                       float *dWeight) const;
 };

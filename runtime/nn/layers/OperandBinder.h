@@ -26,6 +26,7 @@ struct MixerCall {
   int64_t B = 0, T = 0;
   int64_t layer = 0, layers = 1;
   int64_t position = 0;
+  bool startsGradients = false; ///< as in Backend
   int64_t rows() const { return B * T; }
 };
 

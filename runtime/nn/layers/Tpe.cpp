@@ -57,7 +57,9 @@ Status Tpe::backward(const MixerCall &call, ConstNumbers x,
   int64_t rows = call.rows();
   Linear output{shape.width, shape.width};
   Slice dRows = rowsOf(dOut, shape.width);
-  output.backwardWeight(backend, rows, dRows, {saved.normed, shape.width},
+  Backend starting = backend;
+  starting.startsGradients = call.startsGradients;
+  output.backwardWeight(starting, rows, dRows, {saved.normed, shape.width},
                         gradients.output.floats());
   output.backwardInput(backend, rows, dRows, weights.output,
                        {scratch.dNormed, shape.width});

@@ -19,7 +19,12 @@ MixerShape LanguageModel::mixerShape() const {
 }
 
 MixerCall LanguageModel::mixerCall(int64_t layer) const {
-  return {B, T, layer, settings.layers, carrying ? tokensSeen : 0};
+  return {B,
+          T,
+          layer,
+          settings.layers,
+          carrying ? tokensSeen : 0,
+          backend.startsGradients};
 }
 
 const LanguageModel::LayerSaved &LanguageModel::saved(int64_t layer) const {
@@ -84,6 +89,21 @@ void LanguageModel::refreshWeights(int64_t offset, int64_t count) {
                             count);
 }
 
+void LanguageModel::beginGradients() {
+  backend.startsGradients = true;
+  int64_t end = 0;
+  auto clearTo = [&](int64_t begin) {
+    if (begin > end)
+      backend.kernels.zero(gradients() + end, begin - end);
+  };
+  for (const ParameterInfo &info : table.infos())
+    if (info.isMatrix) {
+      clearTo(info.offset);
+      end = info.offset + info.count;
+    }
+  clearTo(blockFloats());
+}
+
 Status LanguageModel::place(const int32_t *host, Arena::Region region,
                             const int32_t *&placed) {
   placed = host;
@@ -129,7 +149,9 @@ Status LanguageModel::forward(const ForwardCall &call) {
 
 Status LanguageModel::repeat(StepPart part, float gradientScale,
                              const std::function<Status()> &work) {
-  return backend.device.repeat(recordings[{part, B, T, gradientScale}], work);
+  const bool starts = part != StepPart::Forward && backend.startsGradients;
+  return backend.device.repeat(recordings[{part, starts, B, T, gradientScale}],
+                               work);
 }
 
 Status LanguageModel::forwardAll(const ForwardCall &call) {
@@ -275,9 +297,11 @@ std::span<const float> LanguageModel::tokenLosses() const {
 Status LanguageModel::backward(const GradientObserver &finished) {
   assert(shape.training && !carrying);
   // Who is told of gradients may begin work of their own.
-  if (finished)
-    return backwardAll(finished);
-  return repeat(StepPart::Backward, 0, [&] { return backwardAll({}); });
+  Status begun =
+      finished ? backwardAll(finished)
+               : repeat(StepPart::Backward, 0, [&] { return backwardAll({}); });
+  backend.startsGradients = false;
+  return begun;
 }
 
 Status LanguageModel::backwardAll(const GradientObserver &finished) {

@@ -102,6 +102,9 @@ public:
   void refreshWeights() { refreshWeights(0, table.blockFloats()); }
   void refreshWeights(int64_t offset, int64_t count);
   float *gradients() const { return arena.floats(gradientBlock); }
+  /// The next loss and backward begin gradients(), which later ones add to; but
+  /// for matrices, which they write anyway, it becomes zero.
+  void beginGradients();
   const Arena &plan() const { return arena; }
   /// Of the plan and the packages' workspace.
   size_t plannedBytes() const { return arena.bytes() + workspaceBytes(); }
@@ -124,7 +127,8 @@ public:
   double lossSum();
   /// Each token's loss, after their sum was asked for.
   std::span<const float> tokenLosses() const;
-  /// Adds to gradients(). After forward and loss on the same tokens.
+  /// Adds to gradients(), or begins it. After forward and loss on the same
+  /// tokens.
   Status backward(const GradientObserver &finished = {});
 
   /// Waits for the device. Errors: what went wrong in the calls before, where
@@ -225,8 +229,8 @@ private:
   Arena::Region dStream, dInput, dInner, dStacked, partials;
   std::vector<Arena::Region> dSecond, dLearned, dTpeLearned;
 
-  /// By part, B, T and the gradient's scale.
-  std::map<std::tuple<StepPart, int64_t, int64_t, float>,
+  /// By part, whether gradients begin, B, T and the gradient's scale.
+  std::map<std::tuple<StepPart, bool, int64_t, int64_t, float>,
            std::unique_ptr<Recording>>
       recordings;
 

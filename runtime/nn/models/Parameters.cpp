@@ -27,15 +27,16 @@ Parameters::Parameters(const ModelConfig &config, const Manifest &design,
     places.mixer = addMixer(prefix + "mixer.", config, design, mixer);
     places.gluNorm = add(prefix + "glu_norm.weight", {D}, Fill::One);
     places.expand =
-        add(prefix + "glu.w1.weight", {M, D}, Fill::TruncatedNormal);
-    add(prefix + "glu.w2.weight", {M, D}, Fill::TruncatedNormal,
-        Start::Adjacent);
+        addMatrix(prefix + "glu.w1.weight", M, D, Fill::TruncatedNormal);
+    addMatrix(prefix + "glu.w2.weight", M, D, Fill::TruncatedNormal,
+              Start::Adjacent);
     // Drawn, divided by √(2L) and then multiplied by 0: silent at the start.
-    places.shrink = add(prefix + "glu.w3.weight", {D, M}, Fill::Zero);
+    places.shrink = addMatrix(prefix + "glu.w3.weight", D, M, Fill::Zero);
     layers.push_back(std::move(places));
   }
   normIndex = add("norm.weight", {D}, Fill::One);
-  headIndex = add("head.weight", {config.vocabulary, D}, Fill::TruncatedNormal);
+  headIndex =
+      addMatrix("head.weight", config.vocabulary, D, Fill::TruncatedNormal);
   total = (total + floatsPerLine - 1) / floatsPerLine * floatsPerLine;
 }
 
@@ -55,6 +56,13 @@ size_t Parameters::add(std::string name, std::vector<int64_t> shape, Fill fill,
   total += info.count;
   list.push_back(std::move(info));
   return list.size() - 1;
+}
+
+size_t Parameters::addMatrix(std::string name, int64_t rows, int64_t columns,
+                             Fill fill, Start start) {
+  size_t index = add(std::move(name), {rows, columns}, fill, start);
+  list[index].isMatrix = true;
+  return index;
 }
 
 size_t Parameters::addLearned(const std::string &prefix,
@@ -78,17 +86,17 @@ Parameters::MixerPlaces Parameters::addMixer(const std::string &prefix,
   Start start = Start::Aligned;
   for (const DecayMixer::Projection &projection : mixer.projections()) {
     const char *part = projection.rank ? ".0.weight" : ".weight";
-    add(prefix + projection.name + part, {projection.columns, D}, matrix,
-        start);
+    addMatrix(prefix + projection.name + part, projection.columns, D, matrix,
+              start);
     start = Start::Adjacent;
   }
-  add(prefix + "gate.0.weight", {config.gateRank, D}, matrix, start);
+  addMatrix(prefix + "gate.0.weight", config.gateRank, D, matrix, start);
   for (const DecayMixer::Projection &projection : mixer.projections()) {
     std::string name = prefix + projection.name;
     places.second.push_back(
         projection.rank
-            ? std::optional(add(name + ".1.weight",
-                                {projection.outputs, projection.rank}, matrix))
+            ? std::optional(addMatrix(name + ".1.weight", projection.outputs,
+                                      projection.rank, matrix))
             : std::nullopt);
     places.bias.push_back(
         projection.bias ? std::optional(add(name + ".bias",
@@ -96,7 +104,7 @@ Parameters::MixerPlaces Parameters::addMixer(const std::string &prefix,
                         : std::nullopt);
   }
   places.gateSecond =
-      add(prefix + "gate.1.weight", {inner, config.gateRank}, matrix);
+      addMatrix(prefix + "gate.1.weight", inner, config.gateRank, matrix);
   DecayDims dims = mixer.dims({1, 1, 0, config.layers, 0});
   for (size_t i = 0; i < design.parameters.size(); ++i)
     places.learned.push_back(
@@ -104,8 +112,8 @@ Parameters::MixerPlaces Parameters::addMixer(const std::string &prefix,
             ? *acrossLayers[i]
             : addLearned(prefix, design, design.parameters[i], dims));
   places.norm = add(prefix + "norm.weight", {inner}, Fill::One);
-  places.output = add(prefix + "output.weight", {D, inner},
-                      published ? Fill::TruncatedNormal : Fill::Zero);
+  places.output = addMatrix(prefix + "output.weight", D, inner,
+                            published ? Fill::TruncatedNormal : Fill::Zero);
   return places;
 }
 
@@ -118,7 +126,7 @@ void Parameters::addTpe(const ModelConfig &config, const Manifest &tpe) {
     places.learned.push_back(addLearned("tpe.", tpe, parameter, dims));
   places.norm = add("tpe.norm.weight", {config.width}, Fill::One);
   places.output =
-      add("tpe.output.weight", {config.width, config.width}, Fill::Zero);
+      addMatrix("tpe.output.weight", config.width, config.width, Fill::Zero);
   tpePlaces = std::move(places);
 }
 

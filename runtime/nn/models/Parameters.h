@@ -34,6 +34,8 @@ struct ParameterInfo {
   int64_t offset = 0; ///< of its first value in the block
   int64_t count = 0;
   bool weightDecay = true;
+  /// Of products alone, each of which makes all of its gradient in a pass.
+  bool isMatrix = false;
   Fill fill = Fill::Zero;
 };
 
@@ -105,6 +107,8 @@ private:
 
   size_t add(std::string name, std::vector<int64_t> shape, Fill fill,
              Start start = Start::Aligned, bool weightDecay = true);
+  size_t addMatrix(std::string name, int64_t rows, int64_t columns, Fill fill,
+                   Start start = Start::Aligned);
   size_t addLearned(const std::string &prefix, const Manifest &manifest,
                     const ManifestParameter &parameter, const DecayDims &dims);
   MixerPlaces addMixer(const std::string &prefix, const ModelConfig &config,

@@ -141,6 +141,7 @@ public:
 
 private:
   Status forward() {
+    model.beginGradients();
     ForwardCall call;
     call.tokens = tokens.data();
     call.B = B, call.T = T;
@@ -150,7 +151,6 @@ private:
   void update() {
     double norm = gradientNorm(*machine.kernels, optimizer->parameters());
     optimizer->step(*machine.kernels, 1e-4, clippingFactor(norm, 1));
-    machine.kernels->zero(model.gradients(), model.parameters().blockFloats());
   }
 
   Machine &machine;

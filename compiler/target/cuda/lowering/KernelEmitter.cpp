@@ -112,16 +112,13 @@ void KernelEmitter::emitItem() {
     return;
   segment = segmentOfBlock();
   Value each = code.truncate(field(LaunchField::SegmentTokens));
-  // Of packed sequences the shorter ones have empty segments at their ends.
-  Value nothing = code.integer(0);
-  Value most =
-      code.choose(code.atLeast(length, 1), code.add(length, -1), nothing);
-  lastSegment = code.divide(most, each);
+  lastSegment = lastSegmentOf(length);
   segmentStart = code.mul(segment, each);
   firstRow = code.add(firstRow, code.extend(segmentStart));
+  // Of packed sequences the shorter ones have empty segments at their ends.
   Value left = code.sub(length, segmentStart);
-  length =
-      code.choose(code.atLeast(left, 0), code.smaller(left, each), nothing);
+  length = code.choose(code.atLeast(left, 0), code.smaller(left, each),
+                       code.integer(0));
 }
 
 int64_t KernelEmitter::blockThreads() const { return shape.threads(); }

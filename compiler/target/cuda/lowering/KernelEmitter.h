@@ -268,6 +268,7 @@ protected:
   Values stateBefore(int64_t operand, bool descending);
   Value writesFinal(chunk::WriteOp op);
   Value inSequence(Value token);
+  Value lastSegmentOf(Value length);
   void emitStateGradient(chunk::StateGradientOp op);
   void emitProduct(chunk::ProductOp op);
 
@@ -488,7 +489,8 @@ protected:
   /// not kept.
   Value record;
   Value segment, segmentStart; ///< none where sequences are whole
-  Value lastSegment; ///< of the sequence that has tokens, or the first
+  /// Of the sequence that has tokens, or the first; known before the sweeps.
+  Value lastSegment;
   Value thread, lane, warp, group, columnWarp;
   /// Of the column at hand: its place in shared memory, and its channel.
   Value column, channel;

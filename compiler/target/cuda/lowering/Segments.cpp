@@ -64,6 +64,13 @@ Value KernelEmitter::inSequence(Value token) {
   return segmentStart ? code.add(token, segmentStart) : token;
 }
 
+/// Of a sequence's segments the last that has tokens, or the first.
+Value KernelEmitter::lastSegmentOf(Value length) {
+  Value before = code.choose(code.atLeast(length, 1), code.add(length, -1),
+                             code.integer(0));
+  return code.divide(before, code.truncate(field(LaunchField::SegmentTokens)));
+}
+
 Value KernelEmitter::jointPlace(llvm::StringRef part, Value joint,
                                 int64_t bytes) {
   Value joints = code.add(code.truncate(field(LaunchField::Segments)), -1);
@@ -130,7 +137,18 @@ Value KernelEmitter::writesFinal(chunk::WriteOp op) {
   assert(sweep && "a state comes from a sweep");
   if (sweep.getDescending())
     return code.equal(segment, 0);
-  return code.equal(code.sub(segment, lastSegment), 0);
+  // Asked for again: through the sweeps it would take a register.
+  Value packed = field(LaunchField::CuSeqlens);
+  Values length = code.choose(
+      code.notNull(packed),
+      [&]() -> Values {
+        Value place = code.at(packed, code.mul(sequence, 8));
+        return {code.sub(code.load(code.i64(), code.at(place, int64_t(8))),
+                         code.load(code.i64(), place))};
+      },
+      [&]() -> Values { return {field(LaunchField::T)}; });
+  Value last = lastSegmentOf(code.truncate(length.front()));
+  return code.equal(code.sub(segment, last), 0);
 }
 
 //===----------------------------------------------------------------------===//

@@ -132,7 +132,7 @@ protected:
       targets[i] = i == 5 ? -1 : static_cast<int32_t>((i * 7 + 3) % 50);
     }
     for (int step = 0; step < 4; ++step) {
-      kernels.zero(model.gradients(), floats);
+      model.beginGradients();
       EXPECT_TRUE(model.forward({tokens.data(), 2, 9, false, {}}).ok());
       result.losses.push_back(model.loss(targets.data(), 1.0f / 18));
       EXPECT_EQ(model.tokenLosses()[5], 0);

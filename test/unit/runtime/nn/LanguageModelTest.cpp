@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <set>
 
 using namespace decay::runtime;
@@ -160,6 +161,66 @@ TEST_F(Model, layersMadeAgainHaveTheSameBitsInLessMemory) {
   }
   EXPECT_EQ(gradients[0], gradients[1]);
   EXPECT_LT(bytes[1], bytes[0]);
+}
+
+TEST_F(Model, gradientsBeginAnewWhateverWasThere) {
+  // More rows than the head takes at a time.
+  constexpr int64_t B = 40, T = 60;
+  std::vector<int32_t> tokens = drawTokens(B * T, 1),
+                       targets = drawTokens(B * T, 2);
+  Machine machine;
+  auto model = make(machine, {B, T, true});
+  stir(*model);
+  auto pass = [&] {
+    forward(*model, {tokens.data(), B, T, false, {}});
+    model->loss(targets.data(), 1.0f);
+    ASSERT_TRUE(model->backward().ok());
+  };
+  const int64_t floats = model->blockFloats();
+  auto gradients = [&] {
+    return Values(model->gradients(), model->gradients() + floats);
+  };
+  std::vector<Values> passes;
+  for (float before : {0.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    std::fill_n(model->gradients(), floats, before);
+    if (before != 0)
+      model->beginGradients();
+    for (int count = 0; count < 2; ++count) {
+      pass();
+      passes.push_back(gradients());
+    }
+  }
+  EXPECT_EQ(passes[2], passes[0]) << "the first pass";
+  EXPECT_EQ(passes[3], passes[1]) << "another one adds to it";
+  EXPECT_NE(passes[1], passes[0]);
+}
+
+TEST_F(Model, weightsAreToldBeforeTheyAreRead) {
+  Machine machine;
+  auto model = make(machine, {2, 5, true});
+  stir(*model);
+  std::vector<int32_t> tokens = drawTokens(10, 1), targets = drawTokens(10, 2);
+  auto lossOf = [&](const WeightObserver &needed) {
+    ForwardCall call{tokens.data(), 2, 5, false, {}};
+    call.weightsNeeded = needed;
+    forward(*model, call);
+    return model->loss(targets.data(), 0);
+  };
+  const double expected = lossOf({});
+  Values weights(model->weights(), model->weights() + model->blockFloats());
+  // What was not told yet is not there.
+  std::fill_n(model->weights(), model->blockFloats(),
+              std::numeric_limits<float>::quiet_NaN());
+  int64_t there = 0;
+  EXPECT_EQ(lossOf([&](int64_t offset) {
+              EXPECT_GT(offset, there);
+              std::copy(weights.begin() + there, weights.begin() + offset,
+                        model->weights() + there);
+              there = offset;
+              return Status();
+            }),
+            expected);
+  EXPECT_EQ(there, model->blockFloats());
 }
 
 TEST_F(Model, sameBitsForOneAndManyWorkers) {
