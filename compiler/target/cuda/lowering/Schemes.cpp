@@ -149,7 +149,8 @@ template <int64_t columns> int64_t always(chunk::KernelOp, const BlockShape &) {
 }
 
 /// Two columns a thread save instructions, but leave half as many warps to wait
-/// for each other: on an H100 that pays where a block fills a multiprocessor.
+/// for each other: that pays where a block fills a multiprocessor (not at 64
+/// channels: 0.655 ms for 0.603 with backward at (16, 2048, 16, 64), H200).
 /// A rotation's gradient needs all tokens of both columns at once, which is
 /// more than a thread's registers, as do those of two scans or of one along the
 /// tokens alone, whose columns are not taken in turn (ColumnLoop.cpp); and a
