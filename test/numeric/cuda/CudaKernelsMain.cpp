@@ -32,6 +32,7 @@ const LibraryCase chosen[] = {
     {"lssp", {{"compat", "authors"}}},
     {"hgrn2", {{"position", "rope"}}},
     {"hgrn2", {{"granularity", "scalar"}}},
+    {"simple_decay", {{"granularity", "scalar"}, {"position", "rope"}}},
     {"lssp", {{"sharing", "on"}, {"position", "lrpe_cosine"}}},
     {"tpe", {}},
     {TEST_FOLDER "/scaled_values.decay", {}},
