@@ -5,8 +5,8 @@
 
 Through runtime/python under autograd, launches included: one call with cu_seqlens and one call for each sequence, forward with
 the final state, and with backward. On a GPU few packed sequences are cut to fill the card, as are long ones alone, but at other
-places: outputs, states and gradients then differ by roundings. The last column is the largest relative rms of a difference; exit
-code 1 where it is more than 1e-2.
+places: outputs, states and gradients then differ by roundings. The last number is the largest relative rms of a difference; exit
+code 1 where one is more than 5e-3, on the processor where any bit differs.
 """
 import argparse
 import sys
@@ -17,7 +17,7 @@ import torch
 
 import decay.torch
 
-MOST = 1e-2
+MOST = {"cuda": 5e-3, "cpu": 0.0}
 
 
 def milliseconds(work, repeats, device):
@@ -78,16 +78,17 @@ def measure(path, options):
     parts = list(zip([0, *ends], ends))
     alone = [Call(attend, [x[:, a:b] for x in inputs], gradient[:, a:b].contiguous(), params) for a, b in parts]
     found, state = packed.both()
-    worst = 0.0
+    differences = []
     for number, ((a, b), call) in enumerate(zip(parts, alone)):
         expected, own = call.both()
-        worst = max(worst, rms_of(state_of(state)[number:number + 1], state_of(own)),
-                    *(rms_of(whole[:, a:b], part) for whole, part in zip(found, expected)))
+        differences += [rms_of(state_of(state)[number:number + 1], state_of(own)),
+                        *(rms_of(whole[:, a:b], part) for whole, part in zip(found, expected))]
     times = [milliseconds(work, options.repeats, device) for work in (
         packed.forward, lambda: [call.forward() for call in alone], packed.both, lambda: [call.both() for call in alone])]
     print(f"{path}: {len(ends)} sequences, {ends[-1]} tokens, {H} heads of {D}; ms packed and alone: forward {times[0]:.3f} and "
-          f"{times[1]:.3f}, with backward {times[2]:.3f} and {times[3]:.3f}; {worst:.1e}", flush=True)
-    return worst <= MOST
+          f"{times[1]:.3f}, with backward {times[2]:.3f} and {times[3]:.3f}; {max(differences):.1e}", flush=True)
+    # A NaN is no difference that is allowed either.
+    return all(difference <= MOST[device] for difference in differences)
 
 
 def main():

@@ -73,7 +73,8 @@ public:
           static_cast<uint64_t>(model.config().vocabulary)));
   }
 
-  /// A step as in training: the host waits once, for loss and norm.
+  /// A step as in training: the host waits behind backward alone, for loss and
+  /// norm.
   Status run() {
     DECAY_RETURN_IF_ERROR(forward());
     beginLoss();

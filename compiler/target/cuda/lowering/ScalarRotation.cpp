@@ -31,7 +31,7 @@ Value placeOfFirst(Lanes &code, Value piece) {
 
 } // namespace
 
-/// Where the copies put 8 channels of q, k or what λ is made of.
+/// Where the copies put 8 channels of q or k.
 Value ScalarEmitter::placeOfPiece(const Stream &stream, Value piece) {
   if (!isTurning || shapeOf(stream.operand).contains('V'))
     return piece;
@@ -46,7 +46,8 @@ Value ScalarEmitter::placeOfPiece(const Stream &stream, Value piece) {
 int64_t ScalarEmitter::pieceAt(int64_t place) const {
   if (!isTurning)
     return place;
-  return place / 4 * 2 + place % 2 + place / 2 % 2 * (shape.K / 2 / 8);
+  return place / 4 * 2 + place % 2 +
+         place / 2 % 2 * (shape.K / 2 / pieceColumns);
 }
 
 Value ScalarEmitter::channelAt(Value place) {
