@@ -64,6 +64,17 @@ double ulps(float found, double expected) {
 }
 } // namespace
 
+TEST(AdamW, SaysWhichValuesAreYetToCome) {
+  auto cpu = device(1);
+  Tensor first(100, 1), second(37, 2);
+  AdamW optimizer(
+      {first.parameter("first", true), second.parameter("second", false)}, {});
+  std::vector<const float *> next;
+  optimizer.step(*cpu, 1e-3, 1,
+                 [&](const float *value) { next.push_back(value); });
+  EXPECT_EQ(next, (std::vector<const float *>{second.value.data(), nullptr}));
+}
+
 TEST(AdamW, EachStepIsTheFormulaRoundedOnce) {
   auto cpu = device(2);
   Tensor decayed(1000, 1), free(37, 2);
