@@ -33,8 +33,9 @@ inline constexpr llvm::StringLiteral sharedMemoryName = "dyn";
 /// {data, row_stride}, with one element per operand of the entry; row strides
 /// are resolved (0 is replaced by the dense one). N is the number of sequences:
 /// B unless packed. `cu_seqlens` is null unless packed. A sequence has
-/// `Segments` segments of `SegmentTokens` tokens, the last as many as are left.
-/// Each field but the first is 8 bytes.
+/// `Segments` segments of `SegmentTokens` tokens, one of as many as are left:
+/// the first in forward, the last in backward. Each field but the first is 8
+/// bytes.
 enum class LaunchField : uint8_t {
   Operands,
   B,

@@ -84,10 +84,6 @@ int32_t KernelEmitter::blocksWanted(int64_t threads) {
 
 void KernelEmitter::emitBody() { emitBlock(kernel.getBody().front()); }
 
-Value KernelEmitter::segmentOfBlock() {
-  return NVVM::BlockIdZOp::create(builder, code.place, code.i32());
-}
-
 /// Which sequence, head and segment; a packed sequence's rows follow from
 /// cu_seqlens. A segment is from here on what a sequence is: so many rows.
 void KernelEmitter::emitItem() {
@@ -111,14 +107,8 @@ void KernelEmitter::emitItem() {
   if (!hasSegments)
     return;
   segment = segmentOfBlock();
-  Value each = code.truncate(field(LaunchField::SegmentTokens));
   lastSegment = lastSegmentOf(length);
-  segmentStart = code.mul(segment, each);
-  firstRow = code.add(firstRow, code.extend(segmentStart));
-  // Of packed sequences the shorter ones have empty segments at their ends.
-  Value left = code.sub(length, segmentStart);
-  length = code.choose(code.atLeast(left, 0), code.smaller(left, each),
-                       code.integer(0));
+  placeSegment();
 }
 
 int64_t KernelEmitter::blockThreads() const { return shape.threads(); }

@@ -269,6 +269,7 @@ protected:
   Value writesFinal(chunk::WriteOp op);
   Value inSequence(Value token);
   Value lastSegmentOf(Value length);
+  void placeSegment();
   void emitStateGradient(chunk::StateGradientOp op);
   void emitProduct(chunk::ProductOp op);
 

@@ -71,6 +71,37 @@ Value KernelEmitter::lastSegmentOf(Value length) {
   return code.divide(before, code.truncate(field(LaunchField::SegmentTokens)));
 }
 
+/// Full segments come first in the launch, so that the one with what they leave
+/// goes beside them.
+Value KernelEmitter::segmentOfBlock() {
+  Value index = NVVM::BlockIdZOp::create(builder, code.place, code.i32());
+  if (hasGradientSweep(kernel))
+    return index;
+  Value last = code.add(code.truncate(field(LaunchField::Segments)), -1);
+  return code.sub(last, index);
+}
+
+/// The segment's rows in the place of the sequence's. The shorter segment is
+/// the one whose effect all others wait for: the first, or the last where
+/// gradients come from there. Of packed sequences those that are shorter have
+/// empty segments at their ends.
+void KernelEmitter::placeSegment() {
+  Value each = code.truncate(field(LaunchField::SegmentTokens));
+  Value start = code.mul(segment, each), end = code.add(start, each);
+  if (!hasGradientSweep(kernel)) {
+    Value whole = code.mul(code.add(lastSegment, 1), each);
+    Value tokens = code.bitAnd(code.add(length, slotTokens - 1), -slotTokens);
+    Value missing = code.sub(whole, tokens);
+    end = code.sub(end, missing);
+    start = code.choose(code.equal(segment, 0), code.integer(0),
+                        code.sub(start, missing));
+  }
+  segmentStart = start;
+  firstRow = code.add(firstRow, code.extend(start));
+  Value left = code.sub(code.smaller(end, length), start);
+  length = code.choose(code.atLeast(left, 0), left, code.integer(0));
+}
+
 Value KernelEmitter::jointPlace(llvm::StringRef part, Value joint,
                                 int64_t bytes) {
   Value joints = code.add(code.truncate(field(LaunchField::Segments)), -1);
@@ -220,10 +251,10 @@ KernelLaunch SegmentEmitter::describe() {
 /// one behind.
 Value SegmentEmitter::segmentOfBlock() {
   Value index = NVVM::BlockIdZOp::create(builder, code.place, code.i32());
-  joint = index;
+  Value joints = code.add(code.truncate(field(LaunchField::Segments)), -1);
+  joint = code.sub(code.add(joints, -1), index);
   if (!hasGradients)
     return joint;
-  Value joints = code.add(code.truncate(field(LaunchField::Segments)), -1);
   isState = code.less(index, joints);
   joint = code.choose(isState, index, code.sub(index, joints));
   return code.choose(isState, joint, code.add(joint, 1));

@@ -27,6 +27,23 @@ TEST(Segments, fewHeadsFillTheCard) {
   EXPECT_EQ(chunksInSegment(8, 32), 2);
 }
 
+TEST(Segments, shorterOnesGoBesideTheLastRound) {
+  // Whole, 60 of 192 would wait for a second round. 192 of 24 chunks and 192 of
+  // 8 are as many as 132 multiprocessors do in 48.
+  EXPECT_EQ(chunksInSegment(192, 32), 24);
+  // Two blocks to a multiprocessor: 24, and beside them three times 8.
+  GlueSchedule pairs = schedule;
+  pairs.blocks = 2;
+  EXPECT_EQ(glueSegmentChunks(&pairs, 192, 32, multiprocessors), 24);
+}
+
+TEST(Segments, aBlockAloneInItsMultiprocessorIsFaster) {
+  GlueSchedule pairs = schedule;
+  pairs.blocks = 2;
+  EXPECT_EQ(glueSegmentChunks(&pairs, 128, 32, multiprocessors), 32);
+  EXPECT_EQ(glueSegmentChunks(&pairs, 384, 32, multiprocessors), 32);
+}
+
 TEST(Segments, shortSequencesAreNotWorthIt) {
   EXPECT_EQ(chunksInSegment(16, 1), 1);
   EXPECT_EQ(chunksInSegment(16, 2), 2);
