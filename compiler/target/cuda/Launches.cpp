@@ -144,9 +144,10 @@ void setKernelLaunch(LLVM::LLVMFuncOp kernel, const KernelLaunch &launch) {
     grid.push_back(builder.getStringAttr(formatExtent(extent)));
   kernel->setAttr(gridAttribute, builder.getArrayAttr(grid));
   if (const std::optional<Schedule> &row = launch.schedule)
-    kernel->setAttr(scheduleAttribute, builder.getDenseI64ArrayAttr(
-                                           {row->blocks, row->whole, row->cut,
-                                            row->launch, row->joint}));
+    kernel->setAttr(
+        scheduleAttribute,
+        builder.getDenseI64ArrayAttr({row->blocks, row->whole, row->cut,
+                                      row->launch, row->joint, row->behind}));
   if (launch.kept)
     kernel->setAttr(keptAttribute, builder.getBoolAttr(*launch.kept));
 }
@@ -201,9 +202,9 @@ llvm::Expected<KernelLaunch> kernelLaunch(LLVM::LLVMFuncOp kernel) {
     return error;
   if (mlir::Attribute attribute = kernel->getAttr(scheduleAttribute)) {
     auto row = llvm::dyn_cast<mlir::DenseI64ArrayAttr>(attribute);
-    if (!row || row.size() != 5 || row[0] < 1)
-      return wrong(kernel, "no five numbers in '" + scheduleAttribute + "'");
-    launch.schedule = {row[0], row[1], row[2], row[3], row[4]};
+    if (!row || row.size() != 6 || row[0] < 1)
+      return wrong(kernel, "no six numbers in '" + scheduleAttribute + "'");
+    launch.schedule = {row[0], row[1], row[2], row[3], row[4], row[5]};
   }
   return launch;
 }

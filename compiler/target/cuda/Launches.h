@@ -132,6 +132,7 @@ struct Schedule {
   int64_t cut;    ///< a chunk takes, with its part in the launch before
   int64_t launch; ///< that launch itself takes
   int64_t joint;  ///< a segment takes for each that stands before it
+  int64_t behind; ///< a chunk takes of a multiprocessor in a launch behind
   bool operator==(const Schedule &) const = default;
 };
 

@@ -96,6 +96,8 @@ std::vector<Shape> shapesOf(bool wide, Random &random) {
     shapes.push_back({entry, packed, {true, 64}});
   shapes.push_back({"backward", packed, {true, 128, true}});
   shapes.push_back({"backward", sizesOf(1, 1000, 64, random), {true, 192}});
+  // So long that what corrects scans' gradients has parts of two chunks.
+  shapes.push_back({"backward", sizesOf(1, 1000, 64, random), {true, 640}});
   return shapes;
 }
 

@@ -18,7 +18,7 @@ namespace {
 // The constants below list these structs' fields one by one.
 static_assert(sizeof(GlueProduct) == 24 && sizeof(GlueExtent) == 56 &&
               sizeof(GlueOperandRule) == 48 && sizeof(GlueLoaded) == 16 &&
-              sizeof(GlueSchedule) == 40 && sizeof(GlueKernel) == 272 &&
+              sizeof(GlueSchedule) == 48 && sizeof(GlueKernel) == 280 &&
               sizeof(GluePart) == 64 && sizeof(GlueEntry) == 72);
 // What kernels and glue both know.
 static_assert(GLUE_AXES == extentAxes.size() &&
@@ -106,7 +106,8 @@ llvm::Constant *TableEmitter::extent(const Extent &value) {
 
 llvm::Constant *TableEmitter::schedule(const Schedule &row) {
   return tables.structure({int64(row.blocks), int64(row.whole), int64(row.cut),
-                           int64(row.launch), int64(row.joint)});
+                           int64(row.launch), int64(row.joint),
+                           int64(row.behind)});
 }
 
 llvm::Constant *TableEmitter::rules(const EntryDescription &entry) {

@@ -51,7 +51,7 @@ typedef struct GlueLoaded {
 /* When an entry's sequences are cut into segments; blocks = 0: never. */
 typedef struct GlueSchedule {
   int64_t blocks; /* in a multiprocessor at a time */
-  int64_t whole, cut, launch, joint;
+  int64_t whole, cut, launch, joint, behind;
 } GlueSchedule;
 
 typedef struct GlueKernel {

@@ -39,7 +39,7 @@ static int64_t timeOf(const GlueSchedule *schedule, int64_t items,
                       int64_t chunks, int64_t each, int64_t multiprocessors) {
   int64_t segments = roundedUp(chunks, each);
   int64_t rest = chunks - (segments - 1) * each;
-  int64_t span, effects;
+  int64_t span, effects, chunks_behind;
   if (segments == 1)
     return roundsOf(schedule, items, chunks, multiprocessors) *
            schedule->whole / eighths;
@@ -47,10 +47,12 @@ static int64_t timeOf(const GlueSchedule *schedule, int64_t items,
                 multiprocessors);
   effects = spanOf(schedule, items * (segments - 2), each, items, rest,
                    multiprocessors);
+  chunks_behind = roundedUp(items * (segments - 1) * each, multiprocessors);
   return (span * schedule->whole +
           effects * (schedule->cut - schedule->whole)) /
              eighths +
-         schedule->launch + segments * schedule->joint;
+         chunks_behind * schedule->behind + schedule->launch +
+         segments * schedule->joint;
 }
 
 typedef struct Best {

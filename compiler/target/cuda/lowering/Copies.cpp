@@ -290,6 +290,13 @@ void KernelEmitter::emitWrite(chunk::WriteOp op) {
     auto store = [&] {
       code.store(numberAt(from, 0), numberPlace(operand, Value()));
     };
+    keepCarryGradient(op);
+    // Of a scan the last segment has what it comes to.
+    bool isReduced =
+        bool(mlir::cast<mlir::DictionaryAttr>(kernel.getOperands()[operand])
+                 .get("reduce"));
+    if (hasSegments && !isReduced)
+      owner = code.both(owner, writesFinal(op));
     code.when(code.both(owner, code.notNull(dataOf(operand))),
               [&] { perChannel ? forColumns(store) : store(); });
     return;

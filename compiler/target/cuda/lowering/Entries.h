@@ -21,10 +21,20 @@ mlir::LLVM::LLVMFuncOp emitStep(chunk::KernelOp kernel, BlockShape shape,
 mlir::LLVM::LLVMFuncOp emitInitialise(chunk::KernelOp kernel,
                                       mlir::OpBuilder &builder);
 
-/// `@decay_<entry>_<K>_<V>_segments`, the first launch where sequences are cut,
-/// if the kernel's can be.
+/// `@decay_<entry>_<K>_<V>_segments`, the launch before where sequences are
+/// cut, if the kernel's can be.
 void emitSegments(chunk::KernelOp kernel, BlockShape shape,
                   mlir::OpBuilder &builder);
+
+/// `@decay_<entry>_<K>_<V>_scans`, the launch before that one, for a kernel
+/// that carries scans.
+void emitScanTotals(chunk::KernelOp kernel, BlockShape shape,
+                    mlir::OpBuilder &builder);
+
+/// `@decay_<entry>_<K>_<V>_corrections`, the launch behind the entry's kernel,
+/// for one that carries gradients of scans.
+void emitScanCorrections(chunk::KernelOp kernel, BlockShape shape,
+                         mlir::OpBuilder &builder);
 
 /// `@decay_backward_<K>_<V>_sums`, backward's last launch, if the design has
 /// parameters.

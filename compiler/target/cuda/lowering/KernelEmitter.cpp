@@ -70,7 +70,8 @@ KernelLaunch KernelEmitter::describe() {
   how.grid = {*parseExtent("H"), *parseExtent("N"),
               *parseExtent(hasSegments ? "G" : "1")};
   if (hasSegments)
-    how.schedule = scheduleOf(how.entry, shape, blocksWanted(how.threads));
+    how.schedule =
+        scheduleOf(kernel, how.entry, shape, blocksWanted(how.threads));
   return how;
 }
 
@@ -355,6 +356,8 @@ void KernelEmitter::loadInitialStates(chunk::SweepOp op) {
         read && tile(initial).kind == Tile::Kind::state)
       tile(initial).numbers =
           stateBefore(read.getOperand(), op.getDescending());
+  if (hasSegments)
+    loadInitialCarries(op);
 }
 
 void KernelEmitter::planSweep(chunk::SweepOp op) {
@@ -426,6 +429,15 @@ void KernelEmitter::emitSweepAlways(chunk::SweepOp op) {
   streams.clear();
 }
 
+/// Whether an operation of the body asks for the next chunk's columns, when it
+/// has read those at hand.
+static bool asksForColumns(mlir::Block &body) {
+  return llvm::any_of(body, [](mlir::Operation &op) {
+    return mlir::isa<chunk::RecurrenceOp, chunk::StateOp,
+                     chunk::StateGradientOp, chunk::RecurrenceGradientOp>(op);
+  });
+}
+
 Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
                                 mlir::ValueRange carried) {
   mlir::Block &body = op.getBody().front();
@@ -448,6 +460,10 @@ Values KernelEmitter::emitChunk(chunk::SweepOp op, Value index, Value chunks,
   for (auto restore : body.getOps<chunk::RestoreOp>())
     emitRestore(restore);
   emitBlock(body);
+  if (!asksForColumns(body)) {
+    code.barrier();
+    copyColumns();
+  }
   keepNumbers(nextToken);
   endChunk();
   outer = kept;

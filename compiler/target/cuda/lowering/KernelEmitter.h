@@ -35,7 +35,13 @@ public:
 
 protected:
   /// In the order of the launches of an entry.
-  enum Stage : int64_t { segmentsStage, itemsStage, sumsStage };
+  enum Stage : int64_t {
+    scansStage,
+    segmentsStage,
+    itemsStage,
+    correctionsStage,
+    sumsStage
+  };
 
   // What kernels of other shapes do their own way.
   virtual KernelLaunch describe();
@@ -252,6 +258,11 @@ protected:
   std::pair<Value, Value> scanStart(const ScanRule &rule, Value carry,
                                     const Values &totals);
   std::pair<Value, Value> logSumStart(Value carry, const Values &totals);
+  /// What a carry comes to behind tokens that come to `total`.
+  Value scanBehind(chunk::ScanOp op, Value carry, Value total);
+  /// What the gradient of the carry behind tokens is in front of them.
+  Value gradientInFront(chunk::ScanGradientOp op, Value gradient, Value before,
+                        Value behind);
   /// The scan over the range's tokens, from z in front of them.
   void runScan(chunk::ScanOp op, Value z);
   void emitScan(chunk::ScanOp op);
@@ -272,6 +283,16 @@ protected:
   void placeSegment();
   void emitStateGradient(chunk::StateGradientOp op);
   void emitProduct(chunk::ProductOp op);
+
+  // ScanSegments.cpp
+  Value scanTotalPlace(size_t scan, Value joint);
+  virtual void loadInitialCarries(chunk::SweepOp op);
+  Values carryInFront(chunk::ScanOp op, size_t scan, const Values &start);
+  void planScansAlone(chunk::SweepOp op);
+
+  // ScanCorrections.cpp
+  Value carryGradientPlace(size_t scan, Value ofSegment);
+  void keepCarryGradient(chunk::WriteOp op);
 
   // Sums.cpp
   Values exchangeColumns(const Values &numbers, Value apart, bool isLate);

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
+#include "compiler/target/cuda/lowering/Segments.h"
 
 #include <limits>
 #include <numbers>
@@ -41,6 +42,25 @@ const ScanRule &ruleOf(llvm::StringRef kind) {
       return rule;
   llvm_unreachable("the verifier of decay.scan knows every kind");
 }
+
+} // namespace
+
+float neutralOf(llvm::StringRef kind) { return ruleOf(kind).neutral; }
+
+Value KernelEmitter::scanBehind(chunk::ScanOp op, Value carry, Value total) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  return rule.step.empty() ? total : apply(rule.step, {carry, total});
+}
+
+Value KernelEmitter::gradientInFront(chunk::ScanGradientOp op, Value gradient,
+                                     Value before, Value behind) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  if (rule.sigmoids)
+    return code.fmul(gradient, apply("exp", {code.fsub(before, behind)}));
+  return rule.carryWeight == 1 ? gradient : code.number(0);
+}
+
+namespace {
 
 bool isPerChannel(Value value) {
   return mlir::cast<chunk::TileType>(value.getType()).has(Axis::Channel);

@@ -17,14 +17,19 @@ namespace {
 struct ScheduleRow {
   llvm::StringRef entry;
   int64_t columns;
-  int64_t whole, cut, launch, joint; ///< as in Schedule
+  bool scans;
+  int64_t whole, cut, launch, joint, behind; ///< as in Schedule
 };
 
 constexpr ScheduleRow schedules[] = {
-    {"forward", 64, 45, 60, 60, 2},
-    {"forward", 128, 75, 100, 60, 4},
-    {"backward", 64, 130, 160, 60, 4},
-    {"backward", 128, 310, 370, 60, 8},
+    {"forward", 64, false, 45, 60, 60, 2, 0},
+    {"forward", 128, false, 75, 100, 60, 4, 0},
+    {"backward", 64, false, 130, 160, 60, 4, 0},
+    {"backward", 128, false, 310, 370, 60, 8, 0},
+    {"forward", 64, true, 57, 101, 100, 4, 0},
+    {"forward", 128, true, 64, 112, 100, 8, 0},
+    {"backward", 64, true, 161, 221, 200, 8, 35},
+    {"backward", 128, true, 186, 246, 200, 16, 70},
 };
 
 bool hasGradientSweep(chunk::KernelOp kernel) {
@@ -33,11 +38,13 @@ bool hasGradientSweep(chunk::KernelOp kernel) {
 
 } // namespace
 
-Schedule scheduleOf(llvm::StringRef entry, const BlockShape &shape,
-                    int64_t blocks) {
+Schedule scheduleOf(chunk::KernelOp kernel, llvm::StringRef entry,
+                    const BlockShape &shape, int64_t blocks) {
+  bool scans = !carriedScans(kernel).empty();
   for (const ScheduleRow &row : schedules)
-    if (row.entry == entry && row.columns == shape.columns())
-      return {blocks, row.whole, row.cut, row.launch, row.joint};
+    if (row.entry == entry && row.columns == shape.columns() &&
+        row.scans == scans)
+      return {blocks, row.whole, row.cut, row.launch, row.joint, row.behind};
   llvm_unreachable("every entry and width has a row");
 }
 
@@ -52,6 +59,11 @@ std::vector<WorkspacePart> segmentParts(chunk::KernelOp kernel,
     parts.push_back({localGradients.str(), joints, stateBytes});
     parts.push_back({gradientTotals.str(), joints, totalBytes});
   }
+  for (size_t scan = 0; scan < carriedScans(kernel).size(); ++scan)
+    parts.push_back({scanTotalsPart(scan), joints, totalBytes});
+  for (size_t scan = 0; scan < carriedGradients(kernel).size(); ++scan)
+    parts.push_back(
+        {carryGradientsPart(scan), *parseExtent("N H G"), totalBytes});
   return parts;
 }
 
@@ -294,7 +306,7 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
   emitBlock(alone.getBody().front());
   chunk::SweepOp sweep = sweepOf(alone, ofGradients);
   int64_t totalBytes = shape.columns() * floatBytes;
-  storeStateAt(tile(sweep.getResult(0)).numbers,
+  storeStateAt(tile(sweep.getResults().front()).numbers,
                jointPlace(ofGradients ? localGradients : localStates, joint,
                           totalBytes * shape.V));
   Value totals =
@@ -304,7 +316,7 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
       Value row = code.add(code.mul(columnWarp, shape.warpStep()),
                            code.add(code.mul(lane, shape.laneStep()),
                                     columnIndex * shape.columnStep()));
-      code.store(ownOf(tile(sweep.getResult(1)).numbers),
+      code.store(ownOf(tile(sweep.getResults().back()).numbers),
                  code.at(totals, code.extend(code.mul(row, floatBytes))));
     });
   });
@@ -314,8 +326,13 @@ void SegmentEmitter::emitEffect(bool ofGradients) {
 
 void emitSegments(chunk::KernelOp kernel, BlockShape shape,
                   mlir::OpBuilder &builder) {
-  if (shape.precision == Precision::bf16 && canBeCut(kernel))
-    SegmentEmitter(kernel, shape, builder).emit();
+  if (shape.precision != Precision::bf16 || !canBeCut(kernel))
+    return;
+  if (!carriedScans(kernel).empty())
+    emitScanTotals(kernel, shape, builder);
+  SegmentEmitter(kernel, shape, builder).emit();
+  if (!carriedGradients(kernel).empty())
+    emitScanCorrections(kernel, shape, builder);
 }
 
 } // namespace decay::cuda

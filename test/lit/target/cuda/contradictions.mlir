@@ -18,7 +18,7 @@ gpu.module @decay_kernels {
 }
 
 //--- schedule.mlir
-// CHECK: error: kernel 'k': no five numbers in 'decay.schedule'
+// CHECK: error: kernel 'k': no six numbers in 'decay.schedule'
 !launch = !llvm.struct<(array<0 x struct<(ptr, i64)>>, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr, i64, i64)>
 gpu.module @decay_kernels {
   llvm.func @k(%launch: !llvm.ptr {llvm.align = 16 : i64, llvm.byval = !launch, nvvm.grid_constant})

@@ -35,7 +35,7 @@ module {
     llvm.func @forward_64(%launch: !llvm.ptr {llvm.align = 16 : i64, llvm.byval = !launch, nvvm.grid_constant})
         attributes {nvvm.kernel, nvvm.reqntid = array<i32: 64>, nvvm.minctasm = 2 : i32,
                     decay.entry = "forward", decay.head_dims = array<i64: 64, 64>, decay.stage = 1 : i64,
-                    decay.schedule = array<i64: 2, 1000, 1100, 10, 1>,
+                    decay.schedule = array<i64: 2, 1000, 1100, 10, 1, 0>,
                     decay.threads = 64 : i64, decay.shared_bytes = 256 : i64, decay.grid = ["B T", "H", "1"]} {
       %thread = nvvm.read.ptx.sreg.tid.x : i32
       %row = nvvm.read.ptx.sreg.ctaid.x : i32

@@ -9,19 +9,19 @@
 // CHECK-SAME: backward = [{bytes_per_element = 64 : i64, name = "fault", shape = "1"}, {{.*}}name = "saved0", shape = "H S"}, {{.*}}name = "d_delta", shape = "H K N G"}, {{.*}}name = "local_states", shape = "H N J"}
 // CHECK: llvm.func @decay_forward_64_64
 // CHECK-SAME: decay.grid = ["H", "N", "G"]
-// CHECK-SAME: decay.schedule = array<i64: 2, {{[0-9]+, [0-9]+, [0-9]+, [0-9]+}}>
+// CHECK-SAME: decay.schedule = array<i64: 2, {{[0-9]+, [0-9]+, [0-9]+, [0-9]+, [0-9]+}}>
 // CHECK: llvm.func @decay_forward_64_64_segments
 // CHECK-SAME: decay.grid = ["H", "N", "J"]
 // CHECK-NOT: decay.schedule
-// CHECK-SAME: decay.stage = 0
+// CHECK-SAME: decay.stage = 1
 // CHECK: llvm.func @decay_forward_128_128
 // CHECK: llvm.func @decay_step_64_64
 // CHECK: llvm.func @decay_backward_64_64(
-// CHECK-SAME: decay.stage = 1
+// CHECK-SAME: decay.stage = 2
 // CHECK: llvm.func @decay_backward_64_64_segments
 // CHECK-SAME: decay.grid = ["H", "N", "2 J"]
 // CHECK: llvm.func @decay_backward_64_64_sums
-// CHECK-SAME: decay.stage = 2
+// CHECK-SAME: decay.stage = 4
 
 // The sweep copies chunks while it multiplies; the state goes out once, behind it.
 // FORWARD-LABEL: llvm.func @decay_forward_64_64
@@ -37,7 +37,12 @@
 // PLAIN: llvm.func @decay_backward_64_64(
 // PLAIN-NOT: _sums
 
-// λ of a carried scan needs all that stands before: sequences stay whole.
-// CARRIED: llvm.func @decay_forward_64_64
-// CARRIED-SAME: decay.grid = ["H", "N", "1"]
-// CARRIED-NOT: _segments
+// What scans come to in each segment is found first; what comes of them behind it is added last.
+// CARRIED: llvm.func @decay_forward_64_64_scans
+// CARRIED-SAME: decay.grid = ["H", "N", "J"]
+// CARRIED-SAME: decay.stage = 0
+// CARRIED: llvm.func @decay_backward_64_64_segments
+// CARRIED-SAME: decay.stage = 1
+// CARRIED: llvm.func @decay_backward_64_64_corrections
+// CARRIED-SAME: decay.grid = ["H", "N", "8 J"]
+// CARRIED-SAME: decay.stage = 3

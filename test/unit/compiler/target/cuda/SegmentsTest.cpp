@@ -8,7 +8,7 @@ namespace {
 
 /// A chunk takes a half more where sequences are cut; the launch before, one
 /// chunk.
-constexpr GlueSchedule schedule = {1, 100, 150, 100, 1};
+constexpr GlueSchedule schedule = {1, 100, 150, 100, 1, 0};
 constexpr int64_t multiprocessors = 132;
 
 int64_t chunksInSegment(int64_t items, int64_t chunks) {
@@ -54,6 +54,13 @@ TEST(Segments, moreTakesLongerWhereJointsAreDear) {
   dear.joint = 1000;
   EXPECT_GT(glueSegmentChunks(&dear, 1, 1024, multiprocessors),
             chunksInSegment(1, 1024));
+}
+
+TEST(Segments, launchesBehindArePaidForByAllButTheLast) {
+  GlueSchedule behind = schedule;
+  behind.behind = 40;
+  EXPECT_EQ(glueSegmentChunks(&behind, 192, 32, multiprocessors), 32);
+  EXPECT_EQ(glueSegmentChunks(&behind, 16, 1024, multiprocessors), 128);
 }
 
 TEST(Segments, coverTheSequence) {
