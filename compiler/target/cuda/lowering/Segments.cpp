@@ -178,9 +178,10 @@ Values KernelEmitter::stateBefore(int64_t operand, bool descending) {
 Value KernelEmitter::writesFinal(chunk::WriteOp op) {
   auto sweep = op.getTile().getDefiningOp<chunk::SweepOp>();
   assert(sweep && "a state comes from a sweep");
+  // Found again: through the sweeps it would take a register.
+  Value own = segmentOfBlock();
   if (sweep.getDescending())
-    return code.equal(segment, 0);
-  // Asked for again: through the sweeps it would take a register.
+    return code.equal(own, 0);
   Value packed = field(LaunchField::CuSeqlens);
   Values length = code.choose(
       code.notNull(packed),
@@ -191,7 +192,7 @@ Value KernelEmitter::writesFinal(chunk::WriteOp op) {
       },
       [&]() -> Values { return {field(LaunchField::T)}; });
   Value last = lastSegmentOf(code.truncate(length.front()));
-  return code.equal(code.sub(segment, last), 0);
+  return code.equal(code.sub(own, last), 0);
 }
 
 //===----------------------------------------------------------------------===//
