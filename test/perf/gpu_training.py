@@ -32,6 +32,9 @@ TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads
 BOUNDS = {"fp32": (1e-4, 5e-3, 1e-2), "bf16": (1e-3, 2e-2, 2e-2)}
 # Of held-out text's loss, and of the medians of λ in each layer.
 EVALUATION = (5e-3, 2e-3)
+# After so few steps two tokens can be as good as alike, and the better one of another kind of number another one: half of
+# the texts must begin alike.
+PROMPTS = ("The ", "A kernel ", "Each ", "In ")
 
 
 def settings(folder, run):
@@ -127,13 +130,15 @@ def trained_model(options):
     pair = ("cuda", "cpu")
     nats = [ask(options, "eval", device)["nats"] for device in pair]
     medians = [[layer["median"] for layer in ask(options, "inspect", device)["lambda"]] for device in pair]
-    texts = [ask(options, "generate", device, "The ", "--greedy", "-n", "48")["text"] for device in pair]
+    texts = [[ask(options, "generate", device, prompt, "--greedy", "-n", "48")["text"] for prompt in PROMPTS]
+             for device in pair]
     off = abs(nats[0] / nats[1] - 1)
     apart = max(abs(a - b) for a, b in zip(*medians))
-    same = len(os.path.commonprefix(texts))
-    good = off <= EVALUATION[0] and apart <= EVALUATION[1] and same > 0
+    letters = [len(os.path.commonprefix(both)) for both in zip(*texts)]
+    alike = sum(count > 0 for count in letters)
+    good = off <= EVALUATION[0] and apart <= EVALUATION[1] and 2 * alike >= len(PROMPTS)
     print(f"eval: nats within {off:.1e} of the processor's (bound {EVALUATION[0]}); inspect: medians of λ within {apart:.1e} "
-          f"({EVALUATION[1]}); generate: the first {same} of {len(texts[1])} letters alike: {'good' if good else 'WRONG'}")
+          f"({EVALUATION[1]}); generate: the first {letters} letters of {len(PROMPTS)} texts alike: {'good' if good else 'WRONG'}")
     return good
 
 
