@@ -88,6 +88,10 @@ std::vector<Shape> shapesOf(bool wide, bool isCut, Random &random) {
   shapes.push_back(
       {"backward", sizesOf(2, 300, 64, random), {false, 128, true}});
   shapes.push_back({"backward", packed, {true, 0, true}});
+  shapes.push_back(
+      {"forward", sizesOf(1, 3, 64, random), {true, 0, false, true}});
+  shapes.push_back(
+      {"forward", sizesOf(1, 150, 64, random), {true, 64, false, true}});
   // Of unlike lengths, empty ones among them: each ends in a segment of its
   // own.
   packed = sizesOf(1, 400, 64, random);

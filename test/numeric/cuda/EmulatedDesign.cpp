@@ -212,7 +212,9 @@ EmulatedDesign::allocate(const std::string &entry, const Sizes &sizes,
     llvm::StringRef name = operand.name;
     bool isState = name.contains("initial_") || name.contains("final_");
     Tensor &tensor = tensors[operand.name];
-    if ((isState && !states) || operand.isKept())
+    bool isLeftOut =
+        isState && !operand.written && !inputs.contains(operand.name);
+    if ((isState && !states) || isLeftOut || operand.isKept())
       continue;
     if (!operand.written) {
       tensor = pack(operand, inputs.at(operand.name).values);
@@ -445,7 +447,8 @@ void EmulatedDesign::judgeSomeGradients(const Sizes &sizes,
 bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
                            const Given &given, const NamedFields &all,
                            Judgement &judgement) const {
-  NamedFields inputs = given.states ? all : withoutStates(all);
+  NamedFields inputs =
+      given.states && !given.fromNothing ? all : withoutStates(all);
   Interpretation right = interpret(functionOf(*oracle, entry), sizes,
                                    rounded(inputs), /*trackBounds=*/true);
   Tensors tensors = allocate(entry, sizes, given.states, inputs);
@@ -455,6 +458,7 @@ bool EmulatedDesign::judge(const std::string &entry, const Sizes &sizes,
       launch(entry, sizes, tensors, judgement, given.segmentTokens);
   std::string where = entry + " " + describe(sizes);
   where += given.states ? " states" : "";
+  where += given.fromNothing ? " from nothing" : "";
   where += given.kept ? " kept" : "";
   if (given.segmentTokens)
     where += " cut every " + std::to_string(given.segmentTokens);

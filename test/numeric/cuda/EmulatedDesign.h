@@ -68,6 +68,9 @@ public:
     int64_t segmentTokens = 0; ///< at which sequences are cut; 0: whole
     /// Backward gets what a forward of whole sequences has kept.
     bool kept = false;
+    /// Whether sequences begin with nothing, though what they come to is asked
+    /// for: a prompt's first tokens.
+    bool fromNothing = false;
   };
   /// One launch of `entry` ("forward" or "backward") against the oracle; what
   /// an entry cannot be given is left out. False: nothing is compared, as λ
