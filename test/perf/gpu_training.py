@@ -32,8 +32,8 @@ TINY = {"model.hidden_size": 128, "model.num_hidden_layers": 2, "model.num_heads
 BOUNDS = {"fp32": (1e-4, 5e-3, 1e-2), "bf16": (1e-3, 2e-2, 2e-2)}
 # Of held-out text's loss, and of the medians of λ in each layer.
 EVALUATION = (5e-3, 2e-3)
-# After so few steps two tokens can be as good as alike, and the better one of another kind of number another one: half of
-# the texts must begin alike.
+# All texts but one must begin alike: after so few steps two tokens can be equally good in bf16, whose logits lie 0.016 to
+# 0.03 apart (in one run four first tokens after "The " were within some 0.12 nats; after the others the best was 0.2 ahead).
 PROMPTS = ("The ", "A kernel ", "Each ", "In ")
 
 
@@ -136,7 +136,7 @@ def trained_model(options):
     apart = max(abs(a - b) for a, b in zip(*medians))
     letters = [len(os.path.commonprefix(both)) for both in zip(*texts)]
     alike = sum(count > 0 for count in letters)
-    good = off <= EVALUATION[0] and apart <= EVALUATION[1] and 2 * alike >= len(PROMPTS)
+    good = off <= EVALUATION[0] and apart <= EVALUATION[1] and alike >= len(PROMPTS) - 1
     print(f"eval: nats within {off:.1e} of the processor's (bound {EVALUATION[0]}); inspect: medians of λ within {apart:.1e} "
           f"({EVALUATION[1]}); generate: the first {letters} letters of {len(PROMPTS)} texts alike: {'good' if good else 'WRONG'}")
     return good

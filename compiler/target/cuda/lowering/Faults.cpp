@@ -134,29 +134,10 @@ void KernelEmitter::checkColumn(const Values &numbers, chunk::TileType type) {
     speaks = code.both(speaks, code.equal(column, 0));
   if (!overTokens)
     speaks = code.both(speaks, code.equal(group, 0));
-  // Where the segment begins in its sequence is found again: kept through the
-  // sweep it would take a register.
-  auto sequenceRow = [&]() -> Value {
-    Value packed = field(LaunchField::CuSeqlens);
-    return code
-        .choose(
-            code.notNull(packed),
-            [&]() -> Values {
-              Value place = code.at(packed, code.mul(sequence, 8));
-              return {code.load(code.i64(), place)};
-            },
-            [&]() -> Values {
-              return {code.mul(code.extend(sequence), field(LaunchField::T))};
-            })
-        .front();
-  };
   code.when(speaks, [&] {
     Value token = code.integer(0);
     if (overTokens)
-      token = code.add(code.add(firstToken, ownStart()), first);
-    if (overTokens && hasSegments)
-      token = code.truncate(
-          code.sub(code.add(firstRow, code.extend(token)), sequenceRow()));
+      token = inSequence(code.add(code.add(firstToken, ownStart()), first));
     reportFault({lambdaOutOfRange, sequence, token,
                  perChannel ? channel : code.integer(0), number});
   });

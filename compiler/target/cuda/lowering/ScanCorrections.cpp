@@ -61,11 +61,8 @@ public:
 
 private:
   KernelLaunch describe() override {
-    KernelLaunch how = KernelEmitter::describe();
-    how.stage = correctionsStage;
-    how.schedule.reset();
-    how.grid[2] = *parseExtent(std::to_string(parts) + " J");
-    return how;
+    return launchAround(KernelEmitter::describe(), correctionsStage,
+                        std::to_string(parts) + " J");
   }
   llvm::StringRef suffix() const override { return "_corrections"; }
   Value segmentOfBlock() override {

@@ -81,11 +81,7 @@ public:
 
 private:
   KernelLaunch describe() override {
-    KernelLaunch how = KernelEmitter::describe();
-    how.stage = scansStage;
-    how.schedule.reset();
-    how.grid[2] = *parseExtent("J");
-    return how;
+    return launchAround(KernelEmitter::describe(), scansStage, "J");
   }
   llvm::StringRef suffix() const override { return "_scans"; }
   /// A joint's totals are those of the segment in front of it.

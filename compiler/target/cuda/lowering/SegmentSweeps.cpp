@@ -211,41 +211,40 @@ void narrowToCorrections(chunk::SweepOp sweep) {
 
 } // namespace
 
-chunk::ScanOp scanOf(chunk::SweepOp sweep, unsigned index) {
+/// What advances that argument of the sweep's body as its carry, if it is such
+/// an operation.
+template <typename Op>
+static Op carrierOf(chunk::SweepOp sweep, unsigned index) {
   mlir::Block &body = sweep.getBody().front();
-  auto scan =
-      body.getTerminator()->getOperand(index).getDefiningOp<chunk::ScanOp>();
-  return scan && scan.getCarry() == body.getArgument(index) ? scan
-                                                            : chunk::ScanOp();
+  Op op = body.getTerminator()->getOperand(index).getDefiningOp<Op>();
+  return op && op.getCarry() == body.getArgument(index) ? op : Op();
+}
+
+template <typename Op>
+static llvm::SmallVector<Op> carriersOf(chunk::KernelOp kernel) {
+  llvm::SmallVector<Op> carriers;
+  for (auto sweep : kernel.getOps<chunk::SweepOp>())
+    for (unsigned index = 0; index < sweep.getInitial().size(); ++index)
+      if (Op op = carrierOf<Op>(sweep, index))
+        carriers.push_back(op);
+  return carriers;
+}
+
+chunk::ScanOp scanOf(chunk::SweepOp sweep, unsigned index) {
+  return carrierOf<chunk::ScanOp>(sweep, index);
 }
 
 chunk::ScanGradientOp scanGradientOf(chunk::SweepOp sweep, unsigned index) {
-  mlir::Block &body = sweep.getBody().front();
-  auto gradient = body.getTerminator()
-                      ->getOperand(index)
-                      .getDefiningOp<chunk::ScanGradientOp>();
-  return gradient && gradient.getCarry() == body.getArgument(index)
-             ? gradient
-             : chunk::ScanGradientOp();
+  return carrierOf<chunk::ScanGradientOp>(sweep, index);
+}
+
+llvm::SmallVector<chunk::ScanOp> carriedScans(chunk::KernelOp kernel) {
+  return carriersOf<chunk::ScanOp>(kernel);
 }
 
 llvm::SmallVector<chunk::ScanGradientOp>
 carriedGradients(chunk::KernelOp kernel) {
-  llvm::SmallVector<chunk::ScanGradientOp> gradients;
-  for (auto sweep : kernel.getOps<chunk::SweepOp>())
-    for (unsigned index = 0; index < sweep.getInitial().size(); ++index)
-      if (chunk::ScanGradientOp gradient = scanGradientOf(sweep, index))
-        gradients.push_back(gradient);
-  return gradients;
-}
-
-llvm::SmallVector<chunk::ScanOp> carriedScans(chunk::KernelOp kernel) {
-  llvm::SmallVector<chunk::ScanOp> scans;
-  for (auto sweep : kernel.getOps<chunk::SweepOp>())
-    for (unsigned index = 0; index < sweep.getInitial().size(); ++index)
-      if (chunk::ScanOp scan = scanOf(sweep, index))
-        scans.push_back(scan);
-  return scans;
+  return carriersOf<chunk::ScanGradientOp>(kernel);
 }
 
 bool canBeCut(chunk::KernelOp kernel) {

@@ -48,6 +48,14 @@ Schedule scheduleOf(chunk::KernelOp kernel, llvm::StringRef entry,
   llvm_unreachable("every entry and width has a row");
 }
 
+KernelLaunch launchAround(KernelLaunch own, int64_t stage,
+                          llvm::StringRef blocks) {
+  own.stage = stage;
+  own.schedule.reset();
+  own.grid[2] = *parseExtent(blocks);
+  return own;
+}
+
 std::vector<WorkspacePart> segmentParts(chunk::KernelOp kernel,
                                         const BlockShape &shape) {
   int64_t totalBytes = shape.columns() * floatBytes;
@@ -253,11 +261,8 @@ private:
 };
 
 KernelLaunch SegmentEmitter::describe() {
-  KernelLaunch how = KernelEmitter::describe();
-  how.stage = segmentsStage;
-  how.schedule.reset();
-  how.grid[2] = *parseExtent(hasGradients ? "2 J" : "J");
-  return how;
+  return launchAround(KernelEmitter::describe(), segmentsStage,
+                      hasGradients ? "2 J" : "J");
 }
 
 /// A joint's state is made by the segment in front of it, its gradient by the

@@ -23,7 +23,7 @@
 namespace decay::cuda {
 
 /// Whether a kernel's sequences can be cut: sweeps carry states, sums that
-/// start at zero, and scans whose terms need neither another scan nor
+/// start at zero, and scans whose terms need no other scan, nor in backward
 /// parameters.
 bool canBeCut(chunk::KernelOp kernel);
 
@@ -37,6 +37,11 @@ llvm::SmallVector<chunk::ScanGradientOp>
 carriedGradients(chunk::KernelOp kernel);
 /// The carry that changes nothing, for a kind of scan.
 float neutralOf(llvm::StringRef kind);
+
+/// A launch around an entry's own, at its stage: so many blocks for each item,
+/// and no schedule.
+KernelLaunch launchAround(KernelLaunch own, int64_t stage,
+                          llvm::StringRef blocks);
 
 /// A row of the schedule's table. `blocks` fit in a multiprocessor.
 Schedule scheduleOf(chunk::KernelOp kernel, llvm::StringRef entry,
