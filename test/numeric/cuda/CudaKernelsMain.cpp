@@ -28,6 +28,7 @@ const LibraryCase chosen[] = {
     {"tnl", {}},
     {"tnl_l", {{"compat", "authors"}}},
     {"lightnet", {}},
+    {"lightnet", {{"sharing", "on"}}},
     {"lightnet", {{"granularity", "scalar"}}},
     {"lssp", {{"compat", "authors"}}},
     {"hgrn2", {{"position", "rope"}}},

@@ -1,7 +1,8 @@
 //===- ColumnLoop.cpp - A thread's two columns one after the other --------===//
 //
 // A scan's gradient needs all tokens of a column at once, and so does a shared
-// k's that waits for λ's: of two columns more than a thread's registers. There
+// k's that waits for λ's: of two columns more than a thread's registers, where
+// more is made again for it than shares of a sum (ScanShares.cpp). There
 // the adjoint of the tree and what follows from it are loops over the two,
 // whose code is there once: kernels with scans stay below the 128 KiB of
 // instructions that a multiprocessor keeps.
@@ -26,7 +27,9 @@ constexpr int64_t placesOfNumbers = 2;
 /// turn are instructions of their own.
 bool KernelEmitter::takesColumnsInTurn(chunk::RecurrenceGradientOp op) {
   const Values kept = keptForLambda(op);
-  bool hasScan = !op->getBlock()->getOps<chunk::ScanGradientOp>().empty();
+  bool hasScan =
+      llvm::any_of(op->getBlock()->getOps<chunk::ScanOp>(),
+                   [&](chunk::ScanOp scan) { return !keepsShares(scan); });
   if (shape.columnsPerThread != 2 || shape.isApart || !worksByQuarters(op) ||
       (!hasScan && kept.empty()))
     return false;
@@ -193,6 +196,8 @@ void KernelEmitter::storeInTurn(const Tile &from, int64_t operand) {
 void KernelEmitter::emitColumnsInTurn(const Trees &forward,
                                       chunk::RecurrenceGradientOp op) {
   for (auto scan : op->getBlock()->getOps<chunk::ScanOp>()) {
+    if (keepsShares(scan))
+      continue;
     const Values &sums = tile(scan.getExclusive()).numbers;
     Values &starts = scanStarts[scan];
     starts.clear();

@@ -230,15 +230,21 @@ llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
     for (auto [argument, input] : llvm::zip(body.getArguments(), own))
       mapping.map(argument, input);
   size_t inPairs = inputs.size() / 2 * 2;
+  // Behind the arguments: the scan's shares.
+  bool hasShares = inputs.front().size() > body.getNumArguments();
+  llvm::DenseSet<mlir::Operation *> needed;
+  if (hasShares)
+    needed = findNeeded(op);
   for (mlir::Operation &inner : body.without_terminator()) {
+    if (hasShares && !needed.contains(&inner))
+      continue;
     bool isBounded = inner.hasAttr(boundedName);
     auto quotient = mlir::dyn_cast<mlir::arith::DivFOp>(inner);
     for (size_t index = 0; index < inputs.size(); ++index) {
       mlir::IRMapping &own = numbers[index];
       bool isInPair = index < inPairs;
-      // Behind the arguments: the scan's shares.
       if (auto share = inner.getAttrOfType<mlir::BoolAttr>(shareName);
-          share && inputs[index].size() > body.getNumArguments()) {
+          share && hasShares) {
         own.map(inner.getResult(0),
                 inputs[index][body.getNumArguments() + !share.getValue()]);
       } else if (isBounded && quotient && isInPair) {
@@ -256,15 +262,6 @@ llvm::SmallVector<Values> cloneRegions(Lanes &code, chunk::PointwiseOp op,
     for (Value value : body.getTerminator()->getOperands())
       results.push_back(mapping.lookupOrDefault(value));
   return made;
-}
-
-/// The scan whose shares an operation is made of, or null.
-static chunk::ScanOp sharedScan(chunk::PointwiseOp op) {
-  bool hasShare =
-      llvm::any_of(op.getBody().front(), [](mlir::Operation &inner) {
-        return inner.hasAttr(shareName);
-      });
-  return hasShare ? findSummedScan(op) : nullptr;
 }
 
 void KernelEmitter::emitPointwise(chunk::PointwiseOp op) {

@@ -305,6 +305,34 @@ chunk::ScanOp findSummedScan(chunk::PointwiseOp op) {
   return found;
 }
 
+chunk::ScanOp sharedScan(chunk::PointwiseOp op) {
+  bool hasShare =
+      llvm::any_of(op.getBody().front(), [](mlir::Operation &inner) {
+        return inner.hasAttr(shareName);
+      });
+  return hasShare ? findSummedScan(op) : nullptr;
+}
+
+llvm::DenseSet<mlir::Operation *> findNeeded(chunk::PointwiseOp op) {
+  llvm::DenseSet<mlir::Operation *> needed;
+  for (mlir::Operation &inner : llvm::reverse(op.getBody().front()))
+    if (inner.hasTrait<mlir::OpTrait::IsTerminator>() ||
+        llvm::any_of(inner.getUsers(), [&](mlir::Operation *user) {
+          return needed.contains(user) && !user->hasAttr(shareName);
+        }))
+      needed.insert(&inner);
+  return needed;
+}
+
+bool takesArgument(chunk::PointwiseOp op, unsigned index) {
+  llvm::DenseSet<mlir::Operation *> needed = findNeeded(op);
+  return llvm::any_of(op.getBody().front().getArgument(index).getUsers(),
+                      [&](mlir::Operation *user) {
+                        return needed.contains(user) &&
+                               !user->hasAttr(shareName);
+                      });
+}
+
 void simplifyGates(chunk::KernelOp kernel) { kernel.walk(simplifyRegion); }
 
 } // namespace decay::cuda

@@ -20,6 +20,15 @@ inline constexpr llvm::StringLiteral shareName = "decay.share";
 /// takes none or several.
 chunk::ScanOp findSummedScan(chunk::PointwiseOp op);
 
+/// The scan whose shares an operation is made of, or null.
+chunk::ScanOp sharedScan(chunk::PointwiseOp op);
+
+/// What a region's results are made of, shares being given.
+llvm::DenseSet<mlir::Operation *> findNeeded(chunk::PointwiseOp op);
+
+/// Whether such a region takes an argument.
+bool takesArgument(chunk::PointwiseOp op, unsigned index);
+
 /// Lets a kernel's pointwise regions use approximate instructions (a few units
 /// of 2^-24, far inside what bf16 operands lose), and turns the logistic
 /// function of x and of -x into one exponential and one reciprocal.

@@ -251,27 +251,38 @@ protected:
   LogSum addExponential(const LogSum &so, Value term, Shares *shares = nullptr);
   Value shortLogOf(const LogSum &so);
   Value logOf(const LogSum &so);
-  llvm::SmallVector<Values> shareGroups(const Values &numbers,
-                                        mlir::Operation *op);
-  Value hasTokens(int64_t ofGroup);
+  int64_t groupRegion(mlir::Operation *op, size_t count);
+  void storeGroups(const Values &numbers, mlir::Operation *op);
+  llvm::SmallVector<Values> loadGroups(size_t count, mlir::Operation *op);
+  Value hasTokens(Value ofGroup);
   Value scanTotal(const ScanRule &rule, const Values &terms);
   std::pair<Value, Value> scanStart(const ScanRule &rule, Value carry,
                                     const Values &totals);
-  std::pair<Value, Value> logSumStart(Value carry, const Values &totals);
+  std::pair<LogSum, Value> logSumStart(Value carry, const Values &totals);
   /// What a carry comes to behind tokens that come to `total`.
   Value scanBehind(chunk::ScanOp op, Value carry, Value total);
   /// What the gradient of the carry behind tokens is in front of them.
   Value gradientInFront(chunk::ScanGradientOp op, Value gradient, Value before,
                         Value behind);
   /// The scan over the range's tokens, from z in front of them.
-  void runScan(chunk::ScanOp op, Value z);
+  void runScan(chunk::ScanOp op, const Values &terms, Value z);
   void emitScan(chunk::ScanOp op);
   void scanAgain(chunk::ScanOp op);
   void noteScanWeights(chunk::ScanGradientOp op);
-  std::pair<Value, Value> scanGradientStart(chunk::ScanGradientOp op,
-                                            std::array<const Values *, 2> given,
-                                            const Values &own, Value carry);
+  Value passGradient(chunk::ScanGradientOp op, int64_t token, Value behind,
+                     Value a, Value exclusive, Value own);
+  Value walkBack(chunk::ScanGradientOp op, Value g, Values *terms);
+  Value passedShare(chunk::ScanGradientOp op);
   void emitScanGradient(chunk::ScanGradientOp op);
+
+  // ScanShares.cpp
+  bool takesSharesAlone(chunk::ScanOp op);
+  void runShares(chunk::ScanOp op, const Values &terms, const LogSum &before);
+  bool keepsShares(chunk::ScanOp op);
+  void keepShares(chunk::ScanOp op);
+  void maskShares(chunk::ScanOp op);
+  bool isMasked(Value lambda);
+  void sharesAgain(chunk::ScanOp op);
 
   // Segments.cpp
   /// A part of the workspace that has a row for each joint of an item.
@@ -467,6 +478,7 @@ protected:
     Values query, key;              ///< above them
     Values lambda, pairs;           ///< and the products of two
   };
+  Values lambdaAgain(chunk::RecurrenceGradientOp op);
   Value halfTotal(const Tree &tree, int64_t half);
   QuarterTree climbQuarter(const Tree &tree, int64_t quarter,
                            chunk::RecurrenceGradientOp op);

@@ -126,10 +126,15 @@ Value Lanes::absolute(Value x) {
 Value Lanes::fgreater(Value x, Value y) {
   return arith::CmpFOp::create(builder, place, arith::CmpFPredicate::OGT, x, y);
 }
+Value Lanes::isNegative(Value x) {
+  return less(arith::BitcastOp::create(builder, place, i32(), x), 0);
+}
 
 Value Lanes::shortExp(Value x) {
-  Value scaled = fmul(x, number(std::numbers::log2e_v<float>));
-  return mlir::math::Exp2Op::create(builder, place, scaled,
+  return shortExp2(fmul(x, number(std::numbers::log2e_v<float>)));
+}
+Value Lanes::shortExp2(Value x) {
+  return mlir::math::Exp2Op::create(builder, place, x,
                                     arith::FastMathFlags::afn);
 }
 Value Lanes::shortLog2(Value x) {

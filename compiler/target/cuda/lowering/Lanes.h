@@ -91,9 +91,11 @@ public:
   Value fneg(Value x);
   Value absolute(Value x);
   Value fgreater(Value x, Value y);
+  Value isNegative(Value x); ///< its sign, which zeros have as well
 
   // In few instructions; PtxMath.cpp has the bounds.
   Value shortExp(Value x);  ///< relative error of |x| + 4 units
+  Value shortExp2(Value x); ///< relative error of 4 units
   Value shortLog2(Value x); ///< absolute error of 4 units near 1, else relative
   Value shortSigmoid(Value x);
   Value inverse(Value x); ///< relative error of a unit

@@ -8,6 +8,8 @@
 #include "compiler/target/cuda/lowering/KernelEmitter.h"
 #include "compiler/target/cuda/lowering/Segments.h"
 
+#include "mlir/IR/Matchers.h"
+
 #include <limits>
 #include <numbers>
 
@@ -107,38 +109,48 @@ Value KernelEmitter::logOf(const LogSum &so) {
   return code.fadd(so.largest, apply("log1p", {so.rest}));
 }
 
-/// For each number what the four groups have of it, in their order. Every
-/// operation has its own place in shared memory, which was last read before the
-/// chunk began; the columns of a thread share it.
-llvm::SmallVector<Values> KernelEmitter::shareGroups(const Values &numbers,
-                                                     mlir::Operation *op) {
+/// Where groups tell each other what their tokens come to: `count` numbers of
+/// each column. Every operation has its own place, which was last read before
+/// the chunk began.
+int64_t KernelEmitter::groupRegion(mlir::Operation *op, size_t count) {
   int64_t bytes = groupCount * shape.columns() * floatBytes;
   auto [found, isNew] = groupNumbers.try_emplace(op);
   if (isNew)
-    found->second = reserve(static_cast<int64_t>(numbers.size()) * bytes);
-  int64_t region = found->second;
+    found->second = reserve(static_cast<int64_t>(count) * bytes);
+  return found->second;
+}
+
+void KernelEmitter::storeGroups(const Values &numbers, mlir::Operation *op) {
+  int64_t bytes = groupCount * shape.columns() * floatBytes;
+  int64_t region = groupRegion(op, numbers.size());
   Value own =
       code.shiftLeft(code.add(code.mul(group, shape.columns()), column), 2);
   for (auto [index, number] : llvm::enumerate(numbers))
     code.storeShared(number, own, region + index * bytes);
-  code.barrier();
-  llvm::SmallVector<Values> shared(numbers.size());
+}
+
+/// For each number what the four groups have of it, in their order; behind a
+/// barrier.
+llvm::SmallVector<Values> KernelEmitter::loadGroups(size_t count,
+                                                    mlir::Operation *op) {
+  int64_t bytes = shape.columns() * floatBytes, region = groupRegion(op, count);
+  llvm::SmallVector<Values> shared(count);
   for (auto [index, of] : llvm::enumerate(shared))
     for (int64_t other = 0; other < groupCount; ++other)
-      of.push_back(code.loadShared(code.f32(), code.shiftLeft(column, 2),
-                                   region + index * bytes +
-                                       other * shape.columns() * floatBytes));
+      of.push_back(code.loadShared(
+          code.f32(), code.shiftLeft(column, 2),
+          region + (static_cast<int64_t>(index) * groupCount + other) * bytes));
   return shared;
 }
 
 /// Whether a group has tokens of the sequence.
-Value KernelEmitter::hasTokens(int64_t ofGroup) {
-  return code.less(code.integer(ofGroup * groupTokens), tokens);
+Value KernelEmitter::hasTokens(Value ofGroup) {
+  return code.less(code.mul(ofGroup, groupTokens), tokens);
 }
 
 /// What this thread's tokens come to.
 Value KernelEmitter::scanTotal(const ScanRule &rule, const Values &terms) {
-  Values valid = masked(terms, rule.neutral);
+  const Values valid = masked(terms, rule.neutral);
   if (rule.step.empty()) {
     Value last = terms.front();
     for (auto [token, term] : llvm::enumerate(terms))
@@ -170,15 +182,16 @@ std::pair<Value, Value> KernelEmitter::scanStart(const ScanRule &rule,
   for (int64_t other = 0; other < groupCount; ++other) {
     if (other > 0)
       before = code.choose(code.equal(group, other), so, before);
-    so = rule.step.empty() ? code.choose(hasTokens(other), totals[other], so)
-                           : apply(rule.step, {so, totals[other]});
+    so = rule.step.empty()
+             ? code.choose(hasTokens(code.integer(other)), totals[other], so)
+             : apply(rule.step, {so, totals[other]});
   }
   return {before, so};
 }
 
 /// The same for log Σ exp.
-std::pair<Value, Value> KernelEmitter::logSumStart(Value carry,
-                                                   const Values &totals) {
+std::pair<KernelEmitter::LogSum, Value>
+KernelEmitter::logSumStart(Value carry, const Values &totals) {
   LogSum so = startOf(carry), before = so;
   for (int64_t other = 0; other < groupCount; ++other) {
     if (other > 0) {
@@ -188,19 +201,16 @@ std::pair<Value, Value> KernelEmitter::logSumStart(Value carry,
     }
     so = addExponential(so, totals[other]);
   }
-  return {shortLogOf(before), logOf(so)};
+  return {before, logOf(so)};
 }
 
-void KernelEmitter::runScan(chunk::ScanOp op, Value z) {
+void KernelEmitter::runScan(chunk::ScanOp op, const Values &terms, Value z) {
   const ScanRule &rule = ruleOf(op.getKind());
-  const Values terms = ownNumbers(tile(op.getTerm()));
   auto count = static_cast<int64_t>(terms.size());
   Values &exclusive = tiles[op.getExclusive()].numbers;
   Values &inclusive = tiles[op.getInclusive()].numbers;
   LogSum running = rule.sigmoids ? startOf(z) : LogSum();
   std::array<Tile, 2> &shares = scanShares[op];
-  for (Tile &share : shares)
-    share.numbers.resize(exclusive.size());
   int64_t end = std::min(count, endOfRange);
   for (int64_t token = count > 1 ? firstOfRange : 0; token < end; ++token) {
     int64_t place = columnIndex * count + token;
@@ -226,38 +236,72 @@ void KernelEmitter::emitScan(chunk::ScanOp op) {
     for (Value result : op.getResults())
       tiles[result] = assigned(result);
   Tile &next = tiles[op.getNext()];
-  auto scan = [&] {
+  auto overColumns = [&](llvm::function_ref<void()> body) {
+    isPerChannel(op.getTerm()) ? forColumns(body) : body();
+  };
+  auto termsAtHand = [&] { return ownNumbers(tile(op.getTerm())); };
+  bool hasGroups = termsAtHand().size() > 1;
+  auto shareTotals = [&] { storeGroups({scanTotal(rule, termsAtHand())}, op); };
+  // In forward exponentials of the second column wait for the first one's tree,
+  // and made terms do so everywhere.
+  bool isTogether =
+      !onlyColumn ||
+      (hasGradient && op.getTerm().getDefiningOp<chunk::ReadOp>());
+  if (hasGroups && isTogether && isFirst) {
+    overColumns(shareTotals);
+    code.barrier();
+  }
+  overColumns([&] {
     if (onlyColumn && *onlyColumn != columnIndex)
       return;
-    const Values terms = ownNumbers(tile(op.getTerm()));
+    const Values terms = termsAtHand();
     Value z = ownOf(tile(op.getCarry()).numbers), behind;
-    if (terms.size() > 1) {
-      Values totals = shareGroups({scanTotal(rule, terms)}, op).front();
-      std::tie(z, behind) =
-          rule.sigmoids ? logSumStart(z, totals) : scanStart(rule, z, totals);
+    LogSum before;
+    if (hasGroups) {
+      if (!isTogether) {
+        shareTotals();
+        code.barrier();
+      }
+      Values totals = loadGroups(1, op).front();
+      if (rule.sigmoids)
+        std::tie(before, behind) = logSumStart(z, totals);
+      else
+        std::tie(z, behind) = scanStart(rule, z, totals);
     }
     for (Value result : {op.getInclusive(), op.getExclusive()})
       tiles[result].numbers.append(terms.size(), Value());
-    runScan(op, z);
+    for (Tile &share : scanShares[op])
+      share.numbers.resize(tile(op.getInclusive()).numbers.size());
+    if (hasGroups && takesSharesAlone(op))
+      runShares(op, terms, before);
+    else
+      runScan(op, terms, before.largest ? shortLogOf(before) : z);
+    if (keepsShares(op))
+      keepShares(op);
     next.numbers.push_back(behind ? behind
                                   : tile(op.getInclusive()).numbers.back());
-  };
-  isPerChannel(op.getTerm()) ? forColumns(scan) : scan();
+  });
 }
 
 /// z in front of the range, which is kept, leads to the others.
 void KernelEmitter::scanAgain(chunk::ScanOp op) {
   if (!isPerChannel(op.getTerm()))
     return;
+  if (keepsShares(op)) {
+    auto again = [&] { sharesAgain(op); };
+    return onlyColumn ? again() : forColumns(again);
+  }
   if (isSecond) {
     for (Value result : {op.getInclusive(), op.getExclusive()})
       tiles[result].numbers.resize(groupTokens);
     int64_t quarter = firstOfRange / quarterTokens;
     const Values &starts = scanStarts[op];
-    return runScan(op, ownOf({starts[quarter], starts[4 + quarter]}));
+    return runScan(op, ownNumbers(tile(op.getTerm())),
+                   ownOf({starts[quarter], starts[4 + quarter]}));
   }
   auto scan = [&] {
-    runScan(op, numberAt(tile(op.getExclusive()), firstOfRange));
+    runScan(op, ownNumbers(tile(op.getTerm())),
+            numberAt(tile(op.getExclusive()), firstOfRange));
   };
   onlyColumn ? scan() : forColumns(scan);
 }
@@ -275,74 +319,82 @@ void KernelEmitter::noteScanWeights(chunk::ScanGradientOp op) {
     weights[columnIndex * groupTokens + token] = numberAt(shares, token);
 }
 
-/// The gradient of z behind this thread's tokens, and in front of the chunk.
-/// `given` are d_inclusive and d_exclusive, `own` is d z_t / d x_t.
-std::pair<Value, Value>
-KernelEmitter::scanGradientStart(chunk::ScanGradientOp op,
-                                 std::array<const Values *, 2> given,
-                                 const Values &own, Value carry) {
+/// What the gradient of z behind a token becomes in front of it. The token's
+/// own part is `exclusive`, `a` has that of z itself, `own` is d z_t / d x_t.
+Value KernelEmitter::passGradient(chunk::ScanGradientOp op, int64_t token,
+                                  Value behind, Value a, Value exclusive,
+                                  Value own) {
   const ScanRule &rule = ruleOf(op.getKind());
-  Value one = code.number(1), zero = code.number(0);
-  // What a gradient g behind the tokens becomes in front: added + passed g.
-  Value added = zero, passed = one;
+  Value made = exclusive;
+  if (rule.sigmoids)
+    made = code.fma(a, code.fsub(code.number(1), own), exclusive);
+  else if (rule.carryWeight == 1)
+    made = code.fadd(exclusive, a);
+  // Tokens behind the end have no share in a sum whose shares are kept.
+  auto scan = op.getExclusive().getDefiningOp<chunk::ScanOp>();
+  return scan && keepsShares(scan) ? made
+                                   : code.choose(isValid(token), made, behind);
+}
+
+/// The gradients of the column's z, that behind its last token being `g`; of
+/// terms into `terms`, if there is one. Returned is what is in front of them.
+Value KernelEmitter::walkBack(chunk::ScanGradientOp op, Value g,
+                              Values *terms) {
+  const Values dInclusive = ownNumbers(tile(op.getDInclusive()));
+  const Values dExclusive = ownNumbers(tile(op.getDExclusive()));
+  const Values &weights = scanWeights[op];
   for (int64_t token = groupTokens - 1; token >= 0; --token) {
-    Value a = code.fadd((*given[0])[token], added);
-    Value made = (*given[1])[token];
-    if (rule.sigmoids) {
-      Value weight = code.fsub(one, own[token]);
-      made = code.fma(a, weight, made);
-      passed = code.choose(isValid(token), code.fmul(passed, weight), passed);
-    } else if (rule.carryWeight == 1) {
-      made = code.fadd(a, made);
-    }
-    added = code.choose(isValid(token), made, added);
+    Value own =
+        weights.empty() ? Value() : weights[columnIndex * groupTokens + token];
+    Value a = g;
+    if (!mlir::matchPattern(dInclusive[token], mlir::m_AnyZeroFloat()))
+      a = code.fadd(dInclusive[token], g);
+    if (terms)
+      (*terms)[token] = own ? code.fmul(a, own) : a;
+    g = passGradient(op, token, g, a, dExclusive[token], own);
   }
-  bool passes = !rule.sigmoids && rule.carryWeight == 1;
-  auto shared =
-      shareGroups(rule.sigmoids ? Values{added, passed} : Values{added}, op);
-  Value so = carry, behind = carry;
-  for (int64_t other = groupCount - 1; other >= 0; --other) {
-    if (other < groupCount - 1)
-      behind = code.choose(code.equal(group, other), so, behind);
-    Value factor = rule.sigmoids ? shared[1][other]
-                   : passes      ? one
-                                 : code.choose(hasTokens(other), zero, one);
-    so = code.fma(factor, so, shared[0][other]);
-  }
-  return {behind, so};
+  return g;
+}
+
+/// What of a gradient behind the column's tokens passes them all.
+Value KernelEmitter::passedShare(chunk::ScanGradientOp op) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  Value zero = code.number(0), passed = code.number(1);
+  if (!rule.sigmoids && rule.carryWeight == 1)
+    return passed;
+  if (!rule.sigmoids)
+    return code.choose(hasTokens(group), zero, passed);
+  for (int64_t token = groupTokens - 1; token >= 0; --token)
+    passed = passGradient(op, token, passed, passed, zero,
+                          scanWeights[op][columnIndex * groupTokens + token]);
+  return passed;
 }
 
 void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
-  const ScanRule &rule = ruleOf(op.getKind());
   bool byQuarters = scanWeights.contains(op);
   Tile dTerm = assigned(op.getDTerm()), next = assigned(op.getNext());
-  auto scan = [&] {
-    const Values dInclusive = ownNumbers(tile(op.getDInclusive()));
-    const Values dExclusive = ownNumbers(tile(op.getDExclusive()));
+  auto overColumns = [&](llvm::function_ref<void()> body) {
+    isPerChannel(op.getTerm()) ? forColumns(body) : body();
+  };
+  overColumns([&] {
     if (!byQuarters)
       noteScanWeights(op);
-    Values own = scanWeights.lookup(op);
-    if (rule.sigmoids)
-      own = Values(
-          llvm::ArrayRef(own).slice(columnIndex * groupTokens, groupTokens));
-    Value carry = ownOf(tile(op.getCarry()).numbers);
-    auto [g, before] =
-        scanGradientStart(op, {&dInclusive, &dExclusive}, own, carry);
-    Values made(groupTokens);
-    for (int64_t token = groupTokens - 1; token >= 0; --token) {
-      Value a = code.fadd(dInclusive[token], g);
-      made[token] = rule.sigmoids ? code.fmul(a, own[token]) : a;
-      Value passed = dExclusive[token];
-      if (rule.sigmoids)
-        passed = code.fma(a, code.fsub(code.number(1), own[token]), passed);
-      else if (rule.carryWeight == 1)
-        passed = code.fadd(passed, a);
-      g = code.choose(isValid(token), passed, g);
+    storeGroups({walkBack(op, code.number(0), nullptr), passedShare(op)}, op);
+  });
+  code.barrier();
+  overColumns([&] {
+    auto shared = loadGroups(2, op);
+    Value so = ownOf(tile(op.getCarry()).numbers), behind = so;
+    for (int64_t other = groupCount - 1; other >= 0; --other) {
+      if (other < groupCount - 1)
+        behind = code.choose(code.equal(group, other), so, behind);
+      so = code.fma(shared[1][other], so, shared[0][other]);
     }
+    Values made(groupTokens);
+    walkBack(op, behind, &made);
     dTerm.numbers.append(made);
-    next.numbers.push_back(before);
-  };
-  isPerChannel(op.getTerm()) ? forColumns(scan) : scan();
+    next.numbers.push_back(so);
+  });
   tiles[op.getDTerm()] = dTerm;
   tiles[op.getNext()] = next;
 }

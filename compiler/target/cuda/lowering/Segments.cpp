@@ -221,7 +221,9 @@ void KernelEmitter::emitProduct(chunk::ProductOp op) {
     for (Value number : masked(ownNumbers(tile(op.getTile())), 1))
       own = own ? code.fmul(own, number) : number;
     Value product = ownOf(tile(op.getAccumulator()).numbers);
-    for (Value part : shareGroups({own}, op).front())
+    storeGroups({own}, op);
+    code.barrier();
+    for (Value part : loadGroups(1, op).front())
       product = code.fmul(product, part);
     return product;
   });

@@ -82,12 +82,18 @@ Value KernelEmitter::halfTotal(const Tree &tree, int64_t half) {
   return code.fmul(tree.quarters[2 * half], tree.quarters[2 * half + 1]);
 }
 
+/// The range's λ of the column at hand, 1 behind the sequence's end.
+Values KernelEmitter::lambdaAgain(chunk::RecurrenceGradientOp op) {
+  const Values lambda = ownNumbers(tile(op.getLambda()));
+  return isMasked(op.getLambda()) ? lambda : masked(lambda, 1);
+}
+
 /// As in startTree, for the range's tokens. Behind the sequence's end λ = 1;
 /// there no gradient arrives, so that q and k do not matter.
 KernelEmitter::QuarterTree
 KernelEmitter::climbQuarter(const Tree &tree, int64_t quarter,
                             chunk::RecurrenceGradientOp op) {
-  Values lambda = masked(ownNumbers(tile(op.getLambda())), 1);
+  const Values lambda = lambdaAgain(op);
   QuarterTree made;
   for (int64_t token = firstOfRange; token < endOfRange; ++token) {
     made.lambda.push_back(lambda[token]);
@@ -243,7 +249,7 @@ void KernelEmitter::finishLambda(const Tree &tree, int64_t quarter, Value own,
   Value ofHalf = code.fma(own, halfTotal(tree, half ^ 1), totals.halves[half]);
   Value ofQuarter =
       code.fma(ofHalf, tree.quarters[quarter ^ 1], totals.quarters[quarter]);
-  Values all = masked(ownNumbers(tile(op.getLambda())), 1);
+  const Values all = lambdaAgain(op);
   const Value *lambda = &all[firstOfRange];
   Value pairs[] = {code.fmul(lambda[0], lambda[1]),
                    code.fmul(lambda[2], lambda[3])};
