@@ -47,6 +47,9 @@ PROBE = {**RECIPE, "training.steps": MOVED + 1, "optimizer.lr": 1e-3, "optimizer
 # where a gradient is a small rest of large sums: tnl's of q after ten steps is off by its own size). Of losses: the largest relative
 # difference of all steps; in bf16 the largest one in nats.
 GRADIENT = {"fp32": 3e-5, "bf16": 5e-2}
+# After ten steps at a high rate, roundings to bf16 turn the gradient that all layers get: of one case Decay's is off by a fifth of
+# what autocast's is, of another by four times as much. There the bound is this many times autocast's largest, of all parameters.
+TURNS = 5
 LOSS = 1e-5
 NATS = 0.02
 STEPS = {"fp32": 50, "bf16": 300}
@@ -175,9 +178,12 @@ def compare_gradients(reference, run, step, precision):
         off, size = (gradient.double() - truth[name]).norm().item(), truth[name].norm().item()
         return off / size if size else math.inf if off else 0.0
 
+    turned = 0
+    if precision == "bf16" and step > 1:
+        turned = TURNS * max(distance(theirs[name], name) for name in truth if truth[name].norm())
     found = []
     for name in truth:
-        error, allowed = distance(ours[name], name), max(GRADIENT[precision], distance(theirs[name], name))
+        error, allowed = distance(ours[name], name), max(GRADIENT[precision], distance(theirs[name], name), turned)
         found.append((error / allowed if error == error else math.inf, error, allowed, name))
     return max(found)[1:]
 

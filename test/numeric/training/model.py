@@ -56,6 +56,8 @@ def tnl(f, learned, layer, layers):
 
 DESIGNS = {function.__name__: function for function in (simple_decay, mamba2, hgrn2, gla, lightnet, tnl)}
 CONSTANT = {"tnl"}
+# 1 - λ without the rounding of λ: near 1, float32 has three digits of 1 - λ less than of λ.
+COMPLEMENTS = {"simple_decay": lambda f, learned: torch.sigmoid(-f - learned["delta"])}
 
 
 def mixer(x, weights, design, heads, layer, layers):
@@ -79,7 +81,7 @@ def mixer(x, weights, design, heads, layer, layers):
     learned = {name: value if value.shape[-1] == f.shape[-1] else value[..., None]
                for name, value in weights.items() if "." not in name}
     decay = DESIGNS[design](f, learned, layer, layers)
-    k = 1 - decay if shared else F.silu(key)
+    k = COMPLEMENTS[design](f, learned) if shared else F.silu(key)
     o = recurrence(q, k, v, decay).reshape(B, T, width)
     return rms_norm(o * torch.sigmoid(project("gate")), weights["norm.weight"]) @ weights["output.weight"].T
 
