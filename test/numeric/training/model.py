@@ -56,7 +56,7 @@ def tnl(f, learned, layer, layers):
 
 DESIGNS = {function.__name__: function for function in (simple_decay, mamba2, hgrn2, gla, lightnet, tnl)}
 CONSTANT = {"tnl"}
-# 1 - λ without the rounding of λ: near 1, float32 has three digits of 1 - λ less than of λ.
+# 1 - λ without the rounding of λ, of which float32 leaves few digits where λ is near 1.
 COMPLEMENTS = {"simple_decay": lambda f, learned: torch.sigmoid(-f - learned["delta"])}
 
 

@@ -356,14 +356,9 @@ Value KernelEmitter::walkBack(chunk::ScanGradientOp op, Value g,
   return g;
 }
 
-/// What of a gradient behind the column's tokens passes them all.
+/// What of a log Σ exp's gradient behind the column's tokens passes them all.
 Value KernelEmitter::passedShare(chunk::ScanGradientOp op) {
-  const ScanRule &rule = ruleOf(op.getKind());
   Value zero = code.number(0), passed = code.number(1);
-  if (!rule.sigmoids && rule.carryWeight == 1)
-    return passed;
-  if (!rule.sigmoids)
-    return code.choose(hasTokens(group), zero, passed);
   for (int64_t token = groupTokens - 1; token >= 0; --token)
     passed = passGradient(op, token, passed, passed, zero,
                           scanWeights[op][columnIndex * groupTokens + token]);
@@ -371,6 +366,8 @@ Value KernelEmitter::passedShare(chunk::ScanGradientOp op) {
 }
 
 void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
+  const ScanRule &rule = ruleOf(op.getKind());
+  Value zero = code.number(0), one = code.number(1);
   bool byQuarters = scanWeights.contains(op);
   Tile dTerm = assigned(op.getDTerm()), next = assigned(op.getNext());
   auto overColumns = [&](llvm::function_ref<void()> body) {
@@ -379,16 +376,24 @@ void KernelEmitter::emitScanGradient(chunk::ScanGradientOp op) {
   overColumns([&] {
     if (!byQuarters)
       noteScanWeights(op);
-    storeGroups({walkBack(op, code.number(0), nullptr), passedShare(op)}, op);
+    Values own = {walkBack(op, zero, nullptr)};
+    if (rule.sigmoids)
+      own.push_back(passedShare(op));
+    storeGroups(own, op);
   });
   code.barrier();
   overColumns([&] {
-    auto shared = loadGroups(2, op);
+    auto shared = loadGroups(rule.sigmoids ? 2 : 1, op);
     Value so = ownOf(tile(op.getCarry()).numbers), behind = so;
     for (int64_t other = groupCount - 1; other >= 0; --other) {
       if (other < groupCount - 1)
         behind = code.choose(code.equal(group, other), so, behind);
-      so = code.fma(shared[1][other], so, shared[0][other]);
+      Value passed = one;
+      if (rule.sigmoids)
+        passed = shared[1][other];
+      else if (rule.carryWeight != 1)
+        passed = code.choose(hasTokens(code.integer(other)), zero, one);
+      so = code.fma(passed, so, shared[0][other]);
     }
     Values made(groupTokens);
     walkBack(op, behind, &made);
